@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { FakeClock } from '../kit/fake-clock.ts';
+
+it('the system clock is never early', async () => {
+  const dueMs = systemClock.nowMs() + 15;
+  await systemClock.until(dueMs, new AbortController().signal);
+  expect(systemClock.nowMs()).toBeGreaterThanOrEqual(dueMs);
+});
+
+it('a wait ends when its signal aborts, even one far beyond the longest timer of Node', async () => {
+  const abort = new AbortController();
+  const waiting = systemClock.until(systemClock.nowMs() + 2 ** 40, abort.signal);
+  abort.abort();
+  await expect(waiting).resolves.toBeUndefined();
+});
+
+it('the clock of the tests wakes those who are due, and no others', async () => {
+  const clock = new FakeClock();
+  const woken: string[] = [];
+  const never = new AbortController().signal;
+  void clock.until(clock.nowMs() + 10, never).then(() => woken.push('short'));
+  void clock.until(clock.nowMs() + 20, never).then(() => woken.push('long'));
+  clock.advance(10);
+  await expect.poll(() => woken).toEqual(['short']);
+  clock.advance(10);
+  await expect.poll(() => woken).toEqual(['short', 'long']);
+});
