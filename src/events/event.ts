@@ -10,4 +10,6 @@ export type CloudEvent = {
   /** `datacontenttype`; in binary mode the Content-Type header. */
   readonly contentType: string | undefined;
   readonly body: Uint8Array;
+  /** Headers of the request that travel along, by lower-case name (eventing pkg/utils/headers.go); absent when none. */
+  readonly headers?: ReadonlyMap<string, string>;
 };
