@@ -1,0 +1,124 @@
+/**
+ * What the main thread and the log's worker say to one another. One Batch is one commit. Sequences are given on the main
+ * thread, which is the only writer; a row of `events` is found by `channel * CHANNEL_SPAN + seq`.
+ */
+export const CHANNEL_SPAN = 2 ** 36;
+export const CHANNELS_MAX = 2 ** 17 - 1;
+
+/** Events to insert: heads and bodies one after the other in `bytes`. */
+export type PackedEvents = {
+  readonly count: number;
+  readonly rows: Float64Array;
+  readonly headLengths: Uint32Array;
+  readonly bodyLengths: Uint32Array;
+  readonly bytes: Uint8Array;
+  readonly atMs: number;
+};
+
+/** Where a group stands: all up to `cursor` and all `cursor + done[i]` are settled, or have a row in `owed`. */
+export type GroupRow = { readonly group: number; readonly cursor: number; readonly done: Uint32Array };
+
+export type OwedRow = {
+  readonly group: number;
+  readonly seq: number;
+  readonly dueMs: number;
+  readonly attempts: number; // that have ended, in this stage
+  readonly code: number;
+  readonly reason: string;
+  readonly lane: string | null; // the partition key, in ordered groups
+  readonly stage: Uint8Array | null; // null: deliver
+};
+
+export type DeadRow = {
+  readonly group: number;
+  readonly channel: number;
+  readonly seq: number;
+  readonly atMs: number;
+  readonly attempts: number;
+  readonly eventId: string;
+  readonly failure: string; // JSON of a Failure
+};
+
+export type Batch = {
+  readonly events: PackedEvents | undefined;
+  readonly groups: readonly GroupRow[];
+  readonly owed: readonly OwedRow[];
+  readonly paid: readonly { readonly group: number; readonly seq: number }[]; // rows of `owed` to remove
+  readonly dead: readonly DeadRow[];
+  readonly journal: Uint8Array | undefined;
+};
+
+export type OpenGroup = {
+  readonly id: number;
+  readonly cursor: number;
+  readonly done: Uint32Array;
+  /** Unsettled events and their bytes, owed rows included. */
+  readonly events: number;
+  readonly bytes: number;
+  readonly owed: number;
+  readonly dead: number;
+  readonly oldestMs: number | undefined;
+};
+
+/** Stored events, damaged ones included: their crc32 does not fit, and their bytes are not to be trusted. */
+export type PageRow = {
+  readonly seq: number;
+  readonly atMs: number;
+  readonly head: Uint8Array;
+  readonly body: Uint8Array;
+  readonly isDamaged: boolean;
+};
+
+export type DeadPageRow = DeadRow & {
+  readonly groupName: string;
+  readonly head: Uint8Array;
+  readonly body: Uint8Array;
+};
+
+/** A request is answered by the value that its entry here names. */
+export type Requests = {
+  commit: { in: Batch; out: undefined };
+  openChannel: { in: { key: string; uid: string }; out: { id: number; lastSeq: number } };
+  removeChannel: { in: { channel: number }; out: undefined };
+  openGroup: {
+    in: { channel: number; name: string; start: number | { sinceMs: number } | 'earliest' };
+    out: OpenGroup;
+  };
+  forgetGroup: { in: { channel: number; group: number }; out: undefined };
+  page: {
+    in: { channel: number; after: number; eventsMax: number; bytesMax: number };
+    out: readonly PageRow[];
+  };
+  event: { in: { channel: number; seq: number }; out: PageRow | undefined };
+  stage: { in: { group: number; seq: number }; out: Uint8Array | undefined };
+  owedAfter: {
+    in: { group: number; dueMs: number; seq: number; rowsMax: number };
+    out: readonly Omit<OwedRow, 'stage'>[];
+  };
+  dead: {
+    in: { channel: number; limit: number; group: string | undefined; eventId: string | undefined };
+    out: readonly DeadPageRow[];
+  };
+  /** Removes settled events up to `upTo`: those accepted before `beforeMs`, and all up to `surplusUpTo`. */
+  trim: {
+    in: { channel: number; upTo: number; beforeMs: number; surplusUpTo: number; rowsMax: number };
+    out: number;
+  };
+  deadTotals: { in: undefined; out: { letters: number; bytes: number } };
+  journal: { in: { sinceMs: number }; out: readonly Uint8Array[] };
+  backup: { in: { file: string }; out: undefined };
+  close: { in: undefined; out: undefined };
+};
+export type RequestName = keyof Requests;
+export type Request = { readonly id: number; readonly name: RequestName; readonly input: unknown };
+export type Answer =
+  | { readonly id: number; readonly output: unknown }
+  /** `isFull`: nothing was written and the database is sound. Otherwise the failure is final for the store. */
+  | { readonly id: number; readonly error: string; readonly code: string; readonly isFull: boolean };
+
+export type WorkerOptions = {
+  readonly file: string;
+  readonly acceptLoss: boolean;
+  readonly journalBytesMax: number;
+  readonly walPages: number;
+};

@@ -1,0 +1,37 @@
+import { decodeHead, encodeHead } from '../../events/head.ts';
+import type { Failure, Stage } from '../channel.ts';
+
+const REPLY = 0x52; // R
+const DEAD_LETTER = 0x44; // D
+
+/** A stage as stored beside what is owed; null is the first stage, delivery itself. */
+export function encodeStage(stage: Stage): Uint8Array | null {
+  switch (stage.kind) {
+    case 'deliver':
+      return null;
+    case 'reply': {
+      const head = encodeHead(stage.reply);
+      const prefix = Buffer.alloc(5);
+      prefix[0] = REPLY;
+      prefix.writeUInt32LE(head.length, 1);
+      return Buffer.concat([prefix, head, stage.reply.body]);
+    }
+    case 'deadLetter':
+      return Buffer.concat([Buffer.of(DEAD_LETTER), Buffer.from(JSON.stringify(stage.failure))]);
+  }
+}
+
+/** Reads what encodeStage wrote; throws on anything else, which means that the store is damaged. */
+export function decodeStage(bytes: Uint8Array | null): Stage {
+  if (bytes === null) return { kind: 'deliver' };
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (buffer[0] === DEAD_LETTER) {
+    return { kind: 'deadLetter', failure: JSON.parse(buffer.toString('utf8', 1)) as Failure }; // written above
+  }
+  if (buffer[0] !== REPLY) throw new Error(`a stage of kind ${buffer[0]} is not known`);
+  const headEnd = 5 + buffer.readUInt32LE(1);
+  return {
+    kind: 'reply',
+    reply: { ...decodeHead(buffer.subarray(5, headEnd)), body: buffer.subarray(headEnd) },
+  };
+}

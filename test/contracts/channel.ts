@@ -1,0 +1,261 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/base/clock.ts';
+import type {
+  Channel,
+  Consumer,
+  DeadLetterStore,
+  GroupOptions,
+  Offer,
+  Stage,
+  Verdict,
+} from '../../src/channels/channel.ts';
+import type { CloudEvent } from '../../src/events/event.ts';
+import { anEvent, idOf } from '../kit/events.ts';
+
+/** How the suite meets a backend: each test has a channel of its own. */
+export type Backend = {
+  readonly clock: Clock;
+  /** Called while the suite waits: moves a clock that does not move by itself. */
+  readonly tick: () => void;
+  readonly open: () => Promise<Channel & DeadLetterStore>;
+  /** Closes everything and opens the same channel again, as after a restart; absent when nothing survives one. */
+  readonly reopen?: (channel: Channel) => Promise<Channel & DeadLetterStore>;
+  readonly release: () => Promise<void>;
+};
+
+const SETTLED: Verdict = { kind: 'settled' };
+const FAILURE = { dest: 'http://subscriber.test/', code: 410, data: '', reason: 'no such order' };
+const DEAD: Verdict = { kind: 'dead', failure: FAILURE };
+export const OPTIONS: GroupOptions = { start: 'latest', inFlightMax: 10, isOrdered: false };
+
+/** The promises of src/channels/channel.ts and P2, P3, P5 of the design, for any adapter. */
+export function channelContract(name: string, { clock, tick, open, reopen, release }: Backend): void {
+  const retryIn = (ms: number): Verdict => ({
+    kind: 'retry',
+    dueMs: clock.nowMs() + ms,
+    reason: 'busy',
+    code: 503,
+  });
+  const eventually = <T>(read: () => T | Promise<T>) =>
+    expect.poll(() => (tick(), read()), { interval: 10, timeout: 10_000 });
+
+  describe(`${name} keeps the channel contract`, () => {
+    let channel: Channel & DeadLetterStore;
+    beforeEach(async () => {
+      channel = await open();
+    });
+    afterEach(release);
+
+    const consume = (consumer: Consumer, options: Partial<GroupOptions> = {}, group = 'audit') =>
+      channel.consume(group, { ...OPTIONS, ...options }, consumer);
+    const publish = async (...ids: string[]): Promise<void> => {
+      for (const id of ids) await channel.publish(anEvent(id));
+    };
+
+    it('C1 keeps what it accepted for every group that was there, and for no group that came later', async () => {
+      const seen: string[] = [];
+      const settle =
+        (group: string): Consumer =>
+        async ({ event }) => (seen.push(`${group} ${idOf(event)}`), SETTLED);
+      await consume(settle('audit'));
+      await consume(settle('mail'), {}, 'mail');
+      await publish('first');
+      await eventually(() => seen.toSorted()).toEqual(['audit first', 'mail first']);
+      await consume(settle('late'), {}, 'late');
+      await publish('second');
+      await eventually(() => seen.length).toBe(5);
+      expect(seen).not.toContain('late first');
+    });
+
+    it('C2 counts attempts from 1, and offers no sooner than due', async () => {
+      const offers: [attempt: number, atMs: number][] = [];
+      let dueMs = 0;
+      await consume(async ({ attempt }) => {
+        offers.push([attempt, clock.nowMs() - dueMs]);
+        dueMs = clock.nowMs() + 60;
+        return attempt < 3 ? { kind: 'retry', dueMs, reason: 'busy', code: 503 } : SETTLED;
+      });
+      await publish('e');
+      await eventually(() => offers.map(([attempt]) => attempt)).toEqual([1, 2, 3]);
+      for (const [, lateMs] of offers) expect(lateMs).toBeGreaterThanOrEqual(0);
+    });
+
+    it('C3 a retry, or an event that is never answered, delays no other', async () => {
+      const settled: string[] = [];
+      await consume(async ({ event, attempt }) => {
+        const id = idOf(event);
+        if (id === 'hangs') return new Promise(() => undefined);
+        if (attempt === 1) return retryIn(id === 'slow' ? 1500 : 50);
+        settled.push(id);
+        return SETTLED;
+      });
+      await publish('hangs', 'slow', 'fast');
+      await eventually(() => settled).toEqual(['fast', 'slow']);
+    }, 30_000);
+
+    it("C2 offers an event no more once it was answered 'dead', and keeps it with its reason (P2)", async () => {
+      const offered: string[] = [];
+      await consume(
+        async ({ event }) => (offered.push(idOf(event)), idOf(event) === 'gone' ? DEAD : SETTLED),
+      );
+      await publish('gone', 'next');
+      await eventually(() => offered).toEqual(['gone', 'next']);
+      await eventually(() => channel.deadLetters({ limit: 10 })).toHaveLength(1);
+      const [letter] = await channel.deadLetters({ limit: 10, eventId: 'gone' });
+      expect(letter).toMatchObject({ group: 'audit', attempts: 1, failure: FAILURE });
+      expect(letter && shape(letter.event)).toEqual(shape(anEvent('gone')));
+      expect(await channel.deadLetters({ limit: 10, eventId: 'next' })).toEqual([]);
+    });
+
+    it('C2 keeps the stage that a consumer advanced to, and counts its attempts anew', async () => {
+      const reply = { ...anEvent('reply'), body: Uint8Array.of(0, 255) };
+      const offers: [Stage['kind'], number][] = [];
+      await consume(async ({ stage, attempt }) => {
+        offers.push([stage.kind, attempt]);
+        if (stage.kind === 'deliver')
+          return attempt === 1 ? retryIn(1) : { kind: 'advance', stage: { kind: 'reply', reply } };
+        if (stage.kind === 'reply') {
+          expect(shape(stage.reply)).toEqual(shape(reply));
+          return attempt === 1
+            ? retryIn(1)
+            : { kind: 'advance', stage: { kind: 'deadLetter', failure: FAILURE } };
+        }
+        expect(stage.failure).toEqual(FAILURE);
+        return attempt === 1 ? retryIn(1) : SETTLED;
+      });
+      await publish('e');
+      await eventually(() => offers).toEqual([
+        ['deliver', 1],
+        ['deliver', 2],
+        ['reply', 1],
+        ['reply', 2],
+        ['deadLetter', 1],
+        ['deadLetter', 2],
+      ]);
+    });
+
+    it('C4 never has more unanswered offers than it was told, and a new consumer takes over', async () => {
+      const gates: ((verdict: Verdict) => void)[] = [];
+      await consume(() => new Promise((resolve) => gates.push(resolve)), { inFlightMax: 2 });
+      await publish('a', 'b', 'c', 'd');
+      await eventually(() => gates.length).toBe(2);
+      const later: string[] = [];
+      await consume(async ({ event }) => (later.push(idOf(event)), SETTLED), { inFlightMax: 2 });
+      expect(gates).toHaveLength(2);
+      for (const answer of gates) answer(SETTLED);
+      await eventually(() => later.toSorted()).toEqual(['c', 'd']);
+    });
+
+    it('C5 gives up what a forgotten group was owed, and says how much that was', async () => {
+      const offered: string[] = [];
+      await consume(async ({ event }) => (offered.push(idOf(event)), retryIn(50)));
+      await publish('a', 'b', 'c');
+      await eventually(() => new Set(offered).size).toBe(3);
+      await eventually(async () => (await channel.backlog())[0]?.inFlight).toBe(0);
+      expect(await channel.forget('audit')).toBe(3);
+      expect(await channel.backlog()).toEqual([]);
+      expect(await channel.forget('audit')).toBe(0);
+    });
+
+    it('C6 waits for a running consumer before close() resolves, however often it is called', async () => {
+      const steps: string[] = [];
+      const gate = Promise.withResolvers<Verdict>();
+      await consume(() => {
+        steps.push('started');
+        return gate.promise.finally(() => steps.push('finished'));
+      });
+      await publish('e');
+      await eventually(() => steps).toEqual(['started']);
+      const closing = channel.close().then(() => steps.push('closed'));
+      gate.resolve(SETTLED);
+      await Promise.all([closing, channel.close()]);
+      expect(steps).toEqual(['started', 'finished', 'closed']);
+      await expect(channel.publish(anEvent())).rejects.toMatchObject({ code: 'CHANNEL_CLOSED' });
+    });
+
+    it('P3 offers the attributes and the bytes that were published, after a retry too', async () => {
+      const published = {
+        ...anEvent('e-1', { subject: 'Euro € 😀' }),
+        body: Uint8Array.of(0, 255, 128, 10),
+        headers: new Map([['x-request-id', 'r-1']]),
+      };
+      const offers: Offer[] = [];
+      await consume(async (offer) => (offers.push(offer), offer.attempt === 1 ? retryIn(1) : SETTLED));
+      await channel.publish(published);
+      await eventually(() => offers.length).toBe(2);
+      for (const { event } of offers) expect(shape(event)).toEqual(shape(published));
+    });
+
+    it('P5 keeps the order of each partition key under retries, and lets other keys pass', async () => {
+      const settled: string[] = [];
+      await consume(
+        async ({ event, attempt }) => {
+          const key = event.attributes.get('partitionkey');
+          if (key === 'a' && attempt < 3) return retryIn(20);
+          settled.push(idOf(event));
+          return SETTLED;
+        },
+        { isOrdered: true },
+      );
+      for (const id of ['a1', 'a2', 'b1', 'a3', 'b2']) {
+        await channel.publish(anEvent(id, { partitionkey: id.slice(0, 1) }));
+      }
+      await eventually(() => settled.length).toBe(5);
+      expect(settled.slice(0, 2)).toEqual(['b1', 'b2']);
+      expect(settled.slice(2)).toEqual(['a1', 'a2', 'a3']);
+    });
+
+    it('tells its backlog, and none once everything is settled', async () => {
+      let isUp = false;
+      await consume(async () => (isUp ? SETTLED : retryIn(30)));
+      await publish('a', 'b');
+      await eventually(async () => (await channel.backlog())[0]).toMatchObject({
+        group: 'audit',
+        events: 2,
+        retrying: 2,
+      });
+      const [before] = await channel.backlog();
+      expect(before?.bytes).toBeGreaterThanOrEqual(2 * anEvent().body.byteLength);
+      expect(before?.oldestMs).toBeLessThanOrEqual(clock.nowMs());
+      isUp = true;
+      const none = { events: 0, bytes: 0, inFlight: 0, retrying: 0, dead: 0, oldestMs: undefined };
+      await eventually(async () => (await channel.backlog())[0]).toMatchObject(none);
+    });
+
+    it.runIf(reopen !== undefined)(
+      'P2 a restart loses nothing that is owed: fresh, in retry, or in a later stage',
+      async () => {
+        const reply = anEvent('reply');
+        await consume(async ({ event, stage }, signal) => {
+          if (idOf(event) === 'settled') return SETTLED;
+          if (idOf(event) === 'answered' && stage.kind === 'deliver')
+            return { kind: 'advance', stage: { kind: 'reply', reply } };
+          if (idOf(event) !== 'hangs') return retryIn(10);
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          return retryIn(0);
+        });
+        await publish('settled', 'retried', 'answered', 'hangs');
+        await eventually(async () => (await channel.backlog())[0]).toMatchObject({ events: 3 });
+        channel = (await reopen?.(channel)) ?? channel;
+        await publish('later');
+        const offered: string[] = [];
+        await consume(async ({ event, stage }) => (offered.push(`${idOf(event)} ${stage.kind}`), SETTLED));
+        await eventually(() => offered.toSorted()).toEqual([
+          'answered reply',
+          'hangs deliver',
+          'later deliver',
+          'retried deliver',
+        ]);
+      },
+    );
+  });
+}
+
+function shape({ attributes, contentType, body, headers }: CloudEvent): unknown {
+  return {
+    attributes: Object.fromEntries(attributes),
+    contentType,
+    body: [...body],
+    headers: headers && [...headers],
+  };
+}
