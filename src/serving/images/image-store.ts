@@ -1,0 +1,147 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { PlatformError } from '../../base/errors.ts';
+import { digestOf, readBundle, withJavaScript, type BundleFile } from './bundle.ts';
+import { guessLaunch, manifestOf, type ImageLaunch } from './launch.ts';
+import { parseImageName } from './name.ts';
+
+export type StoredImage = {
+  readonly digest: string; // sha256:…
+  readonly directory: string;
+  readonly launch: ImageLaunch;
+};
+export type ListedImage = { readonly name: string; readonly digest: string; readonly pushedAt: string };
+
+/** Loads the entry of a function once; says why it cannot be used, or undefined when it can. */
+export type FunctionCheck = (directory: string, entry: string) => Promise<string | undefined>;
+
+/** The images that `push` has stored on this machine, by digest; names point to digests and move with a push. */
+export class ImageStore {
+  readonly #folder: string;
+  readonly #check: FunctionCheck;
+
+  constructor(folder: string, check: FunctionCheck) {
+    this.#folder = folder;
+    this.#check = check;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Stores what is at `path` under `reference`; throws IMAGE_NAME_INVALID, PUSH_INVALID or FUNCTION_INVALID. */
+  async push(
+    reference: string,
+    path: string,
+    command: string | undefined,
+    nowMs: number,
+  ): Promise<ListedImage & StoredImage> {
+    return this.store(reference, readBundle(path), command, nowMs);
+  }
+
+  async store(
+    reference: string,
+    pushed: readonly BundleFile[],
+    command: string | undefined,
+    nowMs: number,
+  ): Promise<ListedImage & StoredImage> {
+    const { name } = parseImageName(reference);
+    const { launch: guessed, otherwise } = guessLaunch(pushed, command);
+    const [files, javaScript] = withJavaScript(pushed, manifestOf(pushed)?.type);
+    const draft = this.#write(files);
+    try {
+      const launch = await this.#proven(draft, withStrippedEntry(guessed, javaScript), otherwise);
+      const digest = digestOf(files, launch);
+      const directory = this.#place(draft, digest, launch);
+      const pushedAt = new Date(nowMs).toISOString();
+      this.#point(name, { digest, pushedAt });
+      return { name, digest, pushedAt, directory, launch };
+    } finally {
+      rmSync(draft, { recursive: true, force: true });
+    }
+  }
+
+  /** What a reference means now: by its digest when it has one, else by what its name points to. */
+  resolve(reference: string): StoredImage | undefined {
+    const { name, digest = this.#names()[name]?.digest } = parseImageName(reference);
+    if (digest === undefined) return undefined;
+    const directory = this.#directoryOf(digest);
+    const file = `${directory}.json`;
+    if (!existsSync(file)) return undefined;
+    return { digest, directory, launch: JSON.parse(readFileSync(file, 'utf8')) as ImageLaunch }; // written by #place
+  }
+
+  list(): readonly ListedImage[] {
+    return Object.entries(this.#names()).map(([name, { digest, pushedAt }]) => ({ name, digest, pushedAt }));
+  }
+
+  async #proven(
+    draft: string,
+    launch: ImageLaunch,
+    otherwise: ImageLaunch | undefined,
+  ): Promise<ImageLaunch> {
+    if (launch.kind === 'program') return launch;
+    const reason = await this.#check(join(draft, 'root'), launch.entry);
+    if (reason === undefined) return launch;
+    if (otherwise !== undefined && reason.includes('exports no function')) return otherwise;
+    throw new PlatformError(
+      'FUNCTION_INVALID',
+      `the function cannot be loaded: ${reason.replaceAll(`${draft}/root/`, '')}`,
+      { retryable: false },
+    );
+  }
+
+  #write(files: readonly BundleFile[]): string {
+    const draft = mkdtempSync(join(this.#folder, '.draft-'));
+    for (const file of files) {
+      const path = join(draft, 'root', file.path);
+      mkdirSync(dirname(path), { recursive: true });
+      if (file.kind === 'link') symlinkSync(file.target, path);
+      else writeFileSync(path, file.content);
+      if (file.kind === 'file' && file.isExecutable) chmodSync(path, 0o755);
+    }
+    return draft;
+  }
+
+  /** M2: the folder first, then the file that makes it an image. */
+  #place(draft: string, digest: string, launch: ImageLaunch): string {
+    const directory = this.#directoryOf(digest);
+    if (!existsSync(`${directory}.json`)) {
+      rmSync(directory, { recursive: true, force: true });
+      renameSync(join(draft, 'root'), directory);
+      replaceFile(`${directory}.json`, launch);
+    }
+    return directory;
+  }
+
+  #point(name: string, to: { digest: string; pushedAt: string }): void {
+    replaceFile(join(this.#folder, 'names.json'), { ...this.#names(), [name]: to });
+  }
+
+  #names(): Record<string, { digest: string; pushedAt: string }> {
+    const file = join(this.#folder, 'names.json');
+    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}; // written by #point
+  }
+
+  #directoryOf(digest: string): string {
+    return join(this.#folder, digest.replace(':', '-'));
+  }
+}
+
+function withStrippedEntry(launch: ImageLaunch, javaScript: ReadonlyMap<string, string>): ImageLaunch {
+  return launch.kind === 'function'
+    ? { ...launch, entry: javaScript.get(launch.entry) ?? launch.entry }
+    : launch;
+}
+
+function replaceFile(file: string, value: unknown): void {
+  writeFileSync(`${file}.new`, JSON.stringify(value), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}

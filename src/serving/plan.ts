@@ -1,0 +1,47 @@
+import type { InstanceSpec } from './runtime/runtime.ts';
+
+/** How a revision scales; computed from annotations and config-autoscaler (autoscaler/decide.ts has the formulas). */
+export type ScalePlan = {
+  readonly minScale: number;
+  readonly maxScale: number; // 0: no bound
+  /** Instances to start without a request when the revision is first seen. */
+  readonly initialScale: number;
+  readonly activationScale: number; // at least so many when scaling up from zero
+  readonly metric: 'concurrency' | 'rps';
+  /** What one instance should have, utilisation included. */
+  readonly target: number;
+  readonly algorithm: 'linear' | 'weighted-exponential';
+  readonly windowMs: number;
+  readonly panicWindowMs: number;
+  readonly panicThreshold: number; // a ratio: 2 means 200 %
+  readonly maxScaleUpRate: number;
+  readonly maxScaleDownRate: number;
+  readonly scaleDownDelayMs: number;
+  readonly retentionMs: number; // of the last instance, beyond the window
+  readonly isScaledToZero: boolean; // enable-scale-to-zero
+};
+
+/** Everything that serving needs to know of a Revision. */
+export type RevisionPlan = {
+  readonly key: string; // namespace/name
+  readonly instance: InstanceSpec;
+  readonly containerConcurrency: number; // 0: no bound
+  readonly timeoutMs: number; // of a whole request
+  readonly responseStartTimeoutMs: number; // until its first byte; 0: none
+  readonly idleTimeoutMs: number; // since the last byte; 0: none
+  readonly scale: ScalePlan;
+};
+
+/** Which hosts lead to which revisions. A tag is a route of its own. */
+export type RoutePlan = {
+  readonly key: string; // namespace/name, or namespace/name#tag
+  readonly publicHosts: readonly string[];
+  readonly localHosts: readonly string[];
+  /** Percentages that sum up to 100; chosen anew for each request. */
+  readonly targets: readonly { readonly revision: string; readonly percent: number }[];
+};
+
+/** The names inside the cluster that a service answers to (serving pkg/reconciler/route/domains). */
+export function localHostsOf(namespace: string, name: string): readonly string[] {
+  return [`${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`];
+}
