@@ -92,6 +92,11 @@ export class Serving {
     return this.#pools.get(revision)?.counts ?? { ready: 0, desired: 0, inFlight: 0, waiting: 0 };
   }
 
+  /** Lets all instances of a revision go now, each after what it has in flight; resolves when they are gone. */
+  async scaleToZero(revision: string): Promise<void> {
+    await this.#pools.get(revision)?.empty();
+  }
+
   async replaceInstance(revision: string, id: string): Promise<void> {
     await this.#pools.get(revision)?.replace(id);
   }

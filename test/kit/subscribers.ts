@@ -15,10 +15,13 @@ export async function subscriber(
 ): Promise<Subscriber> {
   const requests: Request[] = [];
   const server = createServer((incoming, response) => {
-    void read(incoming).then((request) => {
-      requests.push(request);
-      answer(response, request, requests.length);
-    });
+    read(incoming).then(
+      (request) => {
+        requests.push(request);
+        answer(response, request, requests.length);
+      },
+      () => undefined, // the sender cut it
+    );
   });
   return {
     url: await listening(server),

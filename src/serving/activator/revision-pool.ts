@@ -188,6 +188,13 @@ export class RevisionPool {
     if (this.#waiting.size > 0) this.#scaleOnDemand();
   }
 
+  /** Drains every instance; resolves when all are gone. */
+  async empty(): Promise<void> {
+    const slots = this.#slots.filter(({ state }) => state === 'ready');
+    for (const slot of slots) this.#drain(slot);
+    await Promise.all(slots.map(({ instance }) => instance?.ended));
+  }
+
   /** Ends all instances: each first answers what it has, for at most `graceMs`. */
   async remove(graceMs: number): Promise<void> {
     this.#isRemoved = true;

@@ -1,0 +1,165 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SubscriberEntry } from '../../src/apis/duck.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { createIngress } from '../../src/channels/ingress/ingress.ts';
+import type { LogChannel } from '../../src/channels/log/log-channel.ts';
+import { LogStore } from '../../src/channels/log/log-store.ts';
+import { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
+import { ByteBudget } from '../../src/http/body.ts';
+import { createOutbound } from '../../src/http/outbound.ts';
+import { openServer } from '../../src/http/server.ts';
+import { localHostsOf, type RevisionPlan, type ScalePlan } from '../../src/serving/plan.ts';
+import { ProcessRuntime } from '../../src/serving/runtime/process/process-runtime.ts';
+import type { Launch } from '../../src/serving/runtime/runtime.ts';
+import { Serving } from '../../src/serving/serving.ts';
+import { planDelivery } from '../../src/subscriptions/delivery-plan.ts';
+
+export type SmallPlatform = {
+  readonly eventsUrl: string;
+  readonly serving: Serving;
+  readonly runtime: ProcessRuntime;
+  readonly channel: (name: string) => LogChannel;
+  readonly close: () => Promise<void>;
+};
+
+export type SmallPlatformOptions = {
+  readonly folder: string;
+  readonly port?: number;
+  readonly warm?: number;
+  /** Subscribers by channel; every channel named here exists. */
+  readonly channels: Readonly<Record<string, readonly SubscriberEntry[]>>;
+  readonly services?: Readonly<
+    Record<
+      string,
+      {
+        readonly directory: string;
+        readonly launch: Launch;
+        readonly plan?: Partial<RevisionPlan>;
+        readonly scale?: Partial<ScalePlan>;
+      }
+    >
+  >;
+};
+
+export const SCALE: ScalePlan = {
+  minScale: 0,
+  maxScale: 0,
+  initialScale: 0,
+  activationScale: 1,
+  metric: 'concurrency',
+  target: 70,
+  algorithm: 'linear',
+  windowMs: 60_000,
+  panicWindowMs: 6000,
+  panicThreshold: 2,
+  maxScaleUpRate: 1000,
+  maxScaleDownRate: 2,
+  scaleDownDelayMs: 0,
+  retentionMs: 0,
+  isScaledToZero: true,
+};
+
+/** The hot path from real parts and plain plans: events listener, log, dispatcher, gateway, warm runners. No API. */
+export async function openSmallPlatform(options: SmallPlatformOptions): Promise<SmallPlatform> {
+  const { folder, channels, services = {} } = options;
+  mkdirSync(folder, { recursive: true });
+  const store = await LogStore.open({ file: join(folder, 'events.db'), clock: systemClock, graceMs: 2000 });
+  const opened = new Map<string, LogChannel>();
+  for (const name of Object.keys(channels))
+    opened.set(name, await store.channel(`LogChannel/demo/${name}`, `uid-${name}`));
+
+  const runtime = ProcessRuntime.open({
+    folder: join(folder, 'runtime'),
+    warm: options.warm ?? 2,
+    logs: { write: () => undefined },
+    routes: () => [],
+  });
+  const serving = new Serving({ runtime, clock: systemClock });
+  for (const [name, { directory, launch, plan, scale }] of Object.entries(services)) {
+    serving.setRevision({ ...revisionPlan(name, directory, launch), ...plan, scale: { ...SCALE, ...scale } });
+    serving.setRoute({
+      key: `demo/${name}`,
+      publicHosts: [`${name}.demo.localhost`],
+      localHosts: localHostsOf('demo', name),
+      targets: [{ revision: `demo/${name}-00001`, percent: 100 }],
+    });
+  }
+
+  const limits = { maxBytes: 32 * 1024 * 1024, budget: new ByteBudget(256 * 1024 * 1024) };
+  const ingress = createIngress({ find: (_, name) => opened.get(name), limits });
+  const { onRequest, onUpgrade } = serving.gateway('internal', ingress);
+  const server = await openServer({
+    name: 'events',
+    host: '127.0.0.1',
+    port: options.port ?? 0,
+    onRequest,
+    onUpgrade,
+    requestTimeoutMs: 0,
+  });
+  const outbound = createOutbound({
+    route: (host) => (serving.answersTo(host) ? { host: '127.0.0.1', port: server.port } : undefined),
+  });
+  const dispatcher = new Dispatcher({ outbound, clock: systemClock, replyBytesMax: limits.maxBytes });
+  for (const [name, entries] of Object.entries(channels)) await serve(dispatcher, opened, name, entries);
+
+  return {
+    eventsUrl: `http://127.0.0.1:${server.port}`,
+    serving,
+    runtime,
+    channel: (name) => found(opened, name),
+    async close() {
+      await server.close(2000);
+      await store.close();
+      await serving.close(2000);
+      await outbound.destroy();
+    },
+  };
+}
+
+async function serve(
+  dispatcher: Dispatcher,
+  opened: Map<string, LogChannel>,
+  name: string,
+  entries: readonly SubscriberEntry[],
+): Promise<void> {
+  const object = {
+    apiVersion: 'messaging.knative.dev/v1',
+    kind: 'LogChannel',
+    metadata: { namespace: 'demo', name },
+  };
+  const plans = entries.map((entry) => planDelivery(object, entry));
+  const valid = plans.filter((plan) => plan.kind === 'plan');
+  if (valid.length < plans.length) throw new Error(JSON.stringify(plans));
+  await dispatcher.serve(`LogChannel/demo/${name}`, found(opened, name), valid);
+}
+
+function found(opened: Map<string, LogChannel>, name: string): LogChannel {
+  const channel = opened.get(name);
+  if (channel === undefined) throw new Error(`no channel ${name}`);
+  return channel;
+}
+
+export function revisionPlan(name: string, directory: string, launch: Launch): RevisionPlan {
+  const instance = {
+    namespace: 'demo',
+    revision: `${name}-00001`,
+    service: name,
+    configuration: name,
+    directory,
+    launch,
+    env: {},
+    workingDir: undefined,
+    readyTimeoutMs: 10_000,
+    probe: { kind: 'tcp' },
+  } as const;
+  return {
+    key: `demo/${name}-00001`,
+    instance,
+    containerConcurrency: 0,
+    timeoutMs: 300_000,
+    responseStartTimeoutMs: 0,
+    idleTimeoutMs: 0,
+    scale: SCALE,
+  };
+}
