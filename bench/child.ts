@@ -5,10 +5,15 @@ import { readFileSync } from 'node:fs';
 export class BenchChild {
   readonly #process: ChildProcess;
   readonly #waiting: ((answer: Record<string, number>) => void)[] = [];
+  readonly #unread: Record<string, number>[] = [];
 
   constructor(file: string, args: readonly string[] = [], execArgv: readonly string[] = []) {
     this.#process = fork(new URL(file, import.meta.url), [...args], { execArgv: [...execArgv] });
-    this.#process.on('message', (answer: Record<string, number>) => this.#waiting.shift()?.(answer));
+    this.#process.on('message', (answer: Record<string, number>) => {
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) this.#unread.push(answer);
+      else waiting(answer);
+    });
     this.#process.on('exit', (code) => {
       if (code !== 0 && code !== null) throw new Error(`${file} exited with ${code}`);
     });
@@ -16,6 +21,8 @@ export class BenchChild {
 
   /** Its next message without being asked: what it says once it is ready. */
   next(): Promise<Record<string, number>> {
+    const unread = this.#unread.shift();
+    if (unread !== undefined) return Promise.resolve(unread);
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

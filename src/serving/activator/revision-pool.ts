@@ -192,7 +192,7 @@ export class RevisionPool {
   async empty(): Promise<void> {
     const slots = this.#slots.filter(({ state }) => state === 'ready');
     for (const slot of slots) this.#drain(slot);
-    await Promise.all(slots.map(({ instance }) => instance?.ended));
+    await Promise.all(slots.map(async ({ instance }) => instance?.ended));
   }
 
   /** Ends all instances: each first answers what it has, for at most `graceMs`. */
