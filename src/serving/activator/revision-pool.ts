@@ -40,6 +40,8 @@ type Waiter = {
 const WAITING_MAX = 10_000;
 /** So many instances of a revision start at a time: more would only slow each other down. */
 const STARTING_MAX = 8;
+/** One that is crashing is gone by then, and its exit code is its own. */
+const SUSPECT_MS = 500;
 const BACKOFF_FIRST_MS = 1000;
 const BACKOFF_MAX_MS = 60_000;
 
@@ -151,7 +153,14 @@ export class RevisionPool {
 
   /** Something answered no longer as it should: an instance that is alone in having it is replaced. */
   suspect(slot: Slot): void {
-    if (slot.state === 'ready' && !this.#isRemoved) this.#drain(slot);
+    if (slot.state !== 'ready' || this.#isRemoved) return;
+    slot.state = 'suspect';
+    const { clock } = this.#tools;
+    const gone = new AbortController();
+    void slot.instance?.ended.then(() => gone.abort());
+    void clock.until(clock.nowMs() + SUSPECT_MS, gone.signal).then(() => {
+      if (!gone.signal.aborted) this.#drain(slot);
+    });
   }
 
   /** Brings up what the plan wants without a request: `initialScale`, `minScale`. */
@@ -241,14 +250,14 @@ export class RevisionPool {
     const { containerConcurrency, scale } = this.#plan;
     const each = containerConcurrency === 0 ? Number.POSITIVE_INFINITY : containerConcurrency;
     const needed = Math.max(1, Math.ceil((this.#inFlight + this.#waiting.size) / each));
-    const fromZero = this.#slots.length === 0 ? scale.activationScale : 0;
-    const wanted = Math.max(needed, fromZero, this.#slots.length);
+    const running = this.#slots.filter(({ state }) => state === 'starting' || state === 'ready').length;
+    const wanted = Math.max(needed, running === 0 ? scale.activationScale : 0, running);
     this.#scaleTo(scale.maxScale === 0 ? wanted : Math.min(wanted, scale.maxScale));
   }
 
   #scaleTo(scale: number): void {
     this.#desired = scale;
-    const running = this.#slots.filter(({ state }) => state !== 'draining');
+    const running = this.#slots.filter(({ state }) => state === 'starting' || state === 'ready');
     for (let i = running.length; i < scale && this.#canStart(); i += 1) void this.#start();
     if (running.length > scale) this.#scaleDown(running, running.length - scale);
   }

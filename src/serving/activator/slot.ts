@@ -4,7 +4,8 @@ import type { Instance } from '../runtime/runtime.ts';
 /** One instance of a revision as the activator sees it. */
 export type Slot = {
   readonly id: string;
-  state: 'starting' | 'ready' | 'draining';
+  /** `suspect`: it failed a request; it gets no more, and is ended unless it ends by itself. */
+  state: 'starting' | 'ready' | 'suspect' | 'draining';
   inFlight: number;
   instance: Instance | undefined;
   /** Its connections; closed with it. */

@@ -7,6 +7,7 @@ export type ImageName = {
 };
 
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+const REGISTRY = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?$/;
 const TAG = /^\w[\w.-]{0,127}$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
@@ -19,6 +20,7 @@ export function parseImageName(reference: string): ImageName {
   const first = beforeDigest.slice(0, Math.max(slash, 0));
   const hasRegistry = /[.:]/.test(first) || first === 'localhost';
   const registry = hasRegistry ? first : 'docker.io';
+  if (!REGISTRY.test(registry)) throw invalid(reference, `${JSON.stringify(registry)} is no registry`);
   const remainder = hasRegistry ? beforeDigest.slice(slash + 1) : beforeDigest;
   const [path = '', tag = 'latest', ...more] = remainder.split(':');
   if (more.length > 0 || !TAG.test(tag))

@@ -49,6 +49,7 @@ export class ProcessRuntime implements Runtime {
 
   /** Resolves when the pool is full. */
   async warmedUp(): Promise<void> {
+    this.#fill();
     await Promise.all(this.#warm.map((runner) => runner.warm));
   }
 
@@ -125,12 +126,13 @@ export class ProcessRuntime implements Runtime {
 
   #take(): RunnerChild {
     const runner = this.#warm.shift() ?? this.#startRunner();
-    clearTimeout(this.#refill);
-    this.#refill = setTimeout(() => this.#fill(), REFILL_AFTER_MS);
+    this.#refill ??= setTimeout(() => this.#fill(), REFILL_AFTER_MS);
     return runner;
   }
 
   #fill(): void {
+    clearTimeout(this.#refill);
+    this.#refill = undefined;
     if (this.#isClosed) return;
     this.#warm = this.#warm.filter(
       ({ child }) => child.process.exitCode === null && child.process.signalCode === null,

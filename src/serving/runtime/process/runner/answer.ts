@@ -103,20 +103,25 @@ function isSdkEvent(value: unknown): value is InstanceType<typeof SdkEvent> {
 
 function eventAnswer(event: InstanceType<typeof SdkEvent>): Answer {
   const { headers, body } = SdkHttp.binary(event);
-  const encoded = Object.entries(headers).map(([name, value]) => [
-    name,
-    name.startsWith('ce-') ? encode(String(value)) : value,
-  ]);
   const text = body === undefined || body === null ? '' : body;
   return {
     code: 200,
-    headers: Object.fromEntries(encoded),
+    headers,
     body: text instanceof Uint8Array ? bytes(text) : typeof text === 'string' ? text : JSON.stringify(text),
   };
 }
 
-/** HTTP binding 3.1.3.2, which the SDK leaves out. */
-const encode = (value: string): string => value.replace(/[^\x21\x23\x24\x26-\x7e]/gu, encodeURIComponent);
+/** HTTP binding 3.1.3.2, which the SDK leaves out, for attributes that a header cannot hold as they are. */
+function encoded(headers: Readonly<Record<string, unknown>>): Record<string, string> {
+  const written: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const isAttribute = name.toLowerCase().startsWith('ce-') && typeof value === 'string';
+    written[name] = isAttribute
+      ? value.replace(/[^\x21\x23\x24\x26-\x7e]/gu, encodeURIComponent)
+      : (value as string);
+  }
+  return written;
+}
 
 function failureOf(error: unknown): Answer {
   const message = error instanceof Error ? error.message : String(error);
@@ -133,7 +138,7 @@ function send(response: ServerResponse, { code, headers, body }: Answer, { cors 
     const allowed = cors === undefined ? {} : { 'access-control-allow-origin': String(cors()) };
     const length = { 'content-length': String(Buffer.byteLength(body)) };
     const isEmpty = code === 204 || code === 304;
-    response.writeHead(code, { ...(headers as Record<string, string>), ...allowed, ...(!isEmpty && length) });
+    response.writeHead(code, { ...encoded(headers), ...allowed, ...(!isEmpty && length) });
     response.end(isEmpty ? undefined : body);
   } catch (error) {
     // A header or status that HTTP does not know: the function's own fault, and told as such.
