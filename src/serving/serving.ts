@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
-import { RevisionPool, type InstanceEvent, type PoolTools } from './activator/revision-pool.ts';
+import type { InstanceEvent, PoolTools } from './activator/pool-tools.ts';
+import { RevisionPool } from './activator/revision-pool.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
 import type { Runtime } from './runtime/runtime.ts';

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { openServer, type OpenServer } from '../../src/http/server.ts';
 import { answerText } from '../../src/http/respond.ts';
-import type { InstanceEvent } from '../../src/serving/activator/revision-pool.ts';
+import type { InstanceEvent } from '../../src/serving/activator/pool-tools.ts';
 import { localHostsOf, type RevisionPlan, type ScalePlan } from '../../src/serving/plan.ts';
 import { ProcessRuntime } from '../../src/serving/runtime/process/process-runtime.ts';
 import { Serving } from '../../src/serving/serving.ts';

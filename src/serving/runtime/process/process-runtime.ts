@@ -7,7 +7,7 @@ import { endLeftOvers, type Child, type LogSink } from './child.ts';
 import { freePort } from './ports.ts';
 import { startProgram } from './program.ts';
 import { RunnerChild } from './runner-child.ts';
-import type { HostRoute } from './runner/protocol.ts';
+import type { HostRoute } from './runner-protocol.ts';
 
 export type ProcessRuntimeOptions = {
   /** Holds the token of this run, so that the next can end what it left. */

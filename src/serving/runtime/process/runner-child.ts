@@ -1,6 +1,6 @@
 import { PlatformError } from '../../../base/errors.ts';
 import { Child } from './child.ts';
-import type { FromRunner, HostRoute, ToRunner } from './runner/protocol.ts';
+import type { FromRunner, HostRoute, ToRunner } from './runner-protocol.ts';
 
 const MAIN = import.meta.url.endsWith('.ts')
   ? new URL('./runner/main.ts', import.meta.url)

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { messageOf } from '../../../../base/errors.ts';
 import { answer } from './answer.ts';
 import { loadFunction, type LoadedFunction } from './load.ts';
-import type { FromRunner, ToRunner } from './protocol.ts';
+import type { FromRunner, ToRunner } from '../runner-protocol.ts';
 import { routeConnections } from './route-connections.ts';
 import { shareSdk } from './share-sdk.ts';
 

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import type { HostRoute } from './protocol.ts';
+import type { HostRoute } from '../runner-protocol.ts';
 
 type Options = { host?: unknown; port?: unknown };
 
