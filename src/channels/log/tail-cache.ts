@@ -6,6 +6,8 @@ type Kept = { readonly event: CloudEvent; readonly bytes: number };
 export class TailCache {
   readonly #bytesMax: number;
   readonly #kept = new Map<number, Kept>(); // by row id, the oldest first
+  /** Goes on from where it was: an iteration begun anew steps over all that has been removed (up to 50 µs an event). */
+  #oldest = this.#kept.entries();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -19,11 +21,17 @@ export class TailCache {
   add(row: number, event: CloudEvent, bytes: number): void {
     this.#kept.set(row, { event, bytes });
     this.#bytes += bytes;
-    if (this.#bytes <= this.#bytesMax) return;
-    for (const [oldest, kept] of this.#kept) {
-      this.#kept.delete(oldest);
-      this.#bytes -= kept.bytes;
-      if (this.#bytes <= this.#bytesMax) return;
+    while (this.#bytes > this.#bytesMax) this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    const next = this.#oldest.next();
+    if (next.done === true) {
+      this.#oldest = this.#kept.entries(); // it had come to the end
+      return;
     }
+    const [oldest, { bytes }] = next.value;
+    this.#kept.delete(oldest);
+    this.#bytes -= bytes;
   }
 }

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { TailCache } from '../../../src/channels/log/tail-cache.ts';
+import { anEvent } from '../../kit/events.ts';
+
+describe('tail cache', () => {
+  it('forgets the oldest events once it holds more bytes than it may', () => {
+    const cache = new TailCache(100);
+    for (let row = 1; row <= 5; row += 1) cache.add(row, anEvent(`e-${row}`), 40);
+    expect([1, 2, 3, 4, 5].filter((row) => cache.get(row) !== undefined)).toEqual([4, 5]);
+  });
+
+  it('goes on after an event that is larger than the whole cache', () => {
+    const cache = new TailCache(100);
+    cache.add(1, anEvent('large'), 101);
+    expect(cache.get(1)).toBeUndefined();
+    for (let row = 2; row <= 9; row += 1) cache.add(row, anEvent(`e-${row}`), 50);
+    expect([2, 7, 8, 9].filter((row) => cache.get(row) !== undefined)).toEqual([8, 9]);
+  });
+});
