@@ -28,6 +28,8 @@ export interface GroupHost {
   readonly channel: number;
   lastSeq(): number; // of what is committed
   cached(seq: number): Kept | undefined;
+  /** This group is done with an event: it needs no more be at hand for it. */
+  settled(seq: number): void;
   readPage(after: number): Promise<readonly Loaded[]>;
   readEvent(seq: number): Promise<Loaded | undefined>;
   readStage(group: number, seq: number): Promise<Uint8Array | null>;
@@ -265,6 +267,7 @@ export class Group {
     } else {
       this.#progress.finish(flight.seq);
     }
+    this.#host.settled(flight.seq);
     this.#counts.events -= 1;
     this.#counts.bytes -= flight.bytes;
     this.#leaveLane(flight.lane);

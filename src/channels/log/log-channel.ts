@@ -108,7 +108,7 @@ export class LogChannel implements Channel, DeadLetterStore {
   committed(kept: readonly (Kept & { readonly seq: number })[]): void {
     let bytes = 0;
     for (const { seq, event, bytes: size } of kept) {
-      this.#store.tail.add(this.#base + seq, event, size);
+      this.#store.tail.add(this.#base + seq, event, size, this.#groups.size);
       bytes += size;
       this.#committedSeq = seq;
     }
@@ -163,6 +163,7 @@ export class LogChannel implements Channel, DeadLetterStore {
       channel: this.id,
       lastSeq: () => this.#committedSeq,
       cached: (seq) => store.tail.get(this.#base + seq),
+      settled: (seq) => store.tail.settle(this.#base + seq),
       readPage: async (after) => {
         const input = { channel: this.id, after, eventsMax: PAGE_EVENTS, bytesMax: PAGE_BYTES };
         return (await store.ask('page', input)).map(loaded);

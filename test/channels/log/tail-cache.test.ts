@@ -5,15 +5,26 @@ import { anEvent } from '../../kit/events.ts';
 describe('tail cache', () => {
   it('forgets the oldest events once it holds more bytes than it may', () => {
     const cache = new TailCache(100);
-    for (let row = 1; row <= 5; row += 1) cache.add(row, anEvent(`e-${row}`), 40);
+    for (let row = 1; row <= 5; row += 1) cache.add(row, anEvent(`e-${row}`), 40, 1);
     expect([1, 2, 3, 4, 5].filter((row) => cache.get(row) !== undefined)).toEqual([4, 5]);
   });
 
   it('goes on after an event that is larger than the whole cache', () => {
     const cache = new TailCache(100);
-    cache.add(1, anEvent('large'), 101);
+    cache.add(1, anEvent('large'), 101, 1);
     expect(cache.get(1)).toBeUndefined();
-    for (let row = 2; row <= 9; row += 1) cache.add(row, anEvent(`e-${row}`), 50);
+    for (let row = 2; row <= 9; row += 1) cache.add(row, anEvent(`e-${row}`), 50, 1);
     expect([2, 7, 8, 9].filter((row) => cache.get(row) !== undefined)).toEqual([8, 9]);
+  });
+
+  it('lets an event go when the last of its groups has settled it', () => {
+    const cache = new TailCache(100);
+    cache.add(1, anEvent('e-1'), 60, 2);
+    cache.settle(1);
+    expect(cache.get(1)).toBeDefined();
+    cache.settle(1);
+    expect(cache.get(1)).toBeUndefined();
+    for (let row = 2; row <= 3; row += 1) cache.add(row, anEvent(`e-${row}`), 50, 1);
+    expect([2, 3].filter((row) => cache.get(row) !== undefined)).toEqual([2, 3]); // the room is free again
   });
 });
