@@ -1,0 +1,51 @@
+import type { FieldError } from './kind.ts';
+
+/** Knative's field errors (pkg/apis/field_error.go). */
+export const missingField = (...paths: string[]): FieldError => ({ message: 'missing field(s)', paths });
+export const disallowedField = (...paths: string[]): FieldError => ({
+  message: 'must not set the field(s)',
+  paths,
+});
+export const invalidValue = (value: unknown, path: string, details?: string): FieldError => ({
+  message: `invalid value: ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  paths: [path],
+  ...(details !== undefined && { details }),
+});
+export const outOfBounds = (value: unknown, low: unknown, high: unknown, path: string): FieldError => ({
+  message: `expected ${String(low)} <= ${String(value)} <= ${String(high)}`,
+  paths: [path],
+});
+export const oneOf = (...paths: string[]): FieldError => ({
+  message: 'expected exactly one, got neither',
+  paths,
+});
+export const immutable = (path: string, before: unknown, after: unknown): FieldError => ({
+  message: 'Immutable fields changed (-old +new)',
+  paths: [path],
+  details: `{${path}}:\n\t-: ${JSON.stringify(JSON.stringify(before))}\n\t+: ${JSON.stringify(JSON.stringify(after))}\n`,
+});
+
+/** All errors in one text: `message: path, path` and details below, one after the other. */
+export function renderFieldErrors(errors: readonly FieldError[]): string {
+  const rendered = errors.map(({ message, paths, details }) => {
+    const where =
+      paths.length === 0
+        ? message
+        : `${message}: ${[...paths].toSorted((a, b) => (a < b ? -1 : 1)).join(', ')}`;
+    return details === undefined ? where : `${where}\n${details}`;
+  });
+  return rendered.toSorted((a, b) => (a < b ? -1 : 1)).join('\n');
+}
+
+/** What a denial of upstream's validating webhook says. */
+export function denialText(webhook: string, errors: readonly FieldError[]): string {
+  return `admission webhook ${JSON.stringify(webhook)} denied the request: validation failed: ${renderFieldErrors(errors)}`;
+}
+
+/** The same errors below another path. */
+export function below(path: string, errors: readonly FieldError[]): FieldError[] {
+  return errors.map((error) => ({
+    ...error,
+    paths: error.paths.map((each) => (each === '' ? path : `${path}.${each}`.replace('.[', '['))),
+  }));
+}

@@ -1,0 +1,54 @@
+import type { GroupKind, KindDefinition } from './kind.ts';
+import * as core from './core/core-kinds.ts';
+
+/** Every kind that the API serves. Adding one is its folder and a line here. */
+export const KINDS: readonly KindDefinition[] = [
+  core.namespaceKind,
+  core.configMapKind,
+  core.secretKind,
+  core.serviceAccountKind,
+  core.eventKind,
+  core.podKind,
+  core.serviceKind,
+  core.deploymentKind,
+  core.crdKind,
+];
+
+/** Finds kinds the ways that requests name them. */
+export class KindRegistry {
+  readonly kinds: readonly KindDefinition[];
+
+  constructor(kinds: readonly KindDefinition[] = KINDS) {
+    this.kinds = kinds;
+  }
+
+  byKind({ group, kind }: GroupKind): KindDefinition | undefined {
+    return this.kinds.find((each) => each.group === group && each.kind === kind);
+  }
+
+  byResource(group: string, version: string, plural: string): KindDefinition | undefined {
+    return this.kinds.find(
+      (each) => each.group === group && each.plural === plural && each.versions.includes(version),
+    );
+  }
+
+  /** Groups and their versions, the core group first. */
+  groups(): ReadonlyMap<string, readonly string[]> {
+    const groups = new Map<string, string[]>();
+    for (const { group, versions } of this.kinds) {
+      const known = groups.get(group) ?? [];
+      groups.set(group, [...known, ...versions.filter((version) => !known.includes(version))]);
+    }
+    return groups;
+  }
+}
+
+/** `apps/v1` has the group `apps`, `v1` the core group. */
+export function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf('/');
+  return slash < 0 ? '' : apiVersion.slice(0, slash);
+}
+
+export function apiVersionOf({ group, versions }: KindDefinition, version: string = versions[0]): string {
+  return group === '' ? version : `${group}/${version}`;
+}

@@ -1,0 +1,95 @@
+import type { AdmissionContext, KindDefinition } from '../../apis/kind.ts';
+import { denialText } from '../../apis/field-error.ts';
+import { labelFault, subdomainFault } from '../../apis/names.ts';
+import type { Resource } from '../../apis/resource.ts';
+import { jsonSchemaOf, type JsonSchema } from '../../apis/schema.ts';
+import { pruned, shapeFaults } from '../../apis/shape.ts';
+import { ApiError, invalid, type Cause } from './api-error.ts';
+
+const schemas = new WeakMap<KindDefinition, JsonSchema>();
+
+/** The JSON schema of a kind's members beside its metadata. */
+export function schemaOfKind(kind: KindDefinition): JsonSchema {
+  const known = schemas.get(kind) ?? jsonSchemaOf(kind.schema);
+  schemas.set(kind, known);
+  return known;
+}
+
+const QUALIFIED = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+const ANNOTATIONS_BYTES_MAX = 256 * 1024;
+
+/** Takes an object in: without what its schema does not know, with its defaults, and valid; or throws an ApiError (S5). */
+export function admit(kind: KindDefinition, object: Resource, context: AdmissionContext): Resource {
+  const { apiVersion, kind: kindName, metadata, ...members } = object;
+  const known = pruned(schemaOfKind(kind), members) as Record<string, unknown>;
+  const shaped: Resource = { apiVersion, kind: kindName, metadata, ...known };
+  refuse(kind, metadata.name, metadataCauses(kind, shaped));
+  refuse(kind, metadata.name, shapeCauses(kind, known));
+  const complete = kind.setDefaults(shaped, context);
+  const errors = kind.validate(complete, context);
+  if (errors.length === 0) return complete;
+  if (kind.webhook !== undefined) throw new ApiError(400, 'BadRequest', denialText(kind.webhook, errors));
+  throw invalid(
+    kind,
+    metadata.name,
+    errors.map(({ message, paths }) => ({ reason: 'FieldValueInvalid', message, field: paths.join(', ') })),
+  );
+}
+
+function refuse(kind: KindDefinition, name: string, causes: readonly Cause[]): void {
+  if (causes.length > 0) throw invalid(kind, name, causes);
+}
+
+function shapeCauses(kind: KindDefinition, members: Record<string, unknown>): Cause[] {
+  const reasons = {
+    Invalid: 'FieldValueInvalid',
+    Required: 'FieldValueRequired',
+    NotSupported: 'FieldValueNotSupported',
+  };
+  return shapeFaults(schemaOfKind(kind), members).map(({ path, reason, message }) => ({
+    reason: reasons[reason],
+    message,
+    field: path,
+  }));
+}
+
+function metadataCauses(kind: KindDefinition, { metadata }: Resource): Cause[] {
+  const causes: Cause[] = [];
+  const add = (field: string, value: unknown, why: string): void => {
+    causes.push({
+      reason: 'FieldValueInvalid',
+      field,
+      message: `Invalid value: ${JSON.stringify(value)}: ${why}`,
+    });
+  };
+  const { name, labels = {}, annotations = {} } = metadata;
+  const nameFault = kind.kind === 'Namespace' ? labelFault(name) : subdomainFault(name);
+  if (nameFault !== undefined) add('metadata.name', name, nameFault);
+  for (const [key, value] of Object.entries(labels)) {
+    if (!QUALIFIED.test(key))
+      add(
+        'metadata.labels',
+        key,
+        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+      );
+    if (typeof value !== 'string' || !LABEL_VALUE.test(value))
+      add(
+        'metadata.labels',
+        value,
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+      );
+  }
+  for (const [key, value] of Object.entries(annotations)) {
+    if (!QUALIFIED.test(key.toLowerCase())) add('metadata.annotations', key, 'is no qualified name');
+    if (typeof value !== 'string') add(`metadata.annotations.${key}`, value, 'must be a string');
+  }
+  if (JSON.stringify(annotations).length > ANNOTATIONS_BYTES_MAX) {
+    causes.push({
+      reason: 'FieldValueTooLong',
+      field: 'metadata.annotations',
+      message: `Too long: may not be more than ${ANNOTATIONS_BYTES_MAX} bytes`,
+    });
+  }
+  return causes;
+}

@@ -1,0 +1,36 @@
+import type { Resource } from '../apis/resource.ts';
+
+export type KindName = { readonly apiVersion: string; readonly kind: string };
+
+export type Change = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: Resource };
+
+/** The reading half, for data planes and for sources that watch another cluster. */
+export interface ResourceReader {
+  find<R extends Resource>(
+    kind: KindName,
+    namespace: string | undefined,
+    name: string,
+  ): Promise<R | undefined>;
+  /** All objects of a kind, in one namespace or all, and the version that a watch goes on from. */
+  list<R extends Resource>(
+    kind: KindName,
+    namespace?: string,
+  ): Promise<{ items: readonly R[]; resourceVersion: string }>;
+  /** Ends by throwing: a PlatformError EXPIRED when `since` is too old, a retryable one when the connection is lost. */
+  watch(kind: KindName, options: { since: string; signal: AbortSignal }): AsyncIterable<Change>;
+}
+
+/**
+ * The cluster as reconcilers see it; the embedded API and a real Kubernetes both sit behind it.
+ * test/contracts/resource-client.ts holds every implementation to this.
+ *   W1  apply() creates or replaces metadata (labels, annotations, finalizers, owners) and spec; it does nothing, and
+ *       bumps no version, when the stored object already equals what is desired. With a resourceVersion it throws a
+ *       retryable CONFLICT when that is not the stored one any more.
+ *   W2  patchStatus() replaces the status and nothing else; the same no-op and conflict rules.
+ *   W3  remove() is done when the object is gone or marked for deletion; an absent object is no error.
+ */
+export interface ResourceClient extends ResourceReader {
+  apply<R extends Resource>(desired: R): Promise<R>;
+  patchStatus<R extends Resource & { readonly status?: unknown }>(object: R): Promise<R>;
+  remove(kind: KindName, namespace: string | undefined, name: string): Promise<void>;
+}
