@@ -57,9 +57,14 @@ function collect(
   const chunks: Buffer[] = [];
   let held = declared ?? 0;
   let bytes = 0;
+  let isOver = false;
   const end = (read: BodyRead): void => {
-    request.removeAllListeners('data');
-    if (read.kind !== 'body') budget.give(held);
+    if (isOver) return; // 'close' comes after 'end' too, and the budget is given back once
+    isOver = true;
+    if (read.kind !== 'body') {
+      request.removeAllListeners('data');
+      budget.give(held);
+    }
     resolve(read);
   };
   request.on('data', (chunk: Buffer) => {
@@ -76,7 +81,7 @@ function collect(
     end({ kind: 'body', body: only ?? Buffer.concat(chunks, bytes), held });
   });
   request.on('error', () => end({ kind: 'gone' }));
-  request.on('close', () => end({ kind: 'gone' })); // after 'end' this changes nothing: a promise resolves once
+  request.on('close', () => end({ kind: 'gone' }));
 }
 
 const BUSY = 'too many bytes are being received at the moment';
