@@ -1,15 +1,23 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
+export type Message = Readonly<Record<string, number | string>>;
+export type Answer = Readonly<Record<string, number>>;
+
 /** A part of a bench in a process of its own, spoken to by messages: each request has one answer. */
 export class BenchChild {
   readonly #process: ChildProcess;
-  readonly #waiting: ((answer: Record<string, number>) => void)[] = [];
-  readonly #unread: Record<string, number>[] = [];
+  readonly #waiting: ((answer: Answer) => void)[] = [];
+  readonly #unread: Answer[] = [];
 
-  constructor(file: string, args: readonly string[] = [], execArgv: readonly string[] = []) {
-    this.#process = fork(new URL(file, import.meta.url), [...args], { execArgv: [...execArgv] });
-    this.#process.on('message', (answer: Record<string, number>) => {
+  /** With `profileFolder` it writes a CPU profile of each of its threads there when it ends. */
+  constructor(file: string, args: readonly string[] = [], profileFolder?: string) {
+    const execArgv =
+      profileFolder === undefined
+        ? []
+        : ['--cpu-prof', '--cpu-prof-interval', '250', '--cpu-prof-dir', profileFolder];
+    this.#process = fork(new URL(file, import.meta.url), [...args], { execArgv });
+    this.#process.on('message', (answer: Answer) => {
       const waiting = this.#waiting.shift();
       if (waiting === undefined) this.#unread.push(answer);
       else waiting(answer);
@@ -20,13 +28,18 @@ export class BenchChild {
   }
 
   /** Its next message without being asked: what it says once it is ready. */
-  next(): Promise<Record<string, number>> {
+  next(): Promise<Answer> {
     const unread = this.#unread.shift();
     if (unread !== undefined) return Promise.resolve(unread);
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  ask(request: Record<string, unknown>): Promise<Record<string, number>> {
+  /** The port that it listens on: its first message. */
+  async port(): Promise<number> {
+    return (await this.next())['port'] ?? 0;
+  }
+
+  ask(request: Message): Promise<Answer> {
     const answer = this.next();
     this.#process.send(request);
     return answer;
@@ -46,10 +59,9 @@ export class BenchChild {
   }
 }
 
-export function answerRequests(
-  answer: (request: Record<string, number | string>) => Promise<Record<string, number>>,
-): void {
-  process.on('message', (request: Record<string, number | string>) => {
+/** Answers each message of the bench by what `answer` makes of it; ends with the bench. */
+export function answerRequests(answer: (request: Message) => Promise<Answer>): void {
+  process.on('message', (request: Message) => {
     void answer(request).then((value) => process.send?.(value));
   });
   process.on('disconnect', () => process.exit(0));

@@ -9,7 +9,9 @@ import { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
 import { ByteBudget } from '../../src/http/body.ts';
 import { createOutbound } from '../../src/http/outbound.ts';
 import { openServer } from '../../src/http/server.ts';
+import type { InstanceEvent } from '../../src/serving/activator/pool-tools.ts';
 import { localHostsOf, type RevisionPlan, type ScalePlan } from '../../src/serving/plan.ts';
+import type { LogSink } from '../../src/serving/runtime/process/child.ts';
 import { ProcessRuntime } from '../../src/serving/runtime/process/process-runtime.ts';
 import type { Launch } from '../../src/serving/runtime/runtime.ts';
 import { Serving } from '../../src/serving/serving.ts';
@@ -27,6 +29,8 @@ export type SmallPlatformOptions = {
   readonly folder: string;
   readonly port?: number;
   readonly warm?: number;
+  readonly logs?: LogSink; // what instances print
+  readonly observe?: (event: InstanceEvent) => void;
   /** Subscribers by channel; every channel named here exists. */
   readonly channels: Readonly<Record<string, readonly SubscriberEntry[]>>;
   readonly services?: Readonly<
@@ -62,7 +66,7 @@ export const SCALE: ScalePlan = {
 
 /** The hot path from real parts and plain plans: events listener, log, dispatcher, gateway, warm runners. No API. */
 export async function openSmallPlatform(options: SmallPlatformOptions): Promise<SmallPlatform> {
-  const { folder, channels, services = {} } = options;
+  const { folder, channels, services = {}, observe } = options;
   mkdirSync(folder, { recursive: true });
   const store = await LogStore.open({ file: join(folder, 'events.db'), clock: systemClock, graceMs: 2000 });
   const opened = new Map<string, LogChannel>();
@@ -72,10 +76,10 @@ export async function openSmallPlatform(options: SmallPlatformOptions): Promise<
   const runtime = ProcessRuntime.open({
     folder: join(folder, 'runtime'),
     warm: options.warm ?? 2,
-    logs: { write: () => undefined },
+    logs: options.logs ?? { write: () => undefined },
     routes: () => [],
   });
-  const serving = new Serving({ runtime, clock: systemClock });
+  const serving = new Serving({ runtime, clock: systemClock, ...(observe && { observe }) });
   for (const [name, { directory, launch, plan, scale }] of Object.entries(services)) {
     serving.setRevision({ ...revisionPlan(name, directory, launch), ...plan, scale: { ...SCALE, ...scale } });
     serving.setRoute({
