@@ -1,3 +1,4 @@
+import { hostNameOf } from '../http/host-check.ts';
 import type { InstanceSpec } from './runtime/runtime.ts';
 
 /** How a revision scales; computed from annotations and config-autoscaler (autoscaler/decide.ts has the formulas). */
@@ -18,6 +19,8 @@ export type ScalePlan = {
   readonly maxScaleDownRate: number;
   readonly scaleDownDelayMs: number;
   readonly retentionMs: number; // of the last instance, beyond the window
+  /** So long it is tried to reach `initialScale`; then a revision that cannot start rests until a request comes. */
+  readonly progressDeadlineMs: number;
   readonly isScaledToZero: boolean; // enable-scale-to-zero
 };
 
@@ -26,6 +29,8 @@ export type RevisionPlan = {
   readonly key: string; // namespace/name
   readonly instance: InstanceSpec;
   readonly containerConcurrency: number; // 0: no bound
+  /** What instances speak; `h2c` is refused with 501 until the gateway can. */
+  readonly protocol: 'http1' | 'h2c';
   readonly timeoutMs: number; // of a whole request
   readonly responseStartTimeoutMs: number; // until its first byte; 0: none
   readonly idleTimeoutMs: number; // since the last byte; 0: none
@@ -41,7 +46,39 @@ export type RoutePlan = {
   readonly targets: readonly { readonly revision: string; readonly percent: number }[];
 };
 
+/** The name of a service, or of one of its tags, in host names (networking pkg/config: tag-template). */
+export function taggedName(name: string, tag: string | undefined): string {
+  return tag === undefined ? name : `${tag}-${name}`;
+}
+
+/** The host that a service answers to outside; `domain` comes without port (networking pkg/config: domain-template). */
+export function publicHostOf(namespace: string, name: string, domain: string): string {
+  return hostNameOf(`${name}.${namespace}.${domain}`);
+}
+
 /** The names inside the cluster that a service answers to (serving pkg/reconciler/route/domains). */
 export function localHostsOf(namespace: string, name: string): readonly string[] {
   return [`${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`];
+}
+
+/**
+ * What one instance should have (serving pkg/reconciler/autoscaling/resources/target.go): the annotation, never above
+ * what an instance takes at all, else all that it takes, else the default of the metric; times the utilization.
+ */
+export function scaleTargetOf({
+  metric,
+  containerConcurrency,
+  target,
+  defaultTarget,
+  utilizationPercent,
+}: {
+  readonly metric: ScalePlan['metric'];
+  readonly containerConcurrency: number;
+  readonly target: number | undefined;
+  readonly defaultTarget: number; // 100 for concurrency, 200 for rps
+  readonly utilizationPercent: number; // 70
+}): number {
+  const taken = metric === 'concurrency' && containerConcurrency > 0 ? containerConcurrency : undefined;
+  const total = Math.min(target ?? taken ?? defaultTarget, taken ?? Number.POSITIVE_INFINITY);
+  return Math.max(0.01, (total * utilizationPercent) / 100);
 }

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
 import type { InstanceEvent, PoolTools } from './activator/pool-tools.ts';
-import { RevisionPool } from './activator/revision-pool.ts';
+import { RevisionPool, type PoolCounts } from './activator/revision-pool.ts';
+import type { Trouble } from './activator/trouble.ts';
+import { WaitingRoom } from './activator/waiting.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
 import type { Runtime } from './runtime/runtime.ts';
@@ -15,38 +17,63 @@ export type ServingOptions = {
 
 type Fallback = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** One revision as it is now: what its Deployment and its conditions are made of. */
+export type RevisionSnapshot = PoolCounts & {
+  readonly revision: string;
+  readonly instances: readonly {
+    readonly id: string;
+    readonly state: 'starting' | 'ready' | 'suspect' | 'draining';
+    readonly inFlight: number;
+  }[];
+  /** Why none is ready, as long as none is. */
+  readonly trouble: Trouble | undefined;
+};
+
+const NOTHING: PoolCounts = { ready: 0, desired: 0, inFlight: 0, waiting: 0 };
+/** Over all revisions (P6). */
+const WAITING_MAX = 10_000;
+/** What Kubernetes makes the ends of Pod names of. */
+const NAME_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
+
 /** Services as the data plane knows them: routes by host, a pool of instances for each revision. */
 export class Serving {
   readonly #options: ServingOptions;
   readonly #tools: PoolTools;
   readonly #pools = new Map<string, RevisionPool>();
+  /** Those that the ticker looks at: a revision at zero is not among them. */
+  readonly #up = new Set<Parameters<PoolTools['keepTicking']>[0]>();
   readonly #routes = new Map<string, RoutePlan>();
   readonly #publicHosts = new Map<string, RoutePlan>();
   readonly #localHosts = new Map<string, RoutePlan>();
   readonly #stop = new AbortController();
   #isTicking = false;
-  #names = 0;
 
   constructor(options: ServingOptions) {
+    const random = options.random ?? Math.random;
+    const letter = (): string => NAME_LETTERS.charAt(Math.floor(random() * NAME_LETTERS.length));
     this.#options = options;
     this.#tools = {
       runtime: options.runtime,
       clock: options.clock,
-      random: options.random ?? Math.random,
-      observe: (event) => {
-        if (event.kind === 'starting') this.#keepTicking();
-        options.observe?.(event);
-      },
+      random,
+      observe: (event) => options.observe?.(event),
       nameInstance: ({ instance }) =>
-        `${instance.revision}-deployment-${(this.#names += 1).toString(36).padStart(5, '0')}`,
+        `${instance.revision}-deployment-${Array.from({ length: 5 }, letter).join('')}`,
+      room: new WaitingRoom(WAITING_MAX),
+      keepTicking: (pool) => {
+        this.#up.add(pool);
+        if (!this.#isTicking) void this.#tick();
+      },
     };
   }
 
   /** A gateway for the public listener, or for the internal one. */
   gateway(listener: 'public' | 'internal', otherwise: Fallback): Gateway {
-    const hosts = listener === 'public' ? this.#publicHosts : this.#localHosts;
     return createGateway({
-      routeFor: (host) => hosts.get(host),
+      routeFor:
+        listener === 'public'
+          ? (host) => this.#publicHosts.get(host) ?? (this.#isLocal(host) ? 'hidden' : undefined)
+          : (host) => this.#localHosts.get(host),
       poolFor: (revision) => this.#pools.get(revision),
       clock: this.#options.clock,
       random: this.#tools.random,
@@ -54,9 +81,15 @@ export class Serving {
     });
   }
 
-  /** Whether a name inside the cluster is a service's: then the internal listener answers for it. */
+  /** Which of the two listeners answers for a host name; undefined: it is no service's. */
+  listenerFor(host: string): 'public' | 'internal' | undefined {
+    if (this.#localHosts.has(host)) return 'internal';
+    return this.#publicHosts.has(host) ? 'public' : undefined;
+  }
+
+  /** Whether a host name is a service's. */
   answersTo(host: string): boolean {
-    return this.#localHosts.has(host) || this.#publicHosts.has(host);
+    return this.listenerFor(host) !== undefined;
   }
 
   setRevision(plan: RevisionPlan): void {
@@ -89,8 +122,23 @@ export class Serving {
       if (this.#localHosts.get(host) === plan) this.#localHosts.delete(host);
   }
 
-  countsOf(revision: string): RevisionPool['counts'] {
-    return this.#pools.get(revision)?.counts ?? { ready: 0, desired: 0, inFlight: 0, waiting: 0 };
+  countsOf(revision: string): PoolCounts {
+    return this.#pools.get(revision)?.counts ?? NOTHING;
+  }
+
+  /** The activator of one revision, for whoever has no HTTP request in hand. */
+  poolOf(revision: string): RevisionPool | undefined {
+    return this.#pools.get(revision);
+  }
+
+  /** All revisions as they are now. */
+  snapshot(): readonly RevisionSnapshot[] {
+    return [...this.#pools].map(([revision, pool]) => ({
+      revision,
+      ...pool.counts,
+      instances: pool.slots.map(({ id, state, inFlight }) => ({ id, state, inFlight })),
+      trouble: pool.trouble,
+    }));
   }
 
   /** Lets all instances of a revision go now, each after what it has in flight; resolves when they are gone. */
@@ -108,20 +156,22 @@ export class Serving {
     await this.#options.runtime.close();
   }
 
-  /** One ticker for all, and only while something is up: a service at zero costs nothing. */
-  #keepTicking(): void {
-    if (this.#isTicking) return;
-    this.#isTicking = true;
-    void this.#tick();
+  /** Names inside the cluster are not told apart outside, whether a service has them or not. */
+  #isLocal(host: string): boolean {
+    return this.#localHosts.has(host) || host.endsWith('.svc.cluster.local') || host.endsWith('.svc');
   }
 
+  /** One ticker for all, and only while something is up: a service at zero costs nothing. */
   async #tick(): Promise<void> {
     const { clock } = this.#options;
-    for (let second = 1; !this.#stop.signal.aborted; second += 1) {
+    this.#isTicking = true;
+    for (let second = 1; this.#up.size > 0 && !this.#stop.signal.aborted; second += 1) {
       await clock.until(clock.nowMs() + 1000, this.#stop.signal);
-      const up = [...this.#pools.values()].filter((pool) => pool.isUp);
-      for (const pool of up) pool.tick(second % 2 === 0);
-      if (up.length === 0) break;
+      if (this.#stop.signal.aborted) break;
+      for (const pool of this.#up) {
+        pool.tick(second % 2 === 0);
+        if (!pool.isUp) this.#up.delete(pool);
+      }
     }
     this.#isTicking = false;
   }

@@ -13,6 +13,11 @@ export class FakeClock implements Clock {
     return this.#nowMs;
   }
 
+  /** How many wait for it: a claim about timers. */
+  get sleepers(): number {
+    return this.#sleepers.size;
+  }
+
   async until(dueMs: number, signal: AbortSignal): Promise<void> {
     if (dueMs <= this.#nowMs || signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -61,6 +61,7 @@ export const SCALE: ScalePlan = {
   maxScaleDownRate: 2,
   scaleDownDelayMs: 0,
   retentionMs: 0,
+  progressDeadlineMs: 600_000,
   isScaledToZero: true,
 };
 
@@ -161,6 +162,7 @@ export function revisionPlan(name: string, directory: string, launch: Launch): R
     key: `demo/${name}-00001`,
     instance,
     containerConcurrency: 0,
+    protocol: 'http1',
     timeoutMs: 300_000,
     responseStartTimeoutMs: 0,
     idleTimeoutMs: 0,

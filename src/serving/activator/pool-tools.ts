@@ -1,15 +1,22 @@
 import type { Clock } from '../../base/clock.ts';
 import type { RevisionPlan } from '../plan.ts';
 import type { Ended, Instance, Runtime } from '../runtime/runtime.ts';
+import type { WaitingRoom } from './waiting.ts';
 
-/** What the control plane is told of instances; it makes Pods and conditions of it. */
-export type InstanceEvent = { readonly revision: string; readonly id: string; readonly atMs: number } & (
+/** What can happen to an instance. */
+export type Happening =
   | { readonly kind: 'starting' }
   | { readonly kind: 'ready'; readonly instance: Instance }
   | { readonly kind: 'draining' }
   | { readonly kind: 'ended'; readonly ended: Ended }
-  | { readonly kind: 'failed'; readonly code: string; readonly reason: string }
-);
+  | { readonly kind: 'failed'; readonly code: string; readonly reason: string };
+
+/** What the control plane is told of instances; it makes Pods and conditions of it. */
+export type InstanceEvent = Happening & {
+  readonly revision: string;
+  readonly id: string;
+  readonly atMs: number;
+};
 
 export type PoolTools = {
   readonly runtime: Runtime;
@@ -18,4 +25,7 @@ export type PoolTools = {
   readonly observe: (event: InstanceEvent) => void;
   /** The name of the next instance: that of its Pod. */
   readonly nameInstance: (plan: RevisionPlan) => string;
+  readonly room: WaitingRoom;
+  /** Asks to be ticked once a second for as long as `isUp`. */
+  readonly keepTicking: (pool: { readonly isUp: boolean; tick(isDecision: boolean): void }) => void;
 };

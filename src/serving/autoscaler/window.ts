@@ -7,8 +7,10 @@ export class Window {
     this.#secondsMax = Math.max(1, Math.round(windowMs / 1000));
   }
 
-  record(value: number): void {
-    this.#values.push(value);
+  /** A value that held for the last `seconds`: more than one when the ticker came late. */
+  record(value: number, seconds = 1): void {
+    const count = Math.min(Math.max(1, seconds), this.#secondsMax);
+    for (let i = 0; i < count; i += 1) this.#values.push(value);
     if (this.#values.length > this.#secondsMax) this.#values = this.#values.slice(-this.#secondsMax);
   }
 

@@ -1,19 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
-import { messageOf, PlatformError } from '../../base/errors.ts';
 import { hostNameOf } from '../../http/host-check.ts';
 import { answerText } from '../../http/respond.ts';
 import { isHeard, publishSignal, type Wake } from '../../telemetry/signals.ts';
 import type { RevisionPool } from '../activator/revision-pool.ts';
-import type { Slot } from '../activator/slot.ts';
+import type { ReadySlot } from '../activator/slot.ts';
 import type { RoutePlan } from '../plan.ts';
+import { answerProbe } from './probe.ts';
 import { proxy } from './proxy.ts';
+import { refusalOf, type Refusal } from './refusal.ts';
 import { passUpgrade } from './upgrade.ts';
 
 export type GatewayOptions = {
-  /** The route that a host name of this listener leads to. */
-  readonly routeFor: (host: string) => RoutePlan | undefined;
+  /** The route that a host name of this listener leads to; `hidden`: another listener's, so this one says 404. */
+  readonly routeFor: (host: string) => RoutePlan | 'hidden' | undefined;
   readonly poolFor: (revision: string) => RevisionPool | undefined;
   readonly clock: Clock;
   readonly random: () => number;
@@ -29,36 +30,32 @@ export type Gateway = {
 /** Routes requests by Host to an instance of a revision, woken from zero where none runs. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { routeFor, poolFor, clock, random, otherwise } = options;
-  const target = (request: IncomingMessage): RevisionPool | 'none' | undefined => {
-    const route = routeFor(hostNameOf(request.headers.host ?? ''));
-    if (route === undefined) return undefined;
-    return poolFor(chooseTarget(route, random)) ?? 'none';
-  };
+  const routeOf = ({ headers }: IncomingMessage): ReturnType<typeof routeFor> =>
+    routeFor(hostNameOf(headers.host ?? ''));
   return {
     onRequest(request, response) {
-      const pool = target(request);
-      if (pool === undefined) return otherwise(request, response);
-      if (request.headers['k-network-probe'] !== undefined) return answerText(response, 200, 'activator');
-      if (pool === 'none') return answerText(response, 503, 'no revision of this service is ready');
-      const atMs = clock.nowMs();
-      const slot = pool.tryAcquire();
-      if (slot === undefined) void wait(request, response, pool, atMs, clock);
-      else forward(request, response, { pool, slot, atMs, wake: undefined, clock });
+      const route = routeOf(request);
+      if (route === undefined) return otherwise(request, response);
+      if (route === 'hidden') return answerText(response, 404, NOT_A_SERVICE);
+      const revision = chooseTarget(route, random);
+      const pool = poolFor(revision);
+      const probe = request.headers['k-network-probe'];
+      if (probe !== undefined) return answerProbe(response, String(probe), pool);
+      new Exchange(request, revision, clock).answer(response, pool);
     },
     onUpgrade(request, socket, head) {
-      const pool = target(request);
-      if (pool === undefined || pool === 'none')
-        return void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
-      const gone = new AbortController();
-      socket.on('close', () => gone.abort());
-      pool.acquire(gone.signal).then(
-        ({ slot }) => passUpgrade(request, socket, head, slot, () => pool.release(slot)),
-        () =>
-          socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'),
-      );
+      socket.on('error', () => undefined); // 'close' follows, and is heard where it counts
+      const route = routeOf(request);
+      if (route === undefined || route === 'hidden')
+        return endSocket(socket, { code: 404, text: NOT_A_SERVICE });
+      const revision = chooseTarget(route, random);
+      void new Exchange(request, revision, clock).upgrade(socket, head, poolFor(revision));
     },
   };
 }
+
+/** Said of a name inside the cluster too, so that outside the two are alike. */
+const NOT_A_SERVICE = 'not a service';
 
 /** Weights count for each request by itself; they are not sticky (serving API specification). */
 function chooseTarget({ targets }: RoutePlan, random: () => number): string {
@@ -72,79 +69,144 @@ function chooseTarget({ targets }: RoutePlan, random: () => number): string {
   return targets.at(-1)?.revision ?? '';
 }
 
-/** No instance has room, or there is none: the request is held, for as long as it may take in all. */
-async function wait(
-  request: IncomingMessage,
-  response: ServerResponse,
-  pool: RevisionPool,
-  atMs: number,
-  clock: Clock,
-): Promise<void> {
-  const gone = new AbortController();
-  const deadline = setTimeout(() => {
-    gone.abort();
-    answerText(response, 504, 'activator request timeout', { connection: 'close' });
-  }, pool.plan.timeoutMs);
-  response.once('close', () => gone.abort());
-  try {
-    const { slot, wake } = await pool.acquire(gone.signal);
-    if (gone.signal.aborted) return pool.release(slot);
-    forward(request, response, { pool, slot, atMs, wake, clock });
-  } catch (error) {
-    const code = error instanceof PlatformError && error.code === 'REVISION_GONE' ? 404 : 503;
-    answerText(response, code, messageOf(error), { 'retry-after': '1' });
-  } finally {
-    clearTimeout(deadline);
+/** One request on its way through, told once however it ends. */
+class Exchange {
+  readonly #request: IncomingMessage;
+  readonly #revision: string;
+  readonly #clock: Clock;
+  readonly #atMs: number;
+
+  constructor(request: IncomingMessage, revision: string, clock: Clock) {
+    this.#request = request;
+    this.#revision = revision;
+    this.#clock = clock;
+    this.#atMs = clock.nowMs();
+  }
+
+  answer(response: ServerResponse, pool: RevisionPool | undefined): void {
+    const refusal = refusalOf(pool);
+    if (pool === undefined || refusal !== undefined) return this.#refuse(response, refusal);
+    const slot = pool.tryAcquire();
+    if (slot === undefined) void this.#wait(response, pool);
+    else this.#forward(response, pool, slot, undefined);
+  }
+
+  async upgrade(socket: Duplex, head: Buffer, pool: RevisionPool | undefined): Promise<void> {
+    const refusal = refusalOf(pool);
+    if (pool === undefined || refusal !== undefined) {
+      this.#tell(refusal?.code ?? 503);
+      return endSocket(socket, refusal);
+    }
+    const patience = new Patience(pool.plan.timeoutMs, socket);
+    try {
+      const { slot, wake } = await pool.acquire(patience.signal);
+      const plan = { timeoutMs: this.#leftMs(pool), idleTimeoutMs: pool.plan.idleTimeoutMs };
+      passUpgrade({ request: this.#request, socket, head, slot, ...plan }, ({ code, isSuspect }) => {
+        if (isSuspect) pool.suspect(slot);
+        pool.release(slot);
+        this.#tell(code, slot.id, wake);
+      });
+    } catch (error) {
+      const failed = patience.refusal ?? refusalOf(pool, error);
+      this.#tell(failed?.code ?? 503);
+      endSocket(socket, failed);
+    } finally {
+      patience.end();
+    }
+  }
+
+  /** No instance has room, or there is none: the request is held, for as long as it may take in all. */
+  async #wait(response: ServerResponse, pool: RevisionPool): Promise<void> {
+    const patience = new Patience(pool.plan.timeoutMs, response);
+    try {
+      const { slot, wake } = await pool.acquire(patience.signal);
+      if (patience.signal.aborted) {
+        pool.release(slot);
+        this.#refuse(response, patience.refusal);
+      } else this.#forward(response, pool, slot, wake);
+    } catch (error) {
+      this.#refuse(response, patience.refusal ?? refusalOf(pool, error));
+    } finally {
+      patience.end();
+    }
+  }
+
+  #forward(response: ServerResponse, pool: RevisionPool, slot: ReadySlot, wake: Wake | undefined): void {
+    const leftMs = this.#leftMs(pool);
+    proxy(this.#request, response, {
+      slot,
+      plan: pool.plan,
+      leftMs,
+      done: ({ code, isSuspect }) => {
+        if (isSuspect) pool.suspect(slot);
+        pool.release(slot);
+        this.#tell(code, slot.id, wake);
+      },
+    });
+  }
+
+  #leftMs({ plan }: RevisionPool): number {
+    return Math.max(1, plan.timeoutMs - (this.#clock.nowMs() - this.#atMs));
+  }
+
+  #refuse(response: ServerResponse, refusal: Refusal | undefined): void {
+    const { code, text, headers } = refusal ?? NONE_READY;
+    if (!response.destroyed) answerText(response, code, text, headers);
+    this.#tell(code);
+  }
+
+  #tell(code: number, instance = '', wake?: Wake): void {
+    if (!isHeard('serving.answered')) return;
+    const { headers } = this.#request;
+    const read = (name: string): string => String(headers[name] ?? '');
+    const event = { id: read('ce-id'), source: read('ce-source'), type: read('ce-type') };
+    const [atMs, tookMs] = [this.#atMs, this.#clock.nowMs() - this.#atMs];
+    publishSignal('serving.answered', {
+      ...event,
+      revision: this.#revision,
+      instance,
+      code,
+      wake,
+      atMs,
+      tookMs,
+    });
   }
 }
 
-function forward(
-  request: IncomingMessage,
-  response: ServerResponse,
-  {
-    pool,
-    slot,
-    atMs,
-    wake,
-    clock,
-  }: { pool: RevisionPool; slot: Slot; atMs: number; wake: Wake | undefined; clock: Clock },
-): void {
-  const leftMs = Math.max(1, pool.plan.timeoutMs - (clock.nowMs() - atMs));
-  proxy(request, response, {
-    slot,
-    plan: pool.plan,
-    leftMs,
-    done: ({ code, isSuspect }) => {
-      if (isSuspect) pool.suspect(slot);
-      pool.release(slot);
-      if (isHeard('serving.answered'))
-        tell(request, {
-          revision: pool.plan.key,
-          instance: slot.id,
-          code,
-          wake,
-          atMs,
-          tookMs: clock.nowMs() - atMs,
-        });
-    },
-  });
+/** How long a request is held: until its time is over, or until nobody waits for its answer any more. */
+class Patience {
+  refusal: Refusal | undefined;
+  readonly #end = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  readonly #asker: ServerResponse | Duplex;
+
+  constructor(timeoutMs: number, asker: ServerResponse | Duplex) {
+    this.#asker = asker;
+    this.#timer = setTimeout(() => this.#over(504, 'activator request timeout'), timeoutMs);
+    asker.once('close', this.#onGone);
+  }
+
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#asker.off('close', this.#onGone);
+  }
+
+  readonly #onGone = (): void => this.#over(499, 'the client went away');
+
+  #over(code: number, text: string): void {
+    this.refusal = { code, text, headers: { connection: 'close' } };
+    this.#end.abort();
+  }
 }
 
-type Told = {
-  revision: string;
-  instance: string;
-  code: number;
-  wake: Wake | undefined;
-  atMs: number;
-  tookMs: number;
-};
+const NONE_READY: Refusal = { code: 503, text: 'no revision of this service is ready' };
 
-function tell({ headers }: IncomingMessage, told: Told): void {
-  const read = (name: string): string => String(headers[name] ?? '');
-  publishSignal('serving.answered', {
-    id: read('ce-id'),
-    source: read('ce-source'),
-    type: read('ce-type'),
-    ...told,
-  });
+function endSocket(socket: Duplex, { code, text }: Refusal = NONE_READY): void {
+  const body = `${text}\n`;
+  const head = `HTTP/1.1 ${code} \r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close`;
+  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

@@ -1,0 +1,26 @@
+import { backoffDelayMs } from '../../base/backoff.ts';
+
+/** What went wrong with the instances of a revision, how often in a row, and until when no other is started. */
+export type Trouble = {
+  /** An instance did not become ready, or had been ready and ended by itself. */
+  readonly kind: 'start' | 'crash';
+  readonly code: string; // as a Revision's condition shows it
+  readonly reason: string;
+  readonly count: number;
+  readonly untilMs: number;
+};
+
+const PAUSE = { policy: 'exponential', delayMs: 1000, maxMs: 60_000 } as const;
+/** An instance that lived this long has not failed in a row. */
+const STEADY_MS = 60_000;
+
+/** The first failure is followed by another try at once, the next by pauses of 1 s, 2 s, 4 s … up to a minute. */
+export function troubleAfter(
+  before: Trouble | undefined,
+  { livedMs = 0, ...failure }: Pick<Trouble, 'kind' | 'code' | 'reason'> & { readonly livedMs?: number },
+  nowMs: number,
+): Trouble {
+  const count = livedMs >= STEADY_MS ? 1 : (before?.count ?? 0) + 1;
+  const pauseMs = count === 1 ? 0 : backoffDelayMs(PAUSE, count - 2);
+  return { ...failure, count, untilMs: nowMs + pauseMs };
+}

@@ -1,0 +1,85 @@
+import { PlatformError } from '../../base/errors.ts';
+import type { Wake } from '../../telemetry/signals.ts';
+import type { ReadySlot } from './slot.ts';
+
+/** A place at an instance, held for one request. */
+export type Lease = { readonly slot: ReadySlot; readonly wake: Wake | undefined };
+
+/** How many requests may wait, over all revisions (P6); upstream's number (serving pkg/activator/net/throttler.go). */
+export class WaitingRoom {
+  readonly max: number;
+  #held = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  enter(): boolean {
+    if (this.#held >= this.max) return false;
+    this.#held += 1;
+    return true;
+  }
+
+  leave(): void {
+    this.#held -= 1;
+  }
+}
+
+export type Waiter = {
+  readonly sinceMs: number;
+  /** No instance was ready when it came: its wake is told. */
+  readonly isWaking: boolean;
+  give(lease: Lease): void;
+};
+
+/** The requests that wait for an instance of one revision, first come first served. */
+export class WaitingLine {
+  readonly #room: WaitingRoom;
+  readonly #waiters = new Map<Waiter, (error: PlatformError) => void>();
+
+  constructor(room: WaitingRoom) {
+    this.#room = room;
+  }
+
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  get first(): Waiter | undefined {
+    return this.#waiters.keys().next().value;
+  }
+
+  /** Resolves with a lease; rejects with QUEUE_FULL, ABANDONED when `signal` aborts, or what `refuse` is told. */
+  join(sinceMs: number, isWaking: boolean, signal: AbortSignal): Promise<Lease> {
+    if (!this.#room.enter()) {
+      return Promise.reject(
+        new PlatformError('QUEUE_FULL', 'pending request queue full', { retryable: true }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const abandon = (): void =>
+        refuse(new PlatformError('ABANDONED', 'nobody waits for the answer any more', { retryable: false }));
+      const leave = (): void => {
+        this.#waiters.delete(waiter);
+        this.#room.leave();
+        signal.removeEventListener('abort', abandon);
+      };
+      const refuse = (error: PlatformError): void => {
+        leave();
+        reject(error);
+      };
+      const give = (lease: Lease): void => {
+        leave();
+        resolve(lease);
+      };
+      const waiter = { sinceMs, isWaking, give };
+      this.#waiters.set(waiter, refuse);
+      signal.addEventListener('abort', abandon, { once: true });
+      if (signal.aborted) abandon();
+    });
+  }
+
+  refuse(error: PlatformError): void {
+    for (const refuse of this.#waiters.values()) refuse(error); // each leaves the map as it goes
+  }
+}

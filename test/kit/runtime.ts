@@ -1,0 +1,105 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { PlatformError } from '../../src/base/errors.ts';
+import type { Ended, Instance, InstanceSpec, Runtime } from '../../src/serving/runtime/runtime.ts';
+
+/** An instance of the twin: a real server in this process, which keeps count of what it is sent. */
+export type TwinInstance = Instance & {
+  readonly most: () => number; // requests at once, at most
+  readonly busy: () => number;
+  /** How many requests it had when it was told to stop. */
+  readonly busyAtStop: () => number | undefined;
+  /** Ends as a crashed process does: every connection is reset. */
+  crash(): void;
+};
+
+/**
+ * A Runtime whose instances are node:http servers in this process: real sockets, no processes. Starts can be held back
+ * and made to fail.
+ */
+export class TwinRuntime implements Runtime {
+  readonly started: TwinInstance[] = [];
+  /** The next starts fail with these, one each. */
+  readonly failures: PlatformError[] = [];
+  starts = 0;
+  onUpgrade: ((request: IncomingMessage, socket: Duplex) => void) | undefined;
+  #gate: Promise<void> = Promise.resolve();
+  readonly #answer: RequestListener;
+
+  constructor(answer: RequestListener) {
+    this.#answer = answer;
+  }
+
+  /** Holds all starts back until the returned function is called. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gate = promise;
+    return resolve;
+  }
+
+  async start(_: InstanceSpec, id: string): Promise<Instance> {
+    this.starts += 1;
+    const failure = this.failures.shift();
+    await this.#gate;
+    if (failure !== undefined) throw failure;
+    const instance = await openInstance(id, this.#answer, this.onUpgrade);
+    this.started.push(instance);
+    return instance;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.started.map((instance) => instance.stop(0)));
+  }
+}
+
+async function openInstance(
+  id: string,
+  answer: RequestListener,
+  onUpgrade: TwinRuntime['onUpgrade'],
+): Promise<TwinInstance> {
+  const sockets = new Set<Socket>();
+  let [busy, most] = [0, 0];
+  let busyAtStop: number | undefined;
+  const server = createServer((request, response) => {
+    busy += 1;
+    most = Math.max(most, busy);
+    response.on('close', () => (busy -= 1));
+    answer(request, response);
+  });
+  if (onUpgrade !== undefined) server.on('upgrade', onUpgrade);
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  const { promise: ended, resolve } = Promise.withResolvers<Ended>();
+  const end = (how: Partial<Ended>): void => {
+    for (const socket of sockets) socket.resetAndDestroy();
+    server.close();
+    resolve({ exitCode: 0, signal: undefined, wasAsked: false, reason: 'exited with code 0', ...how });
+  };
+  const port = await listening(server);
+  const atMs = Date.now();
+  return {
+    id,
+    pid: process.pid,
+    port,
+    startedMs: atMs,
+    readyMs: atMs,
+    ended,
+    most: () => most,
+    busy: () => busy,
+    busyAtStop: () => busyAtStop,
+    crash: () => end({ exitCode: 3, reason: 'exited with code 3' }),
+    async stop() {
+      busyAtStop ??= busy;
+      end({ wasAsked: true });
+      await ended;
+    },
+  };
+}
+
+async function listening(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, resolve));
+  return (server.address() as AddressInfo).port;
+}
