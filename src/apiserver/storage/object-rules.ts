@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { rfc3339 } from '../../apis/conditions.ts';
 import type { KindDefinition } from '../../apis/kind.ts';

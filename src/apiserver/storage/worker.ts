@@ -92,9 +92,9 @@ function serve(db: DatabaseSync): void {
       else {
         db.close();
         closeSync(mark);
-        port.close();
       }
       answer({ id: request.id });
+      if ('close' in request) port.close();
     } catch (error) {
       if (db.isOpen) db.close(); // a failed write is final
       fail(request.id)(error);

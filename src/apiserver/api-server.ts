@@ -1,0 +1,284 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Resource } from '../apis/resource.ts';
+import type { Clock } from '../base/clock.ts';
+import { ByteBudget, readBody } from '../http/body.ts';
+import { hostFault, LOOPBACK_HOSTS } from '../http/host-check.ts';
+import { answerJson, answerText } from '../http/respond.ts';
+import { openServer, type OpenServer } from '../http/server.ts';
+import { discoveryDocument, VERSION } from './discovery/discovery.ts';
+import { openApiDocument, openApiIndex } from './discovery/openapi.ts';
+import type { Pki } from './pki/pki.ts';
+import { resourcePath, userOf, type ApiRequest } from './request.ts';
+import { ApiError, badRequest, notFound } from './storage/api-error.ts';
+import type { SqliteStore } from './storage/sqlite-store.ts';
+import { get, list, watch } from './verbs/read.ts';
+import { create, keyOf, patch, remove, replace, type Target, type Written } from './verbs/write.ts';
+
+/** Where `kubectl logs` reads: what an instance has printed, and, when followed, what it prints from now on. */
+export interface LogReader {
+  read(
+    pod: { readonly namespace: string; readonly name: string; readonly container: string | undefined },
+    options: LogOptions,
+  ): AsyncIterable<Uint8Array> | undefined;
+}
+export type LogOptions = {
+  readonly tailLines: number | undefined;
+  readonly isFollowed: boolean;
+  readonly isPrevious: boolean;
+  readonly signal: AbortSignal;
+};
+
+/** A group of the API whose resources are no stored objects: `/apis/<group>/<version>/…` is its own to answer. */
+export type Extension = {
+  readonly group: string;
+  readonly version: string;
+  answer(request: ApiRequest, path: string): Promise<void>;
+};
+
+export type ApiServerOptions = {
+  readonly store: SqliteStore;
+  readonly pki: Pki;
+  readonly host: string;
+  readonly port: number;
+  readonly clock: Clock;
+  readonly logs: LogReader;
+  readonly extensions: readonly Extension[];
+  readonly isReady: () => string | undefined; // why not, if not
+};
+
+const BODY_BYTES_MAX = 3 * 1024 * 1024; // as Kubernetes
+const EXTENSION_BODY_BYTES_MAX = 256 * 1024 * 1024;
+const OPEN_PATHS = new Set(['/livez', '/readyz', '/healthz', '/version']);
+
+/** Opens the API listener. */
+export async function openApiServer(options: ApiServerOptions): Promise<OpenServer> {
+  const { pki, host, port } = options;
+  const stop = new AbortController();
+  const budget = new ByteBudget(2 * EXTENSION_BODY_BYTES_MAX);
+  const hosts = new Set([...LOOPBACK_HOSTS, host]);
+  const server = await openServer({
+    name: 'API',
+    flag: '--api',
+    host,
+    port,
+    tls: {
+      key: pki.serverKey,
+      cert: pki.serverCert,
+      ca: pki.caCert,
+      requestCert: true,
+      rejectUnauthorized: false,
+    },
+    onRequest: (incoming, response) =>
+      void answer(options, readRequest(incoming, response, budget), hosts, stop.signal),
+  });
+  return {
+    ...server,
+    close(graceMs) {
+      stop.abort(); // watches end at once
+      return server.close(graceMs);
+    },
+  };
+}
+
+function readRequest(incoming: IncomingMessage, response: ServerResponse, budget: ByteBudget): ApiRequest {
+  const url = new URL(incoming.url ?? '/', 'https://api');
+  const path = url.pathname.length > 1 ? url.pathname.replace(/\/$/, '') : url.pathname;
+  const isExtension = path.startsWith('/apis/platform.millrace.dev/');
+  return {
+    method: incoming.method ?? 'GET',
+    path,
+    query: url.searchParams,
+    accept: incoming.headers.accept ?? '',
+    contentType: (incoming.headers['content-type'] ?? 'application/json').split(';')[0]?.trim() ?? '',
+    user: userOf(incoming),
+    incoming,
+    response,
+    async body() {
+      const read = await readBody(incoming, {
+        maxBytes: isExtension ? EXTENSION_BODY_BYTES_MAX : BODY_BYTES_MAX,
+        budget,
+      });
+      if (read.kind === 'body') {
+        response.once('close', () => budget.give(read.held));
+        return read.body;
+      }
+      if (read.kind === 'gone') throw badRequest('the client went away');
+      throw new ApiError(read.code, read.code === 413 ? 'RequestEntityTooLarge' : 'BadRequest', read.reason);
+    },
+  };
+}
+
+async function answer(
+  options: ApiServerOptions,
+  request: ApiRequest,
+  hosts: ReadonlySet<string>,
+  stop: AbortSignal,
+): Promise<void> {
+  const { response } = request;
+  try {
+    const fault = hostFault(request.incoming, hosts);
+    if (fault !== undefined) throw new ApiError(403, 'Forbidden', fault);
+    if (OPEN_PATHS.has(request.path)) return health(options, request);
+    authorise(request);
+    await route(options, request, stop);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    const isUnread = error.httpCode === 413 ? { connection: 'close' } : {};
+    for (const [name, value] of Object.entries(isUnread))
+      if (!response.headersSent) response.setHeader(name, value);
+    answerJson(response, error.httpCode, error.toStatus());
+  }
+}
+
+function health({ isReady }: ApiServerOptions, { path, response }: ApiRequest): void {
+  if (path === '/version') return answerJson(response, 200, VERSION);
+  const reason = path === '/readyz' ? isReady() : undefined;
+  answerText(response, reason === undefined ? 200 : 503, reason ?? 'ok');
+}
+
+/** The administrator may do everything; nobody else may do anything yet. */
+function authorise({ user, method, path }: ApiRequest): void {
+  if (user === undefined) throw new ApiError(401, 'Unauthorized', 'Unauthorized');
+  if (user.groups.includes('system:masters')) return;
+  const text = `forbidden: User ${JSON.stringify(user.name)} cannot ${method.toLowerCase()} path ${JSON.stringify(path)}: this version of Millrace knows the administrator alone, other rights come later`;
+  throw new ApiError(403, 'Forbidden', text);
+}
+
+async function route(options: ApiServerOptions, request: ApiRequest, stop: AbortSignal): Promise<void> {
+  const { path, response, accept } = request;
+  const { kinds } = options.store;
+  const extension = options.extensions.find(({ group, version }) =>
+    path.startsWith(`/apis/${group}/${version}/`),
+  );
+  if (extension !== undefined)
+    return extension.answer(request, path.slice(`/apis/${extension.group}/${extension.version}/`.length));
+  if (path === '/openapi/v3') return answerJson(response, 200, openApiIndex(kinds));
+  const document = path.startsWith('/openapi/v3/')
+    ? openApiDocument(kinds, path.slice('/openapi/v3/'.length))
+    : discoveryDocument(kinds, path, accept);
+  if (document !== undefined) {
+    const aggregated = /^(?:\/api|\/apis)$/.test(path) && accept.includes('as=APIGroupDiscoveryList');
+    if (aggregated) {
+      const version = /v=v2(?:[,;]|$)/.test(accept) ? 'v2' : 'v2beta1';
+      response.setHeader(
+        'content-type',
+        `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+      );
+      response.end(JSON.stringify(document));
+      return;
+    }
+    return answerJson(response, 200, document);
+  }
+  if (path === '/apis/authentication.k8s.io/v1/selfsubjectreviews' && request.user !== undefined) {
+    const { name: username, groups } = request.user;
+    return answerJson(response, 201, {
+      kind: 'SelfSubjectReview',
+      apiVersion: 'authentication.k8s.io/v1',
+      metadata: {},
+      status: { userInfo: { username, groups: [...groups, 'system:authenticated'] } },
+    });
+  }
+  await onResource(options, request, stop);
+}
+
+async function onResource(options: ApiServerOptions, request: ApiRequest, stop: AbortSignal): Promise<void> {
+  const { store, clock } = options;
+  const path = resourcePath(request.path);
+  const kind = path && store.kinds.byResource(path.group, path.version, path.plural);
+  if (path === undefined || kind === undefined)
+    throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+  const target: Target = { kind, path };
+  const { method, query, response } = request;
+  if (kind.kind === 'Pod' && path.subresource === 'log') return podLog(options, request, target);
+  if (path.subresource !== undefined && !(path.subresource === 'status' && kind.subresources.status)) {
+    throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+  }
+  const nowMs = clock.nowMs();
+  if (method === 'GET') {
+    if (['1', 'true'].includes(query.get('watch') ?? ''))
+      return watch(store, request, target, stop, () => clock.nowMs());
+    return answerJson(
+      response,
+      200,
+      path.name === undefined ? list(store, request, target, nowMs) : get(store, request, target, nowMs),
+    );
+  }
+  if (method === 'POST' && path.name === undefined)
+    return answerWritten(response, await create(store, request, target));
+  if (method === 'PUT' && path.name !== undefined)
+    return answerWritten(response, await replace(store, request, target));
+  if (method === 'PATCH' && path.name !== undefined)
+    return answerWritten(response, await patch(store, request, target));
+  if (method === 'DELETE' && path.name !== undefined)
+    return answerRemoved(response, store, target, await remove(store, request, target));
+  if (method === 'DELETE') return removeAll(store, request, target);
+  throw new ApiError(
+    405,
+    'MethodNotAllowed',
+    'the server does not allow this method on the requested resource',
+  );
+}
+
+function answerWritten(response: ServerResponse, { code, object, warnings }: Written): void {
+  for (const text of warnings) response.appendHeader('warning', `299 - ${JSON.stringify(text)}`);
+  answerJson(response, code, object);
+}
+
+/** An object that is gone is told by a Status; one that finalizers still hold, by itself. */
+function answerRemoved(
+  response: ServerResponse,
+  store: SqliteStore,
+  target: Target,
+  removed: Resource,
+): void {
+  const isHeld = store.find(keyOf(target)) !== undefined;
+  if (isHeld) return answerJson(response, 200, removed);
+  const { name, uid } = removed.metadata;
+  answerJson(response, 200, {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name, group: target.kind.group, kind: target.kind.plural, uid },
+  });
+}
+
+async function removeAll(store: SqliteStore, request: ApiRequest, target: Target): Promise<void> {
+  const listed = list(store, { ...request, accept: '' }, target, 0) as {
+    items: { metadata: { name: string; namespace?: string } }[];
+  };
+  for (const { metadata } of listed.items) {
+    const key = { ...keyOf(target, metadata.name), namespace: metadata.namespace };
+    await store.remove(key, { writer: { user: request.user?.name ?? '' } }).catch((error: unknown) => {
+      if (!(error instanceof ApiError) || error.httpCode !== 404) throw error;
+    });
+  }
+  answerJson(request.response, 200, listed);
+}
+
+async function podLog(
+  { store, logs }: ApiServerOptions,
+  { query, response }: ApiRequest,
+  target: Target,
+): Promise<void> {
+  const { namespace = '', name = '' } = target.path;
+  const ended = new AbortController();
+  response.on('close', () => ended.abort());
+  const tail = query.get('tailLines');
+  const container = query.get('container') ?? undefined;
+  if (container !== undefined && container !== 'user-container' && container !== 'queue-proxy') {
+    throw badRequest(`container ${container} is not valid for pod ${name}`);
+  }
+  const options = {
+    tailLines: tail === null ? undefined : Number(tail),
+    isFollowed: query.get('follow') === 'true',
+    isPrevious: query.get('previous') === 'true',
+    signal: ended.signal,
+  };
+  const chunks = logs.read({ namespace, name, container }, options);
+  if (chunks === undefined && store.find(keyOf(target)) === undefined) throw notFound(target.kind, name);
+  response.writeHead(200, { 'content-type': 'text/plain' });
+  response.flushHeaders();
+  for await (const chunk of chunks ?? []) response.write(chunk);
+  response.end();
+}

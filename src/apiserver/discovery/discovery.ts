@@ -1,0 +1,123 @@
+import type { KindDefinition } from '../../apis/kind.ts';
+import type { KindRegistry } from '../../apis/registry.ts';
+
+const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+
+/** Read by clients to decide what they may ask for (knative pkg/version refuses anything below 1.34). */
+export const VERSION = {
+  major: '1',
+  minor: '34',
+  gitVersion: 'v1.34.1',
+  gitCommit: '0000000000000000000000000000000000000000',
+  gitTreeState: 'clean',
+  buildDate: '2026-01-01T00:00:00Z',
+  goVersion: 'none',
+  compiler: 'node',
+  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+};
+
+export type ExtensionGroup = { readonly group: string; readonly version: string };
+
+/** `/api`, `/apis`, `/apis/<group>` and their versions. Undefined: no such document. */
+export function discoveryDocument(kinds: KindRegistry, path: string, accept: string): unknown {
+  const isAggregated = accept.includes('as=APIGroupDiscoveryList');
+  const version = accept.includes('v=v2;') || /v=v2(?:[,;]|$)/.test(accept) ? 'v2' : 'v2beta1';
+  const groups = [...kinds.groups()];
+  if (path === '/api') {
+    if (isAggregated) return aggregated(kinds, [['', ['v1']]], version);
+    return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] };
+  }
+  const named = groups.filter(([group]) => group !== '');
+  if (path === '/apis') {
+    if (isAggregated) return aggregated(kinds, named, version);
+    return {
+      kind: 'APIGroupList',
+      apiVersion: 'v1',
+      groups: named.map(([group, versions]) => apiGroup(group, versions)),
+    };
+  }
+  if (path === '/api/v1') return resourceList(kinds, '', 'v1');
+  const [, group = '', asked] = /^\/apis\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? [];
+  const versions = kinds.groups().get(group);
+  if (versions === undefined || group === '') return undefined;
+  if (asked === undefined) return { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group, versions) };
+  return versions.includes(asked) ? resourceList(kinds, group, asked) : undefined;
+}
+
+function apiGroup(group: string, versions: readonly string[]): Record<string, unknown> {
+  const all = versions.map((version) => ({ groupVersion: `${group}/${version}`, version }));
+  return { name: group, versions: all, preferredVersion: all[0] };
+}
+
+function resourceList(kinds: KindRegistry, group: string, version: string): Record<string, unknown> {
+  const served = kinds.kinds.filter((kind) => kind.group === group && kind.versions.includes(version));
+  const resources = served.flatMap((kind) => [
+    {
+      name: kind.plural,
+      singularName: kind.singular,
+      namespaced: kind.scope === 'Namespaced',
+      kind: kind.kind,
+      verbs: VERBS,
+      ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
+      ...(kind.categories.length > 0 && { categories: kind.categories }),
+    },
+    ...subresourcesOf(kind).map((name) => ({
+      name: `${kind.plural}/${name}`,
+      singularName: '',
+      namespaced: kind.scope === 'Namespaced',
+      kind: kind.kind,
+      verbs: ['get', 'patch', 'update'],
+    })),
+  ]);
+  return {
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: group === '' ? version : `${group}/${version}`,
+    resources,
+  };
+}
+
+function subresourcesOf({ subresources, kind, group }: KindDefinition): string[] {
+  return [...(subresources.status ? ['status'] : []), ...(kind === 'Pod' && group === '' ? ['log'] : [])];
+}
+
+function aggregated(
+  kinds: KindRegistry,
+  groups: readonly (readonly [string, readonly string[]])[],
+  version: string,
+): unknown {
+  return {
+    kind: 'APIGroupDiscoveryList',
+    apiVersion: `apidiscovery.k8s.io/${version}`,
+    metadata: {},
+    items: groups.map(([group, versions]) => ({
+      metadata: { name: group, creationTimestamp: null },
+      versions: versions.map((each) => ({
+        version: each,
+        freshness: 'Current',
+        resources: aggregatedResources(kinds, group, each),
+      })),
+    })),
+  };
+}
+
+function aggregatedResources(kinds: KindRegistry, group: string, version: string): unknown[] {
+  const served = kinds.kinds.filter((kind) => kind.group === group && kind.versions.includes(version));
+  return served.map((kind) => {
+    const responseKind = { group, version, kind: kind.kind };
+    return {
+      resource: kind.plural,
+      responseKind,
+      scope: kind.scope,
+      singularResource: kind.singular,
+      verbs: VERBS,
+      ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
+      ...(kind.categories.length > 0 && { categories: kind.categories }),
+      subresources: subresourcesOf(kind).map((subresource) => ({
+        subresource,
+        responseKind,
+        verbs: ['get', 'patch', 'update'],
+      })),
+    };
+  });
+}
