@@ -1,13 +1,14 @@
+import { isUtf8 } from 'node:buffer';
 import {
-  ATTRIBUTE_BYTES_MAX,
-  ATTRIBUTES_MAX,
   faultIn,
+  faultInContentType,
   faultInName,
   faultInValue,
   malformed,
   type Malformed,
 } from './attributes.ts';
 import type { CloudEvent } from './event.ts';
+import { isHex } from './syntax.ts';
 
 /** Headers as they stand on the wire: name, value, name, value …; one character a byte, as node:http hands them over. */
 export type RawHeaders = readonly string[];
@@ -16,8 +17,6 @@ export type Received =
   | { readonly kind: 'event'; readonly event: CloudEvent }
   | { readonly kind: 'other' }
   | Malformed;
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads the binary content mode (HTTP binding 3.1): attributes from `ce-` headers, the body handed on as it is.
@@ -29,22 +28,27 @@ export function readBinary(headers: RawHeaders, body: Uint8Array): Received {
   let passed: Map<string, string> | undefined;
   let bytes = 0;
   for (let i = 0; i + 1 < headers.length; i += 2) {
-    const name = (headers[i] ?? '').toLowerCase();
+    const original = headers[i] ?? '';
+    if (!mayMatter(original)) continue;
+    const name = original.toLowerCase();
     const written = headers[i + 1] ?? '';
     if (name.startsWith('ce-')) {
-      const fault = readAttribute(name, written, attributes);
-      if (fault !== undefined) return fault;
-      bytes += name.length + written.length;
+      const read = readAttribute(name, written, attributes);
+      if (typeof read !== 'number') return read;
+      bytes += read;
     } else if (name === 'content-type') {
       if (contentType !== undefined) return malformed('content-type: given twice');
+      const fault = faultInContentType(name, written);
+      if (fault !== undefined) return fault;
       contentType = written;
+      bytes += written.length;
     } else if (travels(name)) {
-      (passed ??= new Map()).set(name, written);
+      passed = pass(passed, name, written);
     }
   }
   if (attributes.size === 0) return { kind: 'other' };
-  const fault = tooLarge(bytes, attributes.size) ?? faultIn(attributes);
-  if (fault !== undefined) return { ...fault, reason: `ce-${fault.reason}` };
+  const fault = faultIn(attributes, bytes);
+  if (fault !== undefined) return fault.code === 431 ? fault : { ...fault, reason: `ce-${fault.reason}` };
   return { kind: 'event', event: assemble(attributes, contentType, body, passed) };
 }
 
@@ -58,7 +62,22 @@ export function writeBinary({ attributes, contentType, headers }: CloudEvent): s
 
 /** Whether a header travels from the sender to the subscriber and from its answer on (eventing pkg/utils/headers.go). */
 export function travels(name: string): boolean {
-  return name === 'x-request-id' || name.startsWith('knative-') || name.startsWith('x-b3-');
+  return (
+    name === 'x-request-id' ||
+    name === 'retry-after' ||
+    name.startsWith('knative-') ||
+    name.startsWith('x-b3-')
+  );
+}
+
+/** The headers that travel along, by lower-case name; undefined when there are none. */
+export function passedHeaders(headers: RawHeaders): ReadonlyMap<string, string> | undefined {
+  let passed: Map<string, string> | undefined;
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = (headers[i] ?? '').toLowerCase();
+    if (travels(name)) passed = pass(passed, name, headers[i + 1] ?? '');
+  }
+  return passed;
 }
 
 export function assemble(
@@ -72,26 +91,32 @@ export function assemble(
     : { attributes, contentType, body, headers };
 }
 
-export function tooLarge(bytes: number, count: number): Malformed | undefined {
-  if (count > ATTRIBUTES_MAX)
-    return malformed(`attributes: ${count} of them, at most ${ATTRIBUTES_MAX} are taken`, 431);
-  if (bytes > ATTRIBUTE_BYTES_MAX) {
-    return malformed(`attributes: ${bytes} bytes together, at most ${ATTRIBUTE_BYTES_MAX} are taken`, 431);
-  }
-  return undefined;
+/** Only names that begin with c, k, r or x are looked at closer; most headers of a request do not. */
+function mayMatter(name: string): boolean {
+  const first = name.charCodeAt(0) | 0x20;
+  return first === 0x63 || first === 0x6b || first === 0x72 || first === 0x78;
 }
 
-function readAttribute(header: string, written: string, into: Map<string, string>): Malformed | undefined {
+/** A header that is given several times is one list (RFC 9110, 5.3). */
+function pass(passed: Map<string, string> | undefined, name: string, value: string): Map<string, string> {
+  const into = passed ?? new Map<string, string>();
+  const before = into.get(name);
+  return into.set(name, before === undefined ? value : `${before}, ${value}`);
+}
+
+/** Keeps an attribute; returns how many bytes its name and value have, or why it is none. */
+function readAttribute(header: string, written: string, into: Map<string, string>): number | Malformed {
   const name = header.slice(3);
+  if (into.has(name)) return malformed(`${header}: given twice`);
   if (name === 'datacontenttype')
     return malformed('ce-datacontenttype: is written as Content-Type (HTTP binding 3.1.1)');
-  if (into.has(name)) return malformed(`${header}: given twice`);
-  const value = isPlain(written) ? written : decode(written);
+  const isDone = isPlain(written); // then there is nothing in it that could be wrong
+  const value = isDone ? written : decode(written);
   if (value === undefined) return malformed(`${header}: not valid UTF-8`);
-  const fault = faultInName(name) ?? faultInValue(name, value);
+  const fault = faultInName(name) ?? (isDone ? undefined : faultInValue(name, value));
   if (fault !== undefined) return { ...fault, reason: `ce-${fault.reason}` };
   into.set(name, value);
-  return undefined;
+  return name.length + (isDone ? value.length : Buffer.byteLength(value));
 }
 
 /** Printable ASCII without percent sign, and not quoted: what nearly every value is, and stands for itself. */
@@ -120,14 +145,28 @@ function encode(value: string): string {
  * raw bytes are taken for UTF-8.
  */
 function decode(written: string): string | undefined {
-  const inner = /^"((?:[^"\\]|\\.)*)"$/.exec(written)?.[1];
-  const unquoted = inner === undefined ? written : inner.replace(/\\(.)/g, '$1');
-  const bytes = unquoted.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  try {
-    return UTF8.decode(Buffer.from(bytes, 'latin1'));
-  } catch {
-    return undefined; // overlong, cut short or another encoding
+  const bytes = Buffer.from(unquote(written), 'latin1');
+  let length = 0;
+  for (let i = 0; i < bytes.length; i += 1, length += 1) {
+    const isEncoded = bytes[i] === 0x25 && isHex(bytes[i + 1] ?? 0) && isHex(bytes[i + 2] ?? 0);
+    bytes[length] = isEncoded ? Number.parseInt(bytes.toString('latin1', i + 1, i + 3), 16) : (bytes[i] ?? 0);
+    if (isEncoded) i += 2;
   }
+  const decoded = bytes.subarray(0, length);
+  return isUtf8(decoded) ? decoded.toString() : undefined; // overlong, cut short or another encoding
+}
+
+/** RFC 7230, 3.2.6: a value in double quotes, with backslash escapes; anything else is as it stands. */
+function unquote(written: string): string {
+  if (written.length < 2 || !written.startsWith('"') || !written.endsWith('"')) return written;
+  let inner = '';
+  for (let i = 1; i < written.length - 1; i += 1) {
+    if (written[i] === '"') return written;
+    if (written[i] === '\\') {
+      i += 1;
+      if (i === written.length - 1) return written; // the closing quote was escaped
+    }
+    inner += written[i];
+  }
+  return inner;
 }

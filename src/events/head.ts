@@ -29,6 +29,7 @@ export function decodeHead(bytes: Uint8Array): Head {
     .split(SEPARATOR);
   const type = parts[0] ?? '-';
   const attributesEnd = 2 + 2 * Number(parts[1]);
+  if (!(attributesEnd <= parts.length)) throw new Error('the head of an event is cut short');
   const attributes = pairs(parts, 2, attributesEnd);
   const contentType = type.startsWith('+') ? type.slice(1) : undefined;
   if (parts.length <= attributesEnd) return { attributes, contentType };

@@ -5,7 +5,9 @@ import type { CloudEvent } from '../../src/events/event.ts';
 import { decodeHead, encodeHead } from '../../src/events/head.ts';
 import { readMessage } from '../../src/events/message.ts';
 import { SdkHttp } from '../../src/events/sdk.ts';
-import { readBatch, readStructured, writeStructured } from '../../src/events/structured.ts';
+import { readBatch } from '../../src/events/batch.ts';
+import { readStructured } from '../../src/events/read-structured.ts';
+import { writeStructured } from '../../src/events/structured.ts';
 import { anEvent } from '../kit/events.ts';
 
 const REQUIRED = { specversion: '1.0', id: 'e-1', source: '/shop', type: 'order.paid' };
