@@ -15,17 +15,20 @@ export interface ResourceReader {
   list<R extends Resource>(
     kind: KindName,
     namespace?: string,
-  ): Promise<{ items: readonly R[]; resourceVersion: string }>;
-  /** Ends by throwing: a PlatformError EXPIRED when `since` is too old, a retryable one when the connection is lost. */
-  watch(kind: KindName, options: { since: string; signal: AbortSignal }): AsyncIterable<Change>;
+  ): Promise<{ readonly items: readonly R[]; readonly resourceVersion: string }>;
+  /** Ends when `signal` aborts; throws a PlatformError EXPIRED when `since` is too old, a retryable one when cut. */
+  watch(
+    kind: KindName,
+    options: { readonly since: string; readonly signal: AbortSignal },
+  ): AsyncIterable<Change>;
 }
 
 /**
  * The cluster as reconcilers see it; the embedded API and a real Kubernetes both sit behind it.
  * test/contracts/resource-client.ts holds every implementation to this.
- *   W1  apply() creates or replaces metadata (labels, annotations, finalizers, owners) and spec; it does nothing, and
- *       bumps no version, when the stored object already equals what is desired. With a resourceVersion it throws a
- *       retryable CONFLICT when that is not the stored one any more.
+ *   W1  apply() creates an object, or replaces its labels, annotations, finalizers, owners and everything but its status;
+ *       it does nothing, and bumps no version, when the stored object already equals what is desired. With a
+ *       resourceVersion it throws a retryable CONFLICT when that is not the stored one any more.
  *   W2  patchStatus() replaces the status and nothing else; the same no-op and conflict rules.
  *   W3  remove() is done when the object is gone or marked for deletion; an absent object is no error.
  */

@@ -173,7 +173,7 @@ describe('kubectl', { timeout: 60_000 }, () => {
       'what exists',
       ['create', 'cm', 'settings'],
       undefined,
-      /Error from server \(AlreadyExists\): configmaps "settings" already exists/,
+      /configmaps "settings" already exists/,
     ],
     [
       'a missing namespace',

@@ -1,0 +1,146 @@
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import { conditionsAfter } from '../apis/conditions.ts';
+import type { Status } from '../apis/duck.ts';
+import { keyOf, type Resource } from '../apis/resource.ts';
+import type { Informers } from './informer.ts';
+import type { EventRecorder } from './recorder.ts';
+import type { Outcome, Reconciler } from './reconciler.ts';
+import type { KindName, ResourceClient } from './resource-client.ts';
+import { WorkQueue } from './work-queue.ts';
+
+/** Which objects of the reconciled kind a changed object of another kind concerns, by key `namespace/name`. */
+export type Watch = { readonly kind: KindName; readonly concerns: (object: Resource) => readonly string[] };
+
+export type ControllerOptions<R extends Resource> = {
+  readonly reconciler: Reconciler<R>;
+  readonly client: ResourceClient;
+  readonly informers: Informers;
+  readonly recorder: EventRecorder;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly watches?: readonly Watch[];
+  readonly concurrency?: number;
+  /** Told of a pass that failed, once each time. */
+  readonly onError?: (key: string, error: unknown) => void;
+};
+
+type Stated = Resource & { readonly status?: Status & Readonly<Record<string, unknown>> };
+
+/** A pass that takes longer is given up and tried again. */
+const PASS_TIMEOUT_MS = 60_000;
+
+/** The owner of an object, when it is of that kind: the usual reason for one object to concern another. */
+export function ownedBy(kind: string): (object: Resource) => readonly string[] {
+  return ({ metadata: { ownerReferences = [], namespace } }) =>
+    ownerReferences
+      .filter((owner) => owner.kind === kind)
+      .map(({ name }) => (namespace === undefined ? name : `${namespace}/${name}`));
+}
+
+/** Runs one reconciler: level-triggered, one pass at a time for each object, status written here. */
+export class Controller<R extends Resource> {
+  readonly #options: ControllerOptions<R>;
+  readonly #queue: WorkQueue;
+
+  constructor(options: ControllerOptions<R>) {
+    this.#options = options;
+    const { clock, random, concurrency = 4 } = options;
+    this.#queue = new WorkQueue({ clock, random, concurrency, work: (key) => this.#pass(key) });
+  }
+
+  start(): void {
+    const { informers, reconciler, watches = [] } = this.#options;
+    informers.of(reconciler.kind).onChange((object) => this.#queue.add(keyOf(object)));
+    for (const { kind, concerns } of watches) {
+      informers.of(kind).onChange((object) => {
+        for (const key of concerns(object)) this.#queue.add(key);
+      });
+    }
+  }
+
+  /** Something outside the API has changed for this object. */
+  enqueue(key: string): void {
+    this.#queue.add(key);
+  }
+
+  close(): Promise<void> {
+    return this.#queue.close();
+  }
+
+  async #pass(key: string): Promise<{ againAfterMs: number } | undefined> {
+    const { client, reconciler, onError, recorder } = this.#options;
+    const slash = key.indexOf('/');
+    const [namespace, name] = slash < 0 ? [undefined, key] : [key.slice(0, slash), key.slice(slash + 1)];
+    const object = await client.find<R>(reconciler.kind, namespace, name);
+    if (object === undefined) return undefined;
+    try {
+      if (object.metadata.deletionTimestamp !== undefined) return await this.#finalize(object);
+      const held = await this.#hold(object);
+      return await this.#reconcile(held);
+    } catch (error) {
+      const isConflict = error instanceof Error && 'code' in error && error.code === 'CONFLICT';
+      if (!isConflict) {
+        onError?.(key, error);
+        await recorder
+          .tell(object, { type: 'Warning', reason: 'InternalError', message: messageOf(error) })
+          .catch(() => undefined);
+      }
+      throw error; // the queue tries again
+    }
+  }
+
+  async #reconcile(object: R): Promise<{ againAfterMs: number } | undefined> {
+    const { reconciler, recorder } = this.#options;
+    const outcome = await within(PASS_TIMEOUT_MS, reconciler.reconcile(object));
+    await this.#writeStatus(object, outcome);
+    for (const told of outcome.events ?? []) await recorder.tell(object, told);
+    return typeof outcome.next === 'object' ? { againAfterMs: outcome.next.afterMs } : undefined;
+  }
+
+  async #hold(object: R): Promise<R> {
+    const { finalizer } = this.#options.reconciler;
+    const { finalizers = [] } = object.metadata;
+    if (finalizer === undefined || finalizers.includes(finalizer)) return object;
+    return this.#options.client.apply({
+      ...object,
+      metadata: { ...object.metadata, finalizers: [...finalizers, finalizer] },
+    });
+  }
+
+  async #finalize(object: R): Promise<undefined> {
+    const { reconciler, client, recorder } = this.#options;
+    const { finalizers = [] } = object.metadata;
+    if (reconciler.finalizer === undefined || !finalizers.includes(reconciler.finalizer)) return undefined;
+    const told = (await reconciler.finalize?.(object)) ?? [];
+    for (const each of told) await recorder.tell(object, each);
+    await client.apply({
+      ...object,
+      metadata: {
+        ...object.metadata,
+        finalizers: finalizers.filter((each) => each !== reconciler.finalizer),
+      },
+    });
+    return undefined;
+  }
+
+  async #writeStatus(object: R, { marks, status }: Outcome): Promise<void> {
+    const { client, reconciler, clock } = this.#options;
+    const before: Stated['status'] = (object as Stated).status ?? {};
+    const conditions = conditionsAfter(reconciler.conditions, before.conditions ?? [], marks, clock.nowMs());
+    const fields = { ...before, ...status, observedGeneration: object.metadata.generation ?? 1, conditions };
+    const kept = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+    const { resourceVersion: _version, ...metadata } = object.metadata; // status has no other writer
+    await client.patchStatus({ ...object, metadata, status: kept } as Stated);
+  }
+}
+
+async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`the pass did not end within ${limitMs} ms`)), limitMs);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,84 @@
+import type { Clock } from '../base/clock.ts';
+
+export type WorkQueueOptions = {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly concurrency: number;
+  /** Works on one key; a rejection is a failure, tried again after a growing pause. */
+  readonly work: (key: string) => Promise<{ readonly againAfterMs: number } | undefined>;
+};
+
+const BACKOFF_FIRST_MS = 5;
+const BACKOFF_MAX_MS = 300_000;
+
+/**
+ * Keys to work on.
+ *   Q1  a key that is added many times before its turn has one turn.
+ *   Q2  no two workers have the same key at a time; one that is added while it is worked on has another turn after.
+ *   Q3  a key that fails comes back after a pause that doubles; a success forgets it.
+ */
+export class WorkQueue {
+  readonly #options: WorkQueueOptions;
+  readonly #ready: string[] = [];
+  readonly #queued = new Set<string>();
+  readonly #active = new Set<string>();
+  readonly #dirty = new Set<string>(); // added while active
+  readonly #failures = new Map<string, number>();
+  readonly #stop = new AbortController();
+  #idle: (() => void)[] = [];
+
+  constructor(options: WorkQueueOptions) {
+    this.#options = options;
+  }
+
+  add(key: string): void {
+    if (this.#stop.signal.aborted) return;
+    if (this.#active.has(key)) this.#dirty.add(key); // Q2
+    else if (!this.#queued.has(key)) {
+      this.#queued.add(key);
+      this.#ready.push(key);
+      this.#next();
+    }
+  }
+
+  addAfter(key: string, delayMs: number): void {
+    const { clock } = this.#options;
+    void clock.until(clock.nowMs() + delayMs, this.#stop.signal).then(() => this.add(key));
+  }
+
+  /** No further turns; resolves when those under way are over. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#ready.length = 0;
+    if (this.#active.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #next(): void {
+    while (this.#active.size < this.#options.concurrency) {
+      const key = this.#ready.shift();
+      if (key === undefined) return;
+      this.#queued.delete(key);
+      this.#active.add(key);
+      void this.#turn(key);
+    }
+  }
+
+  async #turn(key: string): Promise<void> {
+    try {
+      const again = await this.#options.work(key);
+      this.#failures.delete(key);
+      if (again !== undefined) this.addAfter(key, again.againAfterMs);
+    } catch {
+      const failures = this.#failures.get(key) ?? 0; // Q3; whoever works has told of it
+      this.#failures.set(key, failures + 1);
+      this.addAfter(
+        key,
+        Math.min(BACKOFF_FIRST_MS * 2 ** failures, BACKOFF_MAX_MS) * (0.8 + 0.4 * this.#options.random()),
+      );
+    }
+    this.#active.delete(key);
+    if (this.#dirty.delete(key)) this.add(key);
+    this.#next();
+    if (this.#active.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
