@@ -24,69 +24,133 @@ export class ByteBudget {
   }
 }
 
-export type BodyLimits = { readonly maxBytes: number; readonly budget: ByteBudget };
+export type BodyLimits = {
+  readonly maxBytes: number;
+  readonly budget: ByteBudget;
+  /** A body that is not there by then is refused; 60 s unless given. */
+  readonly timeoutMs?: number;
+};
+
+export type BodyRefused = {
+  readonly kind: 'refused';
+  readonly code: 408 | 413 | 415 | 503;
+  readonly reason: string;
+};
 
 export type BodyRead =
   /** The caller gives `held` bytes back to the budget once it is done with the body. */
   | { readonly kind: 'body'; readonly body: Buffer; readonly held: number }
-  | { readonly kind: 'refused'; readonly code: 413 | 415 | 503; readonly reason: string }
+  | BodyRefused
   /** The sender went away; there is nobody to answer. */
   | { readonly kind: 'gone' };
 
 const EMPTY = Buffer.alloc(0);
+const TIMEOUT_MS = 60_000;
+const BUSY = 'too many bytes are being received at the moment';
 
 /** Reads a whole body, or says why it does not; reads no further than the limit (H1). Never rejects. */
-export function readBody(request: IncomingMessage, { maxBytes, budget }: BodyLimits): Promise<BodyRead> {
+export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<BodyRead> {
+  return new Promise((resolve) => receiveBody(request, limits, resolve));
+}
+
+/** readBody() for the hot path: calls `done` once, at once when no body is to be read. */
+export function receiveBody(
+  request: IncomingMessage,
+  limits: BodyLimits,
+  done: (read: BodyRead) => void,
+): void {
   const { headers } = request;
   const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
-    return refuse(415, `content-encoding: ${encoding} is not taken; send the body as it is`);
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    const reason = `content-encoding: ${encoding} is not taken; send the body as it is`;
+    return done({ kind: 'refused', code: 415, reason });
   }
-  const declared = headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
-  if (declared !== undefined && declared > maxBytes) return refuse(413, tooLarge(maxBytes));
-  if (declared === 0) return Promise.resolve({ kind: 'body', body: EMPTY, held: 0 });
-  if (declared !== undefined && !budget.take(declared)) return refuse(503, BUSY);
-  return new Promise((resolve) => collect(request, { maxBytes, budget, declared }, resolve));
+  const length = headers['content-length'];
+  const declared = length === undefined ? undefined : Number(length); // digits only: Node refuses anything else
+  if (declared !== undefined && declared > limits.maxBytes) return done(tooLarge(limits.maxBytes));
+  if (declared === 0 || (declared === undefined && headers['transfer-encoding'] === undefined))
+    return done({ kind: 'body', body: EMPTY, held: 0 });
+  new Collector(request, limits, declared, done).start();
 }
 
-function collect(
-  request: IncomingMessage,
-  { maxBytes, budget, declared }: BodyLimits & { readonly declared: number | undefined },
-  resolve: (read: BodyRead) => void,
-): void {
-  const chunks: Buffer[] = [];
-  let held = declared ?? 0;
-  let bytes = 0;
-  let isOver = false;
-  const end = (read: BodyRead): void => {
-    if (isOver) return; // 'close' comes after 'end' too, and the budget is given back once
-    isOver = true;
-    if (read.kind !== 'body') {
-      request.removeAllListeners('data');
-      budget.give(held);
-    }
-    resolve(read);
+/**
+ * Collects one body. What has come in is held in the budget, not what was announced: senders that announce much and
+ * send nothing would refuse everybody else.
+ */
+class Collector {
+  readonly #request: IncomingMessage;
+  readonly #limits: BodyLimits;
+  readonly #declared: number | undefined;
+  readonly #done: (read: BodyRead) => void;
+  readonly #chunks: Buffer[] = [];
+  #whole: Buffer | undefined;
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(
+    request: IncomingMessage,
+    limits: BodyLimits,
+    declared: number | undefined,
+    done: (read: BodyRead) => void,
+  ) {
+    this.#request = request;
+    this.#limits = limits;
+    this.#declared = declared;
+    this.#done = done;
+  }
+
+  start(): void {
+    const { timeoutMs = TIMEOUT_MS } = this.#limits;
+    this.#timer = setTimeout(() => {
+      this.#refuse({ kind: 'refused', code: 408, reason: `the body did not come within ${timeoutMs} ms` });
+    }, timeoutMs);
+    const gone = (): void => this.#refuse({ kind: 'gone' }); // 'close' comes after 'end' too
+    this.#request.on('data', this.#onData).on('end', this.#onEnd).on('error', gone).on('close', gone);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#isOver) return; // what was refused is read on and thrown away
+    const { maxBytes, budget } = this.#limits;
+    if (this.#bytes + chunk.length > maxBytes) return this.#refuse(tooLarge(maxBytes));
+    if (!budget.take(chunk.length)) return this.#refuse({ kind: 'refused', code: 503, reason: BUSY });
+    this.#keep(chunk);
+    this.#bytes += chunk.length;
   };
-  request.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > maxBytes) return end({ kind: 'refused', code: 413, reason: tooLarge(maxBytes) });
-    if (declared === undefined) {
-      if (!budget.take(chunk.length)) return end({ kind: 'refused', code: 503, reason: BUSY });
-      held += chunk.length;
+
+  /** With a declared length there is one buffer, so that a large body is not there twice when it is put together. */
+  #keep(chunk: Buffer): void {
+    if (this.#declared === undefined || chunk.length === this.#declared) {
+      this.#chunks.push(chunk);
+      return;
     }
-    chunks.push(chunk);
-  });
-  request.on('end', () => {
-    const only = chunks.length === 1 ? chunks[0] : undefined;
-    end({ kind: 'body', body: only ?? Buffer.concat(chunks, bytes), held });
-  });
-  request.on('error', () => end({ kind: 'gone' }));
-  request.on('close', () => end({ kind: 'gone' }));
+    this.#whole ??= Buffer.allocUnsafeSlow(this.#declared);
+    chunk.copy(this.#whole, this.#bytes);
+  }
+
+  readonly #onEnd = (): void => {
+    if (!this.#finish()) return;
+    const only = this.#chunks.length === 1 ? this.#chunks[0] : undefined;
+    const body = this.#whole ?? only ?? Buffer.concat(this.#chunks, this.#bytes);
+    this.#done({ kind: 'body', body, held: this.#bytes });
+  };
+
+  #refuse(read: BodyRead): void {
+    if (!this.#finish()) return;
+    this.#limits.budget.give(this.#bytes);
+    this.#chunks.length = 0;
+    this.#whole = undefined;
+    this.#done(read);
+  }
+
+  #finish(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    return true;
+  }
 }
 
-const BUSY = 'too many bytes are being received at the moment';
-const tooLarge = (maxBytes: number): string => `larger than ${maxBytes} bytes`;
-
-function refuse(code: 413 | 415 | 503, reason: string): Promise<BodyRead> {
-  return Promise.resolve({ kind: 'refused', code, reason });
+function tooLarge(maxBytes: number): BodyRefused {
+  return { kind: 'refused', code: 413, reason: `larger than ${maxBytes} bytes` };
 }

@@ -2,39 +2,44 @@ import { lookup, type LookupAddress } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { PlatformError } from '../base/errors.ts';
+import { HEADER_BYTES_MAX } from './header-limit.ts';
 
 export type LocalAddress = { readonly host: string; readonly port: number };
 
 export type OutboundOptions = {
-  /** Which of our own listeners answers for a host name; undefined: whatever DNS says. */
-  readonly route: (hostname: string) => LocalAddress | undefined;
+  /** Which of our own listeners answers for a host name and port; undefined: whatever DNS says. */
+  readonly route: (hostname: string, port: number) => LocalAddress | undefined;
   readonly connectTimeoutMs?: number;
-  /** An idle connection is closed after this long. */
+  /** An idle connection is closed after this long, and its pool with the last of them. */
   readonly idleTimeoutMs?: number;
 };
 
 /**
- * The way out for events: an undici Agent with one pool for each host that URLs name (H3). It bounds nothing but time:
- * how many requests are under way is the caller's to bound. No redirects are followed, since undici follows none.
+ * The way out for events: an undici Agent with one pool for each host that URLs name (H3). It bounds nothing but the
+ * time to connect: how many requests are under way, and for how long, is the caller's to bound. No redirects are
+ * followed, since undici follows none.
  */
 export function createOutbound({
   route,
   connectTimeoutMs = 10_000,
   idleTimeoutMs = 30_000,
 }: OutboundOptions): Dispatcher {
-  const connect = buildConnector({ timeout: connectTimeoutMs, lookup: checkedLookup });
+  const connect = buildConnector({ timeout: connectTimeoutMs, lookup: checkedLookup, allowH2: false });
   return new Agent({
+    allowH2: false,
     keepAliveTimeout: idleTimeoutMs,
     keepAliveMaxTimeout: idleTimeoutMs,
+    maxHeaderSize: HEADER_BYTES_MAX, // a reply may have as large attributes as an event that comes in
     headersTimeout: 0, // each attempt has a deadline of its own, over all of its phases
     bodyTimeout: 0,
     pipelining: 1,
     connect: (options, callback) => {
-      const local = route(options.hostname);
+      const { hostname, protocol } = options;
+      const local = route(hostname, Number(options.port) || (protocol === 'https:' ? 443 : 80));
       if (local !== undefined) {
         return connect({ ...options, hostname: local.host, port: String(local.port) }, callback);
       }
-      const literal = options.hostname.replace(/^\[|\]$/g, '');
+      const literal = hostname.replace(/^\[|\]$/g, '');
       if (isIP(literal) !== 0 && isForbidden(literal)) return callback(forbidden(literal), null);
       return connect(options, callback);
     },
@@ -53,6 +58,8 @@ FORBIDDEN.addSubnet('fe80::', 10, 'ipv6');
 FORBIDDEN.addSubnet('ff00::', 8, 'ipv6');
 FORBIDDEN.addAddress('fd00:ec2::254', 'ipv6');
 FORBIDDEN.addAddress('::', 'ipv6');
+FORBIDDEN.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6'); // 169.254.0.0/16 through NAT64
+FORBIDDEN.addSubnet('2002:a9fe::', 32, 'ipv6'); // and through 6to4
 
 export function isForbidden(address: string): boolean {
   return FORBIDDEN.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');

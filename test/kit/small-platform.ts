@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SubscriberEntry } from '../../src/apis/duck.ts';
 import { systemClock } from '../../src/base/clock.ts';
-import { createIngress } from '../../src/channels/ingress/ingress.ts';
+import { createIngress, type Door } from '../../src/channels/ingress/ingress.ts';
 import type { LogChannel } from '../../src/channels/log/log-channel.ts';
 import { LogStore } from '../../src/channels/log/log-store.ts';
 import { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
@@ -92,7 +92,7 @@ export async function openSmallPlatform(options: SmallPlatformOptions): Promise<
   }
 
   const limits = { maxBytes: 32 * 1024 * 1024, budget: new ByteBudget(256 * 1024 * 1024) };
-  const ingress = createIngress({ find: (_, name) => opened.get(name), limits });
+  const ingress = createIngress({ find: (_, name) => doorOf(opened, name), limits, clock: systemClock });
   const { onRequest, onUpgrade } = serving.gateway('internal', ingress);
   const server = await openServer({
     name: 'events',
@@ -137,6 +137,11 @@ async function serve(
   const valid = plans.filter((plan) => plan.kind === 'plan');
   if (valid.length < plans.length) throw new Error(JSON.stringify(plans));
   await dispatcher.serve(`LogChannel/demo/${name}`, found(opened, name), valid);
+}
+
+function doorOf(opened: Map<string, LogChannel>, name: string): Door | undefined {
+  const channel = opened.get(name);
+  return channel && { channel, key: `LogChannel/demo/${name}` };
 }
 
 function found(opened: Map<string, LogChannel>, name: string): LogChannel {

@@ -1,99 +1,127 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../base/clock.ts';
 import { messageOf, PlatformError } from '../../base/errors.ts';
-import type { CloudEvent } from '../../events/event.ts';
-import { readMessage } from '../../events/message.ts';
-import { readBody, type BodyLimits } from '../../http/body.ts';
-import { answerText } from '../../http/respond.ts';
-import { publishSignal } from '../../telemetry/signals.ts';
+import { isBatchType, readMessage } from '../../events/message.ts';
+import { receiveBody, type BodyLimits, type BodyRead } from '../../http/body.ts';
+import { answerText, answerUnread } from '../../http/respond.ts';
+import { isHeard, publishSignal } from '../../telemetry/signals.ts';
 import type { Channel } from '../channel.ts';
 
+/** What answers at an address; `key` names it in signals: kind/namespace/name. */
+export type Door = { readonly channel: Channel; readonly key: string };
+
 export type IngressOptions = {
-  /** The channel that answers for a path below `/channels/`; undefined when there is none. */
-  readonly find: (namespace: string, name: string) => Channel | undefined;
+  /** The channel that answers at `/channels/<namespace>/<name>`; undefined when there is none. */
+  readonly find: (namespace: string, name: string) => Door | undefined;
   readonly limits: BodyLimits;
+  readonly clock: Clock;
 };
 
 const ALLOW = { allow: 'POST, OPTIONS' };
 /** CloudEvents webhooks, 4: anybody may send here, at any rate (as upstream answers). */
 const HANDSHAKE = { ...ALLOW, 'webhook-allowed-origin': '*', 'webhook-allowed-rate': '*' };
-const RETRY_SOON = { 'retry-after': '1' };
+const ACCEPTED = { 'content-length': '0' };
+/** A full channel frees itself as fast as its slowest subscriber; what is merely busy does so at once. */
+const RETRY_AFTER: Readonly<Record<number, string>> = { 429: '5', 503: '1' };
 
 /** The front door of channels: answers as upstream's channel receiver does (eventing pkg/channel/event_receiver.go). */
 export function createIngress(
   options: IngressOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    const { method } = request;
-    if (method === 'OPTIONS') return answerText(response, 200, '', HANDSHAKE);
-    if (method !== 'POST')
-      return answerText(response, 405, `${method} is not taken here; POST an event`, ALLOW);
-    const target = channelPath(request.url ?? '');
-    const channel = target && options.find(target.namespace, target.name);
-    if (target === undefined || channel === undefined) {
-      return answerText(response, 404, `no channel answers at ${request.url?.split('?')[0]}`);
+    const { method, url = '' } = request;
+    if (method !== 'POST') return answerOther(request, response);
+    const path = pathOf(url);
+    const door = path?.collection === 'channels' ? options.find(path.namespace, path.name) : undefined;
+    if (door === undefined) {
+      return answerUnread(request, response, 404, `no channel answers at ${url.split('?', 1)[0]}`);
     }
-    const refuse = refusal(response, `${target.namespace}/${target.name}`);
-    void accept(request, response, { channel, refuse, limits: options.limits });
+    const delivery = new Delivery(request, response, door, options);
+    if (isBatch(request)) return delivery.refuse(415, NO_BATCH);
+    receiveBody(request, options.limits, (read) => delivery.onBody(read));
   };
 }
 
-type Refuse = (code: number, reason: string) => void;
+/** One request, from its body to its answer. Callbacks and no promises: this is the hot path. */
+class Delivery {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #door: Door;
+  readonly #options: IngressOptions;
 
-function channelPath(url: string): { namespace: string; name: string } | undefined {
-  const match = /^\/channels\/([a-z0-9-]+)\/([a-z0-9.-]+)\/?(?:\?|$)/.exec(url);
-  return match?.[1] === undefined || match[2] === undefined
-    ? undefined
-    : { namespace: match[1], name: match[2] };
-}
+  constructor(request: IncomingMessage, response: ServerResponse, door: Door, options: IngressOptions) {
+    this.#request = request;
+    this.#response = response;
+    this.#door = door;
+    this.#options = options;
+  }
 
-async function accept(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { channel, refuse, limits }: { channel: Channel; refuse: Refuse; limits: BodyLimits },
-): Promise<void> {
-  const read = await readBody(request, limits);
-  if (read.kind === 'gone') return;
-  if (read.kind === 'refused') return refuse(read.code, read.reason);
-  try {
-    const received = readMessage(request.rawHeaders, read.body);
-    switch (received.kind) {
-      case 'event':
-        await channel.publish(received.event);
-        break;
-      case 'batch':
-        await publishAll(channel, received.events);
-        break;
-      case 'other':
-        return refuse(400, 'ce-specversion: required, and missing; this is no CloudEvent');
-      case 'malformed':
-        return refuse(received.code, received.reason);
+  onBody(read: BodyRead): void {
+    if (read.kind === 'gone') return;
+    if (read.kind === 'refused') return this.refuse(read.code, read.reason);
+    const { budget } = this.#options.limits;
+    const received = readMessage(this.#request.rawHeaders, read.body);
+    if (received.kind !== 'event') {
+      budget.give(read.held);
+      if (received.kind === 'malformed') return this.refuse(received.code, received.reason);
+      return this.refuse(400, 'ce-specversion: required, and missing; this is no CloudEvent');
     }
-    response.statusCode = 202;
-    response.setHeader('content-length', '0');
-    response.end();
-  } catch (error) {
-    refuse(codeOf(error), messageOf(error));
-  } finally {
-    limits.budget.give(read.held);
+    this.#door.channel.publish(received.event).then(
+      () => {
+        budget.give(read.held);
+        this.#response.writeHead(202, ACCEPTED).end(); // I1: not before it is durable
+      },
+      (error: unknown) => {
+        budget.give(read.held);
+        this.refuse(codeOf(error), messageOf(error));
+      },
+    );
+  }
+
+  refuse(code: number, reason: string): void {
+    if (isHeard('channel.refused')) {
+      const atMs = this.#options.clock.nowMs();
+      publishSignal('channel.refused', { atMs, channel: this.#door.key, code, reason });
+    }
+    const after = RETRY_AFTER[code];
+    const headers = after === undefined ? {} : { 'retry-after': after };
+    answerUnread(this.#request, this.#response, code, reason, headers);
   }
 }
 
-async function publishAll(channel: Channel, events: readonly CloudEvent[]): Promise<void> {
-  await Promise.all(events.map((event) => channel.publish(event))); // I2
+const NO_BATCH =
+  'content-type: a batch is not taken here, since it could be kept in part; send each event by itself, in binary mode or as application/cloudevents+json';
+
+/** HTTP binding 3.3: batches are for those who asked for them. */
+function isBatch({ headers }: IncomingMessage): boolean {
+  const type = headers['content-type'];
+  return type !== undefined && isBatchType(type);
 }
 
-function codeOf(error: unknown): number {
-  if (!(error instanceof PlatformError)) throw error; // a bug: nothing here may throw anything else
-  if (error.code === 'CHANNEL_FULL') return 429;
-  return error.code === 'EVENT_TOO_LARGE' ? 413 : 503;
+function answerOther(request: IncomingMessage, response: ServerResponse): void {
+  if (request.method === 'OPTIONS') return answerText(response, 200, '', HANDSHAKE);
+  answerUnread(request, response, 405, `${request.method} is not taken here; POST an event`, ALLOW);
 }
 
-function refusal(response: ServerResponse, channel: string): Refuse {
-  return (code, reason) => {
-    publishSignal('channel.refused', { atMs: Date.now(), channel, code, reason });
-    const isLater = code === 429 || code === 503;
-    // A body that was not read to its end would be taken for the next request.
-    const close = code === 413 ? { connection: 'close' } : {};
-    answerText(response, code, reason, { ...(isLater && RETRY_SOON), ...close });
-  };
+type Path = { readonly collection: string; readonly namespace: string; readonly name: string };
+
+/** `/<collection>/<namespace>/<name>`; a slash or a query may follow. */
+function pathOf(url: string): Path | undefined {
+  const [, collection, namespace, name] =
+    /^\/([a-z]+)\/([a-z0-9-]+)\/([a-z0-9.-]+)\/?(?:\?|$)/.exec(url) ?? [];
+  if (collection === undefined || namespace === undefined || name === undefined) return undefined;
+  return { collection, namespace, name };
+}
+
+/** Which answer a channel's refusal is (C1). Anything but a PlatformError is a bug, and ends the process. */
+function codeOf(error: unknown): 413 | 429 | 503 {
+  if (!(error instanceof PlatformError)) throw error;
+  switch (error.code) {
+    case 'CHANNEL_FULL':
+      return 429;
+    case 'EVENT_TOO_LARGE':
+      return 413;
+    default:
+      return 503; // CHANNEL_LOST, CHANNEL_CLOSED: the supervisor reopens it
+  }
 }
