@@ -22,6 +22,7 @@ export type Answer = {
 export async function openSmallServing(answer: RequestListener, clock: Clock = systemClock) {
   const runtime = new TwinRuntime(answer);
   const events: InstanceEvent[] = [];
+  const strays: string[] = []; // Hosts that reached the fallback of a listener
   const serving = new Serving({ runtime, clock, observe: (event) => events.push(event) });
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
   const door = (listener: 'public' | 'internal') =>
@@ -30,13 +31,17 @@ export async function openSmallServing(answer: RequestListener, clock: Clock = s
       host: '127.0.0.1',
       port: 0,
       requestTimeoutMs: 0,
-      ...serving.gateway(listener, (_, response) => answerText(response, 404, 'not a service')),
+      ...serving.gateway(listener, ({ headers }, response) => {
+        strays.push(headers.host ?? '');
+        answerText(response, 404, 'not a service');
+      }),
     });
   const [publicDoor, internalDoor] = [await door('public'), await door('internal')];
   return {
     runtime,
     serving,
     events,
+    strays,
     publicPort: publicDoor.port,
     internalPort: internalDoor.port,
     counts: () => serving.countsOf(WEB),

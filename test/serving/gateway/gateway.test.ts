@@ -64,7 +64,7 @@ function raw(
 
 describe('hosts', () => {
   it('names inside the cluster are 404 on the public listener and never reach its fallback', async () => {
-    const { web, ask, publicPort: port, runtime } = await open();
+    const { web, ask, publicPort: port, runtime, strays } = await open();
     web();
     for (const host of [
       WEB_HOST,
@@ -74,8 +74,17 @@ describe('hosts', () => {
       'WEB.Demo.:8080',
     ])
       expect((await ask('/', { host, port })).code).toBe(404);
+    expect(strays).toEqual([]);
     expect(runtime.starts).toBe(0);
     expect((await ask('/', { host: 'Web.Demo.LOCALHOST.:8080', port })).code).toBe(200);
+  });
+
+  it('a host that is no service is left to the fallback of its listener', async () => {
+    const { web, ask, publicPort: port, strays } = await open();
+    web();
+    expect(await ask('/', { host: 'hooks.example', port })).toMatchObject({ code: 404 });
+    expect(await ask('/', { host: 'nobody.demo' })).toMatchObject({ code: 404 });
+    expect(strays).toEqual(['hooks.example', 'nobody.demo']);
   });
 
   it('a public name is told to go to the public listener, and is no service on the internal one', async () => {
