@@ -1,5 +1,13 @@
 import type { GroupKind, KindDefinition } from './kind.ts';
 import * as core from './core/core-kinds.ts';
+import { channelKind } from './messaging/channel/channel.ts';
+import { inMemoryChannelKind } from './messaging/in-memory-channel/in-memory-channel.ts';
+import { logChannelKind } from './messaging/log-channel/log-channel.ts';
+import { subscriptionKind } from './messaging/subscription/subscription.ts';
+import { configurationKind } from './serving/configuration/configuration.ts';
+import { revisionKind } from './serving/revision/revision.ts';
+import { routeKind } from './serving/route/route.ts';
+import { serviceKind } from './serving/service/service.ts';
 
 /** Every kind that the API serves. Adding one is its folder and a line here. */
 export const KINDS: readonly KindDefinition[] = [
@@ -12,6 +20,14 @@ export const KINDS: readonly KindDefinition[] = [
   core.serviceKind,
   core.deploymentKind,
   core.crdKind,
+  channelKind,
+  logChannelKind,
+  inMemoryChannelKind,
+  subscriptionKind,
+  serviceKind,
+  configurationKind,
+  revisionKind,
+  routeKind,
 ];
 
 /** Finds kinds the ways that requests name them. */

@@ -117,7 +117,7 @@ async function answer(
   const { response } = request;
   try {
     const fault = hostFault(request.incoming, hosts);
-    if (fault !== undefined) throw new ApiError(403, 'Forbidden', fault);
+    if (fault !== undefined) throw new ApiError(fault.code, 'Forbidden', fault.reason);
     if (OPEN_PATHS.has(request.path)) return health(options, request);
     authorise(request);
     await route(options, request, stop);

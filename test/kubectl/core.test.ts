@@ -220,7 +220,7 @@ describe('the door of the API', () => {
   });
 
   it('refuses a name that was rebound to this machine', async () => {
-    expect((await ask('/version', { host: 'evil.test' })).statusCode).toBe(403);
+    expect((await ask('/version', { host: 'evil.test' })).statusCode).toBe(421);
   });
 
   it('keeps its credentials to its owner', () => {

@@ -1,0 +1,86 @@
+import { parseGoDuration } from '../../base/duration.ts';
+import { invalidValue, outOfBounds } from '../field-error.ts';
+import type { FieldError } from '../kind.ts';
+
+const PREFIX = 'autoscaling.knative.dev/';
+const ALIASES: Readonly<Record<string, string>> = {
+  minScale: 'min-scale',
+  maxScale: 'max-scale',
+  initialScale: 'initial-scale',
+  scaleDownDelay: 'scale-down-delay',
+};
+
+/** Autoscaling annotations by their name without the prefix, aliases resolved (pkg/apis/autoscaling/register.go). */
+export function autoscalingAnnotations(
+  annotations: Readonly<Record<string, string>> = {},
+): ReadonlyMap<string, string> {
+  const found = Object.entries(annotations).filter(([name]) => name.startsWith(PREFIX));
+  return new Map(
+    found.map(([name, value]) => [ALIASES[name.slice(PREFIX.length)] ?? name.slice(PREFIX.length), value]),
+  );
+}
+
+const HOUR_MS = 3_600_000;
+
+type Rule = (value: string, path: string) => FieldError | undefined;
+
+const number =
+  (low: number, high: number, isWhole: boolean): Rule =>
+  (value, path) => {
+    const parsed = Number(value);
+    if (value.trim() === '' || Number.isNaN(parsed) || (isWhole && !Number.isInteger(parsed)))
+      return invalidValue(value, path);
+    return parsed < low || parsed > high ? outOfBounds(value, low, high, path) : undefined;
+  };
+const span =
+  (lowMs: number, highMs: number): Rule =>
+  (value, path) => {
+    const ms = parseGoDuration(value);
+    if (ms === undefined || ms % 1000 !== 0) return invalidValue(value, path);
+    return ms < lowMs || ms > highMs
+      ? outOfBounds(value, `${lowMs / 1000}s`, `${highMs / 1000}s`, path)
+      : undefined;
+  };
+const among =
+  (...values: string[]): Rule =>
+  (value, path) =>
+    values.includes(value) ? undefined : invalidValue(value, path);
+
+const INT_MAX = 2 ** 31 - 1;
+const RULES: Readonly<Record<string, Rule>> = {
+  class: among('kpa.autoscaling.knative.dev'),
+  metric: among('concurrency', 'rps'),
+  'metric-aggregation-algorithm': among('linear', 'weighted-exponential'),
+  target: number(0.01, Number.MAX_VALUE, false),
+  'target-utilization-percentage': number(1, 100, false),
+  'target-burst-capacity': (value, path) =>
+    value === '-1' ? undefined : number(0, Number.MAX_VALUE, false)(value, path),
+  'min-scale': number(0, INT_MAX, true),
+  'max-scale': number(0, INT_MAX, true),
+  'initial-scale': number(0, INT_MAX, true),
+  'activation-scale': number(2, INT_MAX, true),
+  'scale-down-delay': span(0, HOUR_MS),
+  'scale-to-zero-pod-retention-period': span(0, HOUR_MS),
+  window: span(6000, HOUR_MS),
+  'panic-window-percentage': number(1, 100, false),
+  'panic-threshold-percentage': number(110, 1000, false),
+};
+
+/** serving pkg/apis/autoscaling/annotation_validation.go; `allowsZero`: config-autoscaler's allow-zero-initial-scale. */
+export function autoscalingErrors(
+  annotations: Readonly<Record<string, string>> | undefined,
+  allowsZero: boolean,
+): FieldError[] {
+  const found = autoscalingAnnotations(annotations);
+  const errors = [...found].flatMap(([name, value]) => RULES[name]?.(value, PREFIX + name) ?? []);
+  const [min, max] = [Number(found.get('min-scale') ?? 0), Number(found.get('max-scale') ?? 0)];
+  if (max !== 0 && max < min)
+    errors.push({
+      message: `max-scale=${max} is less than min-scale=${min}`,
+      paths: [`${PREFIX}max-scale`, `${PREFIX}min-scale`],
+    });
+  if (found.get('initial-scale') === '0' && !allowsZero) {
+    errors.push(invalidValue('0', `${PREFIX}initial-scale`, 'initial-scale=0 not allowed by cluster'));
+  }
+  return errors;
+}

@@ -1,0 +1,60 @@
+import Type from 'typebox';
+import type { KindDefinition } from '../../kind.ts';
+import { int32, statusFields, text } from '../../schema.ts';
+import { GROUP, READY_COLUMNS, revisionSpec, WEBHOOK } from '../shared.ts';
+import type { Revision } from '../types.ts';
+import { setRevisionDefaults } from './defaults.ts';
+import { revisionErrors } from './validate.ts';
+
+const containerStatus = Type.Object({
+  name: Type.Optional(text('Name of the container.')),
+  imageDigest: Type.Optional(text('What its image was resolved to.')),
+});
+
+export const revisionKind: KindDefinition<Revision> = {
+  group: GROUP,
+  versions: ['v1'],
+  kind: 'Revision',
+  plural: 'revisions',
+  singular: 'revision',
+  shortNames: ['rev'],
+  categories: ['all', 'knative', 'serving'],
+  scope: 'Namespaced',
+  schema: Type.Object({
+    spec: Type.Optional(
+      Type.Object(revisionSpec, { description: 'What runs.', 'x-kubernetes-preserve-unknown-fields': true }),
+    ),
+    status: Type.Optional(
+      Type.Object(
+        {
+          ...statusFields,
+          containerStatuses: Type.Optional(Type.Array(containerStatus, { description: 'Resolved images.' })),
+          actualReplicas: Type.Optional(int32('Instances that are ready.')),
+          desiredReplicas: Type.Optional(int32('Instances that are wanted.')),
+          logUrl: Type.Optional(text('Where its logs are.')),
+        },
+        { description: 'How it stands.' },
+      ),
+    ),
+  }),
+  columns: [
+    {
+      name: 'Config Name',
+      type: 'string',
+      from: ".metadata.labels['serving\\.knative\\.dev/configuration']",
+    },
+    {
+      name: 'Generation',
+      type: 'string',
+      from: ".metadata.labels['serving\\.knative\\.dev/configurationGeneration']",
+    },
+    ...READY_COLUMNS,
+    { name: 'Actual Replicas', type: 'integer', from: '.status.actualReplicas' },
+    { name: 'Desired Replicas', type: 'integer', from: '.status.desiredReplicas' },
+  ],
+  subresources: { status: true },
+  crd: { labels: { 'knative.dev/crd-install': 'true' }, annotations: {} },
+  webhook: WEBHOOK,
+  setDefaults: setRevisionDefaults,
+  validate: revisionErrors,
+};

@@ -1,0 +1,41 @@
+import Type from 'typebox';
+import type { KindDefinition } from '../../kind.ts';
+import { addressable, statusFields, text } from '../../schema.ts';
+import { CRD, GROUP, READY_COLUMNS, trafficTarget, WEBHOOK } from '../shared.ts';
+import type { Route } from '../types.ts';
+import { setRouteDefaults } from './defaults.ts';
+import { routeErrors } from './validate.ts';
+
+export const ROUTE_STATUS = {
+  url: Type.Optional(text('Where it answers.')),
+  address: Type.Optional(addressable),
+  traffic: Type.Optional(Type.Array(trafficTarget, { description: 'Traffic as it is now.' })),
+};
+
+export const routeKind: KindDefinition<Route> = {
+  group: GROUP,
+  versions: ['v1'],
+  kind: 'Route',
+  plural: 'routes',
+  singular: 'route',
+  shortNames: ['rt'],
+  categories: ['all', 'knative', 'serving'],
+  scope: 'Namespaced',
+  schema: Type.Object({
+    spec: Type.Optional(
+      Type.Object(
+        { traffic: Type.Optional(Type.Array(trafficTarget, { description: 'Who gets which share.' })) },
+        { description: 'What is desired.' },
+      ),
+    ),
+    status: Type.Optional(
+      Type.Object({ ...statusFields, ...ROUTE_STATUS }, { description: 'What there is.' }),
+    ),
+  }),
+  columns: [{ name: 'URL', type: 'string', from: '.status.url' }, ...READY_COLUMNS],
+  subresources: { status: true },
+  crd: CRD,
+  webhook: WEBHOOK,
+  setDefaults: setRouteDefaults,
+  validate: routeErrors,
+};

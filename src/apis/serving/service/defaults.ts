@@ -1,0 +1,16 @@
+import type { AdmissionContext } from '../../kind.ts';
+import { withTemplateDefaults } from '../configuration/defaults.ts';
+import { withTrafficDefaults } from '../route/defaults.ts';
+import type { Service } from '../types.ts';
+
+/** serving pkg/apis/serving/v1/service_defaults.go. */
+export function setServiceDefaults(service: Service, context: AdmissionContext): Service {
+  const template = withTemplateDefaults(service.spec?.template, context);
+  const { traffic = [] } = service.spec ?? {};
+  const shares =
+    traffic.length === 0 ? [{ latestRevision: true, percent: 100 }] : withTrafficDefaults(traffic);
+  return {
+    ...service,
+    spec: { ...service.spec, ...(template !== undefined && { template }), traffic: shares },
+  };
+}

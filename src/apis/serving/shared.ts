@@ -1,0 +1,122 @@
+import Type from 'typebox';
+import type { PrinterColumn } from '../kind.ts';
+import { int32, int64, openObject, stringMap, text } from '../schema.ts';
+
+export const GROUP = 'serving.knative.dev';
+export const WEBHOOK = 'validation.webhook.serving.knative.dev';
+export const CRD = {
+  labels: {
+    'knative.dev/crd-install': 'true',
+    'duck.knative.dev/addressable': 'true',
+    'duck.knative.dev/podspecable': 'true',
+  },
+  annotations: {},
+};
+
+/** Labels and annotations on what one object makes for another (serving pkg/apis/serving/register.go). */
+export const LABELS = {
+  service: 'serving.knative.dev/service',
+  serviceUid: 'serving.knative.dev/serviceUID',
+  configuration: 'serving.knative.dev/configuration',
+  configurationUid: 'serving.knative.dev/configurationUID',
+  configurationGeneration: 'serving.knative.dev/configurationGeneration',
+  route: 'serving.knative.dev/route',
+  revision: 'serving.knative.dev/revision',
+  revisionUid: 'serving.knative.dev/revisionUID',
+  routingState: 'serving.knative.dev/routingState',
+  visibility: 'networking.knative.dev/visibility',
+} as const;
+
+export const READY_COLUMNS: readonly PrinterColumn[] = [
+  { name: 'Ready', type: 'string', from: '.status.conditions[?(@.type=="Ready")].status' },
+  { name: 'Reason', type: 'string', from: '.status.conditions[?(@.type=="Ready")].reason' },
+];
+
+const port = Type.Object(
+  {
+    name: Type.Optional(text('http1 or h2c.')),
+    containerPort: Type.Optional(
+      int32('The port that the program is told in PORT; standalone platforms choose it themselves.'),
+    ),
+    protocol: Type.Optional(text('TCP.')),
+  },
+  { description: 'The port that takes requests.', 'x-kubernetes-preserve-unknown-fields': true },
+);
+
+const container = Type.Object(
+  {
+    name: Type.Optional(text('Name of the container.')),
+    image: Type.Optional(text('What runs: an image that was pushed.')),
+    imagePullPolicy: Type.Optional(text('Not used: images are local.')),
+    command: Type.Optional(Type.Array(Type.String(), { description: 'Replaces what the image starts.' })),
+    args: Type.Optional(Type.Array(Type.String(), { description: 'Arguments of the command.' })),
+    workingDir: Type.Optional(text('Where the program starts.')),
+    env: Type.Optional(
+      Type.Array(openObject('A variable: name, and value or valueFrom.'), { description: 'Environment.' }),
+    ),
+    envFrom: Type.Optional(
+      Type.Array(openObject('All keys of a ConfigMap or Secret.'), {
+        description: 'Environment from objects.',
+      }),
+    ),
+    ports: Type.Optional(Type.Array(port, { description: 'At most one.' })),
+    resources: Type.Optional(openObject('Requests and limits.')),
+    readinessProbe: Type.Optional(openObject('When it is ready.')),
+    livenessProbe: Type.Optional(openObject('When it is to be restarted.')),
+    startupProbe: Type.Optional(openObject('When it has started.')),
+    securityContext: Type.Optional(openObject('Who it runs as.')),
+    volumeMounts: Type.Optional(Type.Array(openObject('A mount.'), { description: 'Mounts.' })),
+    terminationMessagePath: Type.Optional(text('Not used.')),
+    terminationMessagePolicy: Type.Optional(text('Not used.')),
+  },
+  { description: 'A container.', 'x-kubernetes-preserve-unknown-fields': true },
+);
+
+export const revisionSpec = {
+  containers: Type.Optional(Type.Array(container, { description: 'What runs: one container.' })),
+  containerConcurrency: Type.Optional(int64('Requests that one instance has at a time; 0: no bound.')),
+  timeoutSeconds: Type.Optional(int64('How long a request may take in all.')),
+  responseStartTimeoutSeconds: Type.Optional(int64('How long until its first byte.')),
+  idleTimeoutSeconds: Type.Optional(int64('How long without a byte.')),
+  serviceAccountName: Type.Optional(text('The account of the instances.')),
+  enableServiceLinks: Type.Optional(Type.Boolean({ description: 'Not used.' })),
+  imagePullSecrets: Type.Optional(
+    Type.Array(openObject('A secret.'), { description: 'Not used: images are local.' }),
+  ),
+  volumes: Type.Optional(Type.Array(openObject('A volume.'), { description: 'Volumes.' })),
+};
+
+export const template = Type.Object(
+  {
+    metadata: Type.Optional(
+      Type.Object(
+        {
+          name: Type.Optional(text('Name of the revision.')),
+          labels: Type.Optional(stringMap('Labels of the revision.')),
+          annotations: Type.Optional(stringMap('Annotations of the revision.')),
+          creationTimestamp: Type.Optional(Type.Unsafe<unknown>({ description: 'Not used.' })),
+        },
+        { description: 'Metadata of the revision.' },
+      ),
+    ),
+    spec: Type.Optional(
+      Type.Object(revisionSpec, {
+        description: 'Spec of the revision.',
+        'x-kubernetes-preserve-unknown-fields': true,
+      }),
+    ),
+  },
+  { description: 'What each revision is made from.' },
+);
+
+export const trafficTarget = Type.Object(
+  {
+    revisionName: Type.Optional(text('A revision by name.')),
+    configurationName: Type.Optional(text('The latest ready revision of a configuration.')),
+    latestRevision: Type.Optional(Type.Boolean({ description: 'The latest ready revision.' })),
+    percent: Type.Optional(int64('Share of the requests.')),
+    tag: Type.Optional(text('A name of its own.')),
+    url: Type.Optional(text('Where the tag answers.')),
+  },
+  { description: 'A share of the traffic.' },
+);

@@ -1,0 +1,113 @@
+import type { Addressable, Status } from '../duck.ts';
+import type { Resource } from '../resource.ts';
+
+/** One variable of a container, as far as it is read here. */
+export type EnvVar = {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { readonly secretKeyRef?: KeySelector; readonly configMapKeyRef?: KeySelector };
+};
+export type KeySelector = { readonly name: string; readonly key: string; readonly optional?: boolean };
+export type EnvFrom = {
+  readonly prefix?: string;
+  readonly secretRef?: { readonly name: string; readonly optional?: boolean };
+  readonly configMapRef?: { readonly name: string; readonly optional?: boolean };
+};
+export type Probe = {
+  readonly tcpSocket?: { readonly port?: number | string };
+  readonly httpGet?: {
+    readonly path?: string;
+    readonly port?: number | string;
+    readonly httpHeaders?: readonly { name: string; value: string }[];
+  };
+  readonly exec?: { readonly command: readonly string[] };
+  readonly grpc?: unknown;
+  readonly periodSeconds?: number;
+  readonly successThreshold?: number;
+  readonly failureThreshold?: number;
+  readonly timeoutSeconds?: number;
+  readonly initialDelaySeconds?: number;
+};
+
+export type Container = {
+  readonly name?: string;
+  readonly image?: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly workingDir?: string;
+  readonly env?: readonly EnvVar[];
+  readonly envFrom?: readonly EnvFrom[];
+  readonly ports?: readonly {
+    readonly name?: string;
+    readonly containerPort?: number;
+    readonly protocol?: string;
+    readonly hostPort?: number;
+  }[];
+  readonly resources?: Readonly<Record<string, unknown>>;
+  readonly readinessProbe?: Probe;
+  readonly volumeMounts?: readonly unknown[];
+};
+
+export type RevisionSpec = {
+  readonly containers?: readonly Container[];
+  readonly containerConcurrency?: number;
+  readonly timeoutSeconds?: number;
+  readonly responseStartTimeoutSeconds?: number;
+  readonly idleTimeoutSeconds?: number;
+  readonly serviceAccountName?: string;
+  readonly enableServiceLinks?: boolean;
+  readonly volumes?: readonly unknown[];
+};
+export type RevisionTemplate = {
+  readonly metadata?: {
+    readonly name?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec?: RevisionSpec;
+};
+export type TrafficTarget = {
+  readonly revisionName?: string;
+  readonly configurationName?: string;
+  readonly latestRevision?: boolean;
+  readonly percent?: number;
+  readonly tag?: string;
+  readonly url?: string;
+};
+
+export type Revision = Resource & {
+  readonly spec: RevisionSpec;
+  readonly status?: Status & {
+    readonly containerStatuses?: readonly { readonly name: string; readonly imageDigest?: string }[];
+    readonly actualReplicas?: number;
+    readonly desiredReplicas?: number;
+  };
+};
+export type Configuration = Resource & {
+  readonly spec: { readonly template?: RevisionTemplate };
+  readonly status?: Status & {
+    readonly latestCreatedRevisionName?: string;
+    readonly latestReadyRevisionName?: string;
+  };
+};
+export type Route = Resource & {
+  readonly spec: { readonly traffic?: readonly TrafficTarget[] };
+  readonly status?: Status & {
+    readonly traffic?: readonly TrafficTarget[];
+    readonly url?: string;
+    readonly address?: Addressable;
+  };
+};
+export type Service = Resource & {
+  readonly spec: { readonly template?: RevisionTemplate; readonly traffic?: readonly TrafficTarget[] };
+  readonly status?: Configuration['status'] & Route['status'];
+};
+
+export const KINDS = {
+  service: { apiVersion: 'serving.knative.dev/v1', kind: 'Service' },
+  configuration: { apiVersion: 'serving.knative.dev/v1', kind: 'Configuration' },
+  revision: { apiVersion: 'serving.knative.dev/v1', kind: 'Revision' },
+  route: { apiVersion: 'serving.knative.dev/v1', kind: 'Route' },
+  deployment: { apiVersion: 'apps/v1', kind: 'Deployment' },
+  pod: { apiVersion: 'v1', kind: 'Pod' },
+} as const;
