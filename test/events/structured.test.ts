@@ -55,6 +55,64 @@ describe('structured content mode (JSON format)', () => {
     expect(event.attributes.has('datacontentencoding')).toBe(false);
   });
 
+  it('datacontentencoding is an extension like any other in 1.0', () => {
+    const event = eventIn(json({ ...REQUIRED, datacontentencoding: 'base64', data: 'AP8=' }));
+    expect(textOf(event)).toBe('"AP8="');
+    expect(event.attributes.get('datacontentencoding')).toBe('base64');
+  });
+
+  it('0.3 writes what binary mode carried as base64 text once, not twice encoded', () => {
+    const event = anEvent('e-1', { specversion: '0.3', datacontentencoding: 'base64' });
+    const written = writeStructured({ ...event, contentType: 'image/png', body: Buffer.from('AP8=') });
+    expect(JSON.parse(written.toString())).toMatchObject({ datacontentencoding: 'base64', data: 'AP8=' });
+    expect([...eventIn(written).body]).toEqual([0, 255]);
+  });
+
+  it('0.3 writes bytes as base64 in data, since it knows no data_base64', () => {
+    const event = {
+      ...anEvent('e-1', { specversion: '0.3' }),
+      contentType: 'image/png',
+      body: Buffer.of(0, 255),
+    };
+    expect(JSON.parse(writeStructured(event).toString())).toMatchObject({
+      data: 'AP8=',
+      datacontentencoding: 'base64',
+    });
+    expect([...eventIn(writeStructured(event)).body]).toEqual([0, 255]);
+  });
+
+  it('leaves only the space around a JSON text behind (RFC 8259, 2)', () => {
+    const event = { ...anEvent(), body: Buffer.from(' \n{ "a" : 1 }\n') };
+    expect(textOf(eventIn(writeStructured(event)))).toBe('{ "a" : 1 }');
+  });
+
+  it('writes JSON that no reader should be given as base64: too deep, cut short, or not UTF-8', () => {
+    for (const body of ['['.repeat(101) + ']'.repeat(101), '{"a":', Buffer.of(0x22, 0xff, 0x22)]) {
+      const written = writeStructured({ ...anEvent(), body: Buffer.from(body) });
+      expect(JSON.parse(written.toString())).toHaveProperty('data_base64');
+      expect(Buffer.from(eventIn(written).body)).toEqual(Buffer.from(body));
+    }
+  });
+
+  it('reads and writes 8 MiB of base64', () => {
+    const body = Buffer.alloc(8 * 1024 * 1024, 0xfe);
+    const written = writeStructured({ ...anEvent(), contentType: 'image/png', body });
+    expect(body.equals(eventIn(written).body)).toBe(true);
+  });
+
+  it('refuses more than 64 KiB of attributes with 431, escaped or not', () => {
+    for (const value of ['x'.repeat(65_536), '\u20ac'.repeat(21_846)])
+      expect(readStructured(json({ ...REQUIRED, big: value }))).toMatchObject({ code: 431 });
+    const many = Object.fromEntries(Array.from({ length: 260 }, (_, i) => [`x${i}`, '1']));
+    expect(readStructured(json({ ...REQUIRED, ...many }))).toMatchObject({ code: 431 });
+    expect(readStructured(json({ ...REQUIRED, big: 'x'.repeat(65_000) }))).toMatchObject({ kind: 'event' });
+  });
+
+  it.each(['utf-16', 'iso-8859-1'])('refuses the charset %s with 415: JSON is UTF-8', (charset) => {
+    const headers = ['content-type', `application/cloudevents+json; charset=${charset}`];
+    expect(readMessage(headers, json(REQUIRED))).toMatchObject({ kind: 'malformed', code: 415 });
+  });
+
   it('2.2 keeps the digits of a number, writes a boolean, and leaves out null', () => {
     const text =
       '{"specversion":"1.0","id":"1","source":"s","type":"t","n":12345678901234567890,"b":true,"x":null}';
@@ -117,6 +175,17 @@ describe('batched content mode (JSON format 4)', () => {
     expect(readBatch(json([]))).toEqual({ kind: 'batch', events: [] });
   });
 
+  it('refuses more than 10 000 events', () => {
+    const batch = Buffer.from(`[${'1,'.repeat(10_001)}1]`);
+    expect(readBatch(batch)).toMatchObject({ reason: 'batch: more than 10000 members' });
+  });
+
+  it('keeps an event without keeping the batch that it came in', () => {
+    const batch = json([{ ...REQUIRED, data: 'x'.repeat(100_000) }]);
+    const read = readBatch(batch);
+    expect(read.kind === 'batch' && read.events[0]?.body.buffer !== batch.buffer).toBe(true);
+  });
+
   it('refuses the whole batch for one bad event, and says which', () => {
     expect(readBatch(json([REQUIRED, { ...REQUIRED, id: '' }]))).toMatchObject({
       reason: 'event 1 of the batch: id: required, and missing or empty',
@@ -172,6 +241,18 @@ describe('any event survives', () => {
         expect(shape(eventIn(writeStructured(event)))).toEqual(shape(event));
       }),
     );
+  });
+
+  it('damage to a stored head is an error, never an event with less', () => {
+    const head = encodeHead(anEvent());
+    expect(() => decodeHead(head.subarray(0, 20))).toThrow('cut short');
+    expect(() => decodeHead(Buffer.concat([Buffer.of(9), head]))).toThrow('format 9');
+  });
+
+  it('storage, with the headers that travel along', () => {
+    const headers = new Map([['x-request-id', 'r']]);
+    expect(decodeHead(encodeHead({ ...anEvent(), headers })).headers).toEqual(headers);
+    expect(decodeHead(encodeHead(anEvent()))).not.toHaveProperty('headers');
   });
 
   it('storage', () => {
