@@ -12,6 +12,8 @@ export type TwinInstance = Instance & {
   readonly busyAtStop: () => number | undefined;
   /** Ends as a crashed process does: every connection is reset. */
   crash(): void;
+  /** Lives on, but refuses connections. */
+  deafen(): void;
 };
 
 /**
@@ -73,9 +75,12 @@ async function openInstance(
     socket.on('close', () => sockets.delete(socket));
   });
   const { promise: ended, resolve } = Promise.withResolvers<Ended>();
-  const end = (how: Partial<Ended>): void => {
+  const cut = (): void => {
     for (const socket of sockets) socket.resetAndDestroy();
     server.close();
+  };
+  const end = (how: Partial<Ended>): void => {
+    cut();
     resolve({ exitCode: 0, signal: undefined, wasAsked: false, reason: 'exited with code 0', ...how });
   };
   const port = await listening(server);
@@ -91,6 +96,7 @@ async function openInstance(
     busy: () => busy,
     busyAtStop: () => busyAtStop,
     crash: () => end({ exitCode: 3, reason: 'exited with code 3' }),
+    deafen: cut,
     async stop() {
       busyAtStop ??= busy;
       end({ wasAsked: true });

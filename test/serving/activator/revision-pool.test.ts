@@ -233,6 +233,61 @@ describe('what goes wrong', () => {
     expect(counts()).toMatchObject({ inFlight: 0, waiting: 0 });
   });
 
+  it('an instance that refuses connections is a 502 once, and is replaced and ended', async () => {
+    const { web, ask, runtime } = await open();
+    web();
+    await ask();
+    runtime.started[0]?.deafen();
+    expect(await ask()).toMatchObject({ code: 502, text: expect.stringContaining('did not answer') });
+    expect((await ask()).code).toBe(200);
+    expect(runtime.started).toHaveLength(2);
+    await expect.poll(() => runtime.started[0]?.busyAtStop()).toBe(0);
+  });
+
+  it('an instance whose Pod is deleted first answers what it has, while another takes its place', async () => {
+    const { web, ask, runtime, serving, counts } = await open();
+    web();
+    const long = ask('/hold');
+    await expect.poll(() => held).toHaveLength(1);
+    const replaced = serving.replaceInstance(WEB, runtime.started[0]?.id ?? '');
+    expect((await ask()).code).toBe(200);
+    expect(runtime.started.map(({ most }) => most())).toEqual([1, 1]);
+    for (const release of held) release();
+    expect((await long).code).toBe(200);
+    await replaced;
+    expect(counts()).toMatchObject({ ready: 1, inFlight: 0 });
+  });
+
+  it('a draining instance that hangs ends when the time of its request is over', async () => {
+    const { web, ask, runtime, serving } = await open();
+    web({ timeoutMs: 150 });
+    const long = ask('/hold');
+    await expect.poll(() => held).toHaveLength(1);
+    await serving.replaceInstance(WEB, runtime.started[0]?.id ?? '');
+    expect((await long).code).toBe(504);
+  });
+
+  it('a snapshot tells who runs, and why nobody does', async () => {
+    const clock = new FakeClock();
+    const { web, ask, runtime, serving } = await open(clock);
+    web();
+    runtime.failures.push(failure());
+    await ask();
+    expect(serving.snapshot()).toMatchObject([
+      {
+        revision: WEB,
+        ready: 0,
+        desired: 0,
+        instances: [],
+        trouble: { kind: 'start', code: 'ExitCode1', count: 1 },
+      },
+    ]);
+    await ask();
+    expect(serving.snapshot()).toMatchObject([
+      { ready: 1, desired: 1, instances: [{ state: 'ready', inFlight: 0 }], trouble: undefined },
+    ]);
+  });
+
   it('closing waits for what is in flight, no longer than that takes', async () => {
     const { web, ask, serving, runtime } = await open();
     web();

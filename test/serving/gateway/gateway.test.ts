@@ -20,6 +20,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     response.end(JSON.stringify({ headers, rawHeaders, method })),
   '/hang': () => undefined,
   '/reset': ({ socket }) => socket.resetAndDestroy(),
+  '/garbage': ({ socket }) => socket.end('this is no HTTP\r\n\r\n'),
   '/cut': (_, response) => void response.write('half', () => response.socket?.resetAndDestroy()),
   '/dribble': (_, response) => {
     const timer = setInterval(() => response.write('.'), 20);
@@ -293,6 +294,17 @@ describe('what goes wrong', () => {
       });
       expect((await ask()).code).toBe(200);
     }
+    expect(runtime.starts).toBe(1);
+  });
+
+  it('an answer that is no HTTP is a 502', async () => {
+    const { web, ask, runtime } = await open();
+    web();
+    expect(await ask('/garbage')).toMatchObject({
+      code: 502,
+      text: expect.stringContaining('did not answer'),
+    });
+    expect((await ask()).code).toBe(200);
     expect(runtime.starts).toBe(1);
   });
 
