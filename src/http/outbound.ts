@@ -9,6 +9,8 @@ export type LocalAddress = { readonly host: string; readonly port: number };
 export type OutboundOptions = {
   /** Which of our own listeners answers for a host name and port; undefined: whatever DNS says. */
   readonly route: (hostname: string, port: number) => LocalAddress | undefined;
+  /** How names are resolved; the system's way unless given. */
+  readonly resolve?: typeof lookup;
   readonly connectTimeoutMs?: number;
   /** An idle connection is closed after this long, and its pool with the last of them. */
   readonly idleTimeoutMs?: number;
@@ -21,10 +23,11 @@ export type OutboundOptions = {
  */
 export function createOutbound({
   route,
+  resolve = lookup,
   connectTimeoutMs = 10_000,
   idleTimeoutMs = 30_000,
 }: OutboundOptions): Dispatcher {
-  const connect = buildConnector({ timeout: connectTimeoutMs, lookup: checkedLookup, allowH2: false });
+  const connect = buildConnector({ timeout: connectTimeoutMs, lookup: checked(resolve), allowH2: false });
   return new Agent({
     allowH2: false,
     keepAliveTimeout: idleTimeoutMs,
@@ -72,12 +75,14 @@ function forbidden(address: string): PlatformError {
 }
 
 /** Checks what a name resolves to at the moment of connecting, so that a name cannot change in between. */
-const checkedLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error !== null) return callback(error, '');
-    const bad = addresses.find(({ address }) => isForbidden(address));
-    if (bad !== undefined) return callback(forbidden(bad.address), '');
-    if (options.all === true) return callback(null, addresses);
-    callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
-  });
-};
+function checked(resolve: typeof lookup): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+      if (error !== null) return callback(error, '');
+      const bad = addresses.find(({ address }) => isForbidden(address));
+      if (bad !== undefined) return callback(forbidden(bad.address), '');
+      if (options.all === true) return callback(null, addresses);
+      callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
+    });
+  };
+}

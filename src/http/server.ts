@@ -122,6 +122,10 @@ function faultIn({ rawHeaders, url = '', method }: IncomingMessage): RequestFaul
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? '';
     if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+    if (name.length !== 17 || name.toLowerCase() !== 'transfer-encoding') continue;
+    const encoding = rawHeaders[i + 1] ?? '';
+    if (encoding.toLowerCase() !== 'chunked')
+      return { code: 400, reason: `transfer-encoding: ${encoding} is not taken` };
   }
   return hosts > 1 ? { code: 400, reason: 'host: given twice' } : undefined;
 }

@@ -69,7 +69,7 @@ class Delivery {
     this.#door.channel.publish(received.event).then(
       () => {
         budget.give(read.held);
-        this.#response.writeHead(202, ACCEPTED).end(); // I1: not before it is durable
+        this.#response.writeHead(202, ACCEPTED).end(); // I1
       },
       (error: unknown) => {
         budget.give(read.held);
@@ -92,7 +92,7 @@ class Delivery {
 const NO_BATCH =
   'content-type: a batch is not taken here, since it could be kept in part; send each event by itself, in binary mode or as application/cloudevents+json';
 
-/** HTTP binding 3.3: batches are for those who asked for them. */
+/** HTTP binding 3.3: batches are for those who asked for them (I2). */
 function isBatch({ headers }: IncomingMessage): boolean {
   const type = headers['content-type'];
   return type !== undefined && isBatchType(type);
