@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PlatformError } from '../base/errors.ts';
 import { HEADER_BYTES_MAX } from './header-limit.ts';
-import { answerUnread } from './respond.ts';
+import { answerText } from './respond.ts';
 
 export type Listener = {
   /** For messages: `events`, `gateway`. */
@@ -76,7 +76,7 @@ class HttpServer implements OpenServer {
       if (this.#closing !== undefined) response.shouldKeepAlive = false;
       const fault = faultIn(request);
       if (fault === undefined) listener.onRequest(request, response);
-      else answerUnread(request, response, fault.code, fault.reason);
+      else answerText(response, fault.code, fault.reason, { connection: 'close' });
     });
     if (listener.onUpgrade !== undefined) server.on('upgrade', listener.onUpgrade);
   }
