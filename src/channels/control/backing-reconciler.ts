@@ -14,9 +14,7 @@ export interface ChannelHost {
    * Brings the data plane in step with the object; resolves once events are kept for every subscriber that is said to
    * be ready. `forgotten` are those that were served before and are no more, with what they were still owed.
    */
-  serve(
-    channel: BackingChannel,
-  ): Promise<{
+  serve(channel: BackingChannel): Promise<{
     readonly url: string;
     readonly subscribers: readonly Served[];
     readonly forgotten: readonly { readonly name: string; readonly events: number }[];

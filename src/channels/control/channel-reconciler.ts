@@ -3,7 +3,7 @@ import type { BackingChannel } from '../../apis/duck.ts';
 import { conditionOf } from '../../apis/conditions.ts';
 import type { Channel } from '../../apis/messaging/channel/schema.ts';
 import { CHANNEL_CONDITIONS } from '../../apis/messaging/channel/status.ts';
-import type { OwnerReference, Resource } from '../../apis/resource.ts';
+import { isOwnedBy, ownerOf } from '../../control/owned.ts';
 import { settled, type Reconciler } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
 
@@ -29,7 +29,7 @@ export function channelReconciler(cluster: ResourceClient): Reconciler<Channel> 
           isUnknown('Addressable', 'ChannelKindUnknown', why),
         );
       }
-      if (existing !== undefined && !isOwned(existing, channel)) {
+      if (existing !== undefined && !isOwnedBy(existing, channel)) {
         const why = `${kind.kind} ${namespace}/${name} exists and belongs to somebody else`;
         return settled({}, isFalse('BackingChannelReady', 'NotOwned', why));
       }
@@ -104,19 +104,4 @@ function deadLetter({ status }: BackingChannel): Mark {
   return condition?.status === 'False'
     ? isFalse('DeadLetterSinkResolved', condition.reason ?? '', condition.message ?? '')
     : isTrue('DeadLetterSinkResolved', condition?.reason ?? 'DeadLetterSinkNotConfigured');
-}
-
-export function ownerOf({ apiVersion, kind, metadata }: Resource): OwnerReference {
-  return {
-    apiVersion,
-    kind,
-    name: metadata.name,
-    uid: metadata.uid ?? '',
-    controller: true,
-    blockOwnerDeletion: true,
-  };
-}
-
-function isOwned({ metadata }: Resource, owner: Resource): boolean {
-  return (metadata.ownerReferences ?? []).some(({ uid }) => uid === owner.metadata.uid);
 }

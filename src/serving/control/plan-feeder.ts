@@ -1,0 +1,118 @@
+import type { Clock } from '../../base/clock.ts';
+import { keyOf, type Resource } from '../../apis/resource.ts';
+import { KINDS, type Revision, type Route } from '../../apis/serving/types.ts';
+import type { Informers } from '../../control/informer.ts';
+import type { ResourceReader } from '../../control/resource-client.ts';
+import { WorkQueue } from '../../control/work-queue.ts';
+import type { Serving } from '../serving.ts';
+import { resolveEnvironment } from './environment.ts';
+import { planRevision, planRoutes, type Bundle } from './plans.ts';
+
+export type PlanFeederOptions = {
+  readonly reader: ResourceReader;
+  readonly informers: Informers;
+  readonly serving: Serving;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly domain: string;
+  /** The bundle of a pinned image; undefined when it is not in the local store any more. */
+  readonly bundleOf: (imageDigest: string) => Bundle | undefined;
+};
+
+const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
+const SECRET = { apiVersion: 'v1', kind: 'Secret' };
+
+/** Watches Revisions and Routes, and hands the data plane the plans that follow from them. */
+export class PlanFeeder {
+  readonly #options: PlanFeederOptions;
+  readonly #queue: WorkQueue;
+  readonly #routes = new Map<string, readonly string[]>(); // plan keys by route
+  readonly #problems = new Map<string, string>();
+
+  constructor(options: PlanFeederOptions) {
+    this.#options = options;
+    const { clock, random } = options;
+    this.#queue = new WorkQueue({ clock, random, concurrency: 4, work: (key) => this.#feed(key) });
+  }
+
+  start(): void {
+    const { informers } = this.#options;
+    const revisions = informers.of(KINDS.revision);
+    revisions.onChange((object) => this.#queue.add(`revision ${keyOf(object)}`));
+    informers.of(KINDS.route).onChange((object) => this.#queue.add(`route ${keyOf(object)}`));
+    for (const kind of [CONFIG_MAP, SECRET]) {
+      informers.of(kind).onChange(({ metadata }) => {
+        const isForAll = metadata.name === 'config-autoscaler' && metadata.namespace === 'knative-serving';
+        const concerned = revisions
+          .all()
+          .filter(
+            (revision) =>
+              isForAll ||
+              (revision.metadata.namespace === metadata.namespace && names(revision, metadata.name)),
+          );
+        for (const revision of concerned) this.#queue.add(`revision ${keyOf(revision)}`);
+      });
+    }
+  }
+
+  /** Why a revision has no plan although its image is there. */
+  problemOf(key: string): string | undefined {
+    return this.#problems.get(key);
+  }
+
+  close(): Promise<void> {
+    return this.#queue.close();
+  }
+
+  async #feed(item: string): Promise<undefined> {
+    const [what, key = ''] = item.split(' ');
+    if (what === 'revision') await this.#feedRevision(key);
+    else this.#feedRoute(key);
+  }
+
+  async #feedRevision(key: string): Promise<void> {
+    const { informers, serving, reader, bundleOf } = this.#options;
+    const revision = informers.of(KINDS.revision).get(key) as Revision | undefined;
+    this.#problems.delete(key);
+    if (revision === undefined || revision.metadata.deletionTimestamp !== undefined)
+      return serving.removeRevision(key);
+    const digest = revision.status?.containerStatuses?.[0]?.imageDigest;
+    if (digest === undefined) return; // its reconciler has not pinned the image yet
+    const bundle = bundleOf(digest);
+    if (bundle === undefined)
+      return void this.#problems.set(key, `image ${digest} is no longer in the local store`);
+    const environment = await resolveEnvironment(
+      reader,
+      revision.metadata.namespace ?? '',
+      revision.spec.containers?.[0] ?? {},
+    );
+    if (environment.kind === 'missing') return void this.#problems.set(key, environment.reason);
+    const config = informers.of(CONFIG_MAP).get('knative-serving/config-autoscaler');
+    serving.setRevision(planRevision(revision, bundle, environment.env, dataOf(config)));
+  }
+
+  #feedRoute(key: string): void {
+    const { informers, serving, domain } = this.#options;
+    const route = informers.of(KINDS.route).get(key) as Route | undefined;
+    const isGone = route === undefined || route.metadata.deletionTimestamp !== undefined;
+    const plans = isGone ? [] : planRoutes(route, domain);
+    for (const old of this.#routes.get(key) ?? [])
+      if (!plans.some((plan) => plan.key === old)) serving.removeRoute(old);
+    for (const plan of plans) serving.setRoute(plan);
+    if (plans.length > 0)
+      this.#routes.set(
+        key,
+        plans.map((plan) => plan.key),
+      );
+    else this.#routes.delete(key);
+  }
+}
+
+/** Whether a revision's variables come from an object of that name. */
+function names(revision: Resource, name: string): boolean {
+  return JSON.stringify(Reflect.get(revision, 'spec')).includes(`"name":${JSON.stringify(name)}`);
+}
+
+function dataOf(configMap: Resource | undefined): Readonly<Record<string, string>> {
+  return configMap === undefined ? {} : ((Reflect.get(configMap, 'data') ?? {}) as Record<string, string>); // by its schema
+}

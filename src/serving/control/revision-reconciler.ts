@@ -1,0 +1,155 @@
+import { isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
+import { messageOf } from '../../base/errors.ts';
+import { REVISION_CONDITIONS } from '../../apis/serving/revision/status.ts';
+import { autoscalingAnnotations } from '../../apis/serving/autoscaling.ts';
+import { LABELS } from '../../apis/serving/shared.ts';
+import { KINDS, type Revision } from '../../apis/serving/types.ts';
+import { settled, type Outcome, type Reconciler } from '../../control/reconciler.ts';
+import type { ResourceClient } from '../../control/resource-client.ts';
+import { ownerOf } from '../../control/owned.ts';
+
+/** Where a revision's image is: the local store. Throws when the reference is no image name. */
+export type ResolveImage = (reference: string) => { readonly digest: string } | undefined;
+
+/** How a revision's instances stand, as the activator knows. */
+export type InstanceView = (key: string) => {
+  readonly ready: number;
+  readonly desired: number;
+  /** Why none is ready, as long as none is. */
+  readonly trouble: { readonly code: string; readonly reason: string } | undefined;
+  /** Whether an instance of this revision has ever been ready in this run. */
+  readonly hasBeenReady: boolean;
+};
+
+export type RevisionSettings = {
+  readonly resolveImage: ResolveImage;
+  readonly instances: InstanceView;
+  readonly defaultInitialScale: () => number;
+};
+
+/** Pins the image, makes the Deployment, and tells how the instances stand (serving pkg/reconciler/revision). */
+export function revisionReconciler(
+  cluster: ResourceClient,
+  settings: RevisionSettings,
+): Reconciler<Revision> {
+  return {
+    kind: KINDS.revision,
+    conditions: REVISION_CONDITIONS,
+    async reconcile(revision) {
+      const container = revision.spec.containers?.[0];
+      const image = container?.image ?? '';
+      const pinned =
+        revision.status?.containerStatuses?.[0]?.imageDigest ?? pin(settings.resolveImage, image);
+      if (typeof pinned !== 'string') {
+        return {
+          ...settled(
+            {},
+            isFalse('ContainerHealthy', 'ContainerMissing', pinned.message),
+            isUnknown('ResourcesAvailable', 'ContainerMissing', pinned.message),
+          ),
+          next: { afterMs: 10_000 },
+        };
+      }
+      const { namespace = '', name } = revision.metadata;
+      const view = settings.instances(`${namespace}/${name}`);
+      await cluster.apply(deploymentOf(revision, pinned, view.desired));
+      const status = {
+        containerStatuses: [{ name: container?.name ?? 'user-container', imageDigest: pinned }],
+        actualReplicas: view.ready,
+        desiredReplicas: view.desired,
+      };
+      return outcomeOf(revision, settings, view, status);
+    },
+  };
+}
+
+function outcomeOf(
+  revision: Revision,
+  { defaultInitialScale }: RevisionSettings,
+  view: ReturnType<InstanceView>,
+  status: Outcome['status'],
+): Outcome {
+  const active = activeMark(revision, view);
+  if (view.trouble !== undefined) {
+    const { code, reason } = view.trouble;
+    const message = code.startsWith('ExitCode') ? `Container failed with: ${reason}` : reason;
+    return settled(
+      status,
+      isFalse('ContainerHealthy', code, message),
+      isFalse('ResourcesAvailable', code, message),
+      active,
+    );
+  }
+  const wasReady =
+    revision.status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+  const written = autoscalingAnnotations(revision.metadata.annotations).get('initial-scale');
+  const startsAtZero = Number(written ?? defaultInitialScale()) === 0;
+  if (view.ready > 0 || view.hasBeenReady || wasReady || startsAtZero) {
+    return settled(status, isTrue('ContainerHealthy'), isTrue('ResourcesAvailable'), active);
+  }
+  return settled(
+    status,
+    isUnknown('ContainerHealthy', 'Deploying'),
+    isUnknown('ResourcesAvailable', 'Deploying'),
+    active,
+  );
+}
+
+/** Informs, and is no part of Ready: a revision at zero is as good as any. */
+function activeMark(revision: Revision, { ready, desired }: ReturnType<InstanceView>): Mark {
+  const state =
+    ready > 0
+      ? isTrue('Active')
+      : desired > 0
+        ? isUnknown(
+            'Active',
+            'Queued',
+            'Requests to the target are being buffered as resources are provisioned.',
+          )
+        : isFalse('Active', 'NoTraffic', 'The target is not receiving traffic.');
+  return { ...state, severity: 'Info', type: 'Active' } satisfies Mark;
+}
+
+function pin(resolve: ResolveImage, image: string): string | { readonly message: string } {
+  try {
+    const found = resolve(image);
+    if (found !== undefined) return `${image.split('@')[0]}@${found.digest}`;
+    return {
+      message: `Unable to fetch image "${image}": it is not in the local store; push it with: millrace push ${image} PATH (containers from registries come with a later version of Millrace)`,
+    };
+  } catch (error) {
+    return { message: `Unable to fetch image "${image}": ${messageOf(error)}` };
+  }
+}
+
+function deploymentOf(
+  revision: Revision,
+  image: string,
+  replicas: number,
+): Parameters<ResourceClient['apply']>[0] {
+  const { name, namespace, labels = {} } = revision.metadata;
+  const own = {
+    ...labels,
+    app: name,
+    [LABELS.revision]: name,
+    [LABELS.revisionUid]: revision.metadata.uid ?? '',
+  };
+  const containers = [
+    ...(revision.spec.containers ?? []).map((container) => ({ ...container, image })),
+    { name: 'queue-proxy', image: 'millrace/gateway' },
+  ];
+  return {
+    ...KINDS.deployment,
+    metadata: {
+      name: `${name}-deployment`,
+      ...(namespace !== undefined && { namespace }),
+      labels: own,
+      ownerReferences: [ownerOf(revision)],
+    },
+    spec: {
+      replicas,
+      selector: { matchLabels: { [LABELS.revisionUid]: revision.metadata.uid } },
+      template: { metadata: { labels: own }, spec: { containers } },
+    },
+  } as Parameters<ResourceClient['apply']>[0];
+}
