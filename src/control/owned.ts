@@ -1,4 +1,4 @@
-import type { OwnerReference, Resource } from '../../apis/resource.ts';
+import type { OwnerReference, Resource } from '../apis/resource.ts';
 
 /** The reference that makes an object go with `owner`. */
 export function ownerOf({ apiVersion, kind, metadata }: Resource): OwnerReference {
