@@ -32,19 +32,20 @@ if (unknown !== undefined) throw new Error(`there is no bench ${unknown}; there 
 if (values.profile !== undefined) mkdirSync(values.profile, { recursive: true });
 
 const folders = writeBundles();
+process.on('exit', () => rmSync(folders.root, { recursive: true, force: true }));
 const options = {
   rounds: Number(values.rounds),
   seconds: Number(values.seconds),
   folders,
   profileFolder: values.profile,
 };
-try {
-  for (const [name, bench] of Object.entries(BENCHES)) {
-    if (positionals.length > 0 && !positionals.includes(name)) continue;
-    const table = await bench(options);
-    console.log(markdownOf(name, table));
-    if (values.profile === undefined) keepResult(names, name, table, options);
+for (const [name, bench] of Object.entries(BENCHES)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const table = await bench(options);
+  if (Object.keys(table).length === 0) {
+    console.log(`## ${name}\n\nleft out: its tool is not on this machine\n`);
+    continue;
   }
-} finally {
-  rmSync(folders.root, { recursive: true, force: true });
+  console.log(markdownOf(name, table));
+  if (values.profile === undefined) keepResult(names, name, table, options);
 }
