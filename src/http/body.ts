@@ -70,7 +70,24 @@ export function receiveBody(
   if (declared !== undefined && declared > limits.maxBytes) return done(tooLarge(limits.maxBytes));
   if (declared === 0 || (declared === undefined && headers['transfer-encoding'] === undefined))
     return done({ kind: 'body', body: EMPTY, held: 0 });
-  new Collector(request, limits, declared, done).start();
+  process.nextTick(receiveSmall, request, limits, declared, done);
+}
+
+/** Most bodies come with their headers, in one read of the socket, and need no listeners and no timer. */
+const SMALL_MAX = 32 * 1024;
+
+function receiveSmall(
+  request: IncomingMessage,
+  limits: BodyLimits,
+  declared: number | undefined,
+  done: (read: BodyRead) => void,
+): void {
+  const isThere = request.readableLength === declared && declared <= SMALL_MAX;
+  if (!isThere || !limits.budget.take(declared))
+    return new Collector(request, limits, declared, done).start();
+  const body = request.read() as Buffer; // all that is buffered, which is all there is
+  request.resume(); // so that the request ends, for Node's account of the connection
+  done({ kind: 'body', body, held: declared });
 }
 
 /**
