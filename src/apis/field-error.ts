@@ -27,7 +27,7 @@ export const immutable = (path: string, before: unknown, after: unknown): FieldE
 
 /** All errors in one text: `message: path, path` and details below, one after the other. */
 export function renderFieldErrors(errors: readonly FieldError[]): string {
-  const rendered = errors.map(({ message, paths, details }) => {
+  const rendered = merged(errors).map(({ message, paths, details }) => {
     const where =
       paths.length === 0
         ? message
@@ -35,6 +35,18 @@ export function renderFieldErrors(errors: readonly FieldError[]): string {
     return details === undefined ? where : `${where}\n${details}`;
   });
   return rendered.toSorted((a, b) => (a < b ? -1 : 1)).join('\n');
+}
+
+/** Errors that say the same of several fields become one. */
+function merged(errors: readonly FieldError[]): FieldError[] {
+  const byText = new Map<string, FieldError>();
+  for (const error of errors) {
+    const key = JSON.stringify([error.message, error.details]);
+    const known = byText.get(key);
+    const paths = new Set([...(known?.paths ?? []), ...error.paths]);
+    byText.set(key, { ...error, paths: [...paths] });
+  }
+  return [...byText.values()];
 }
 
 /** What a denial of upstream's validating webhook says. */

@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
 
 const NAME_MAX = 63;
+const MD5_LENGTH = 32; // in hexadecimal
 
 /** The name of an object made for another: shortened with a hash when it would be too long (knative pkg/kmeta/names.go). */
 export function childName(parent: string, suffix: string): string {
   if (parent.length + suffix.length <= NAME_MAX) return parent + suffix;
-  const hash = createHash('md5')
-    .update(parent + suffix)
-    .digest('hex');
-  if (suffix.length + hash.length > NAME_MAX)
-    return `${(parent + suffix).slice(0, NAME_MAX - hash.length)}${hash}`;
-  return `${parent.slice(0, NAME_MAX - hash.length - suffix.length)}${hash}${suffix}`;
+  const head = NAME_MAX - MD5_LENGTH;
+  if (suffix.length < head) return parent.slice(0, head - suffix.length) + md5(parent) + suffix;
+  const name = parent.slice(0, head) + md5(parent + suffix) + suffix;
+  return name.slice(0, NAME_MAX).replace(/[^A-Za-z0-9]+$/, '');
 }
+
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;

@@ -15,7 +15,8 @@ export function shapeFaults(schema: JsonSchema, value: unknown, path = '', depth
   const actual = typeOf(value);
   const expected = schema.type;
   if (expected !== undefined && !isOfType(value, expected)) {
-    const message = `Invalid value: ${JSON.stringify(actual)}: ${path} in body must be of type ${expected}: ${JSON.stringify(actual)}`;
+    const named = JSON.stringify(Number.isInteger(value) ? 'integer' : actual);
+    const message = `Invalid value: ${named}: ${path} in body must be of type ${expected}: ${named}`;
     return [{ path, reason: 'Invalid', message }];
   }
   if (Array.isArray(value)) {
@@ -92,14 +93,16 @@ export function unknownFields(schema: JsonSchema, value: unknown, path = '', dep
   });
 }
 
-/** The value without the members that its schema does not know; shares what is unchanged. */
+/** The value without the members that its schema does not know, or knows and finds null: to Kubernetes, null is not given. */
 export function pruned(schema: JsonSchema, value: unknown, depth = 0): unknown {
   if (depth > DEPTH_MAX) return value;
   if (Array.isArray(value)) return value.map((each) => pruned(schema.items ?? {}, each, depth + 1));
-  if (typeOf(value) !== 'object' || isOpen(schema)) return value;
+  if (typeOf(value) !== 'object') return value;
+  const isKept = isOpen(schema);
   const kept = Object.entries(value as object).flatMap(([name, member]) => {
     const memberSchema = schemaOf(schema, name);
-    return memberSchema === undefined ? [] : [[name, pruned(memberSchema, member, depth + 1)] as const];
+    if (memberSchema === undefined) return isKept ? [[name, member] as const] : [];
+    return member === null ? [] : [[name, pruned(memberSchema, member, depth + 1)] as const];
   });
   return Object.fromEntries(kept);
 }
