@@ -5,10 +5,11 @@ import { freePort } from '../../src/serving/runtime/process/ports.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { Journal, seededRandom, seedOfThisRun } from '../kit/journal.ts';
 import { subscriber } from '../kit/subscribers.ts';
-import { KillablePlatform } from './killable-platform.ts';
+import { KillablePlatform, type Ready } from './killable-platform.ts';
 
 const KILLS = 50;
 const SENDERS = 16;
+/** Not counted is the time that others had the cores: this file does not run alone. */
 const READY_WITHIN_MS = 2000;
 /** Each run lasts for a random part of this, so that kills meet every moment of a commit, a checkpoint and a retry. */
 const RUN_MS = 400;
@@ -55,8 +56,8 @@ async function killAgainAndAgain(
   platform: KillablePlatform,
   journal: Journal,
   random: () => number,
-): Promise<{ readonly readyMs: readonly number[]; readonly repeats: readonly number[] }> {
-  const readyMs: number[] = [];
+): Promise<{ readonly starts: readonly Ready[]; readonly repeats: readonly number[] }> {
+  const starts: Ready[] = [];
   const repeats: number[] = [];
   for (let kill = 0; kill < KILLS; kill += 1) {
     const before = journal.counts.repeats;
@@ -64,14 +65,14 @@ async function killAgainAndAgain(
     if (random() < 1 / EARLY_ONE_IN) {
       await Promise.race([pause(random() * EARLY_MS), ready]);
     } else {
-      readyMs.push(await ready);
+      starts.push(await ready);
       await pause(random() * RUN_MS); // a random moment is what is tested
     }
     await platform.kill();
     repeats.push(journal.counts.repeats - before);
   }
-  readyMs.push(await platform.start());
-  return { readyMs, repeats };
+  starts.push(await platform.start());
+  return { starts, repeats };
 }
 
 it(
@@ -90,14 +91,17 @@ it(
     const sender = { url: `http://127.0.0.1:${port}/channels/demo/orders`, random, isOver: () => isOver };
     const senders = Array.from({ length: SENDERS }, () => send(journal, sender));
     try {
-      const { readyMs, repeats } = await killAgainAndAgain(platform, journal, random);
+      const { starts, repeats } = await killAgainAndAgain(platform, journal, random);
       isOver = true;
       await Promise.all(senders);
       await expect.poll(() => journal.missing(), { timeout: 20_000, interval: 100 }).toEqual([]);
 
-      const slowestMs = Math.round(Math.max(...readyMs));
+      const slowest = (read: (start: Ready) => number): number => Math.round(Math.max(...starts.map(read)));
+      const slowestMs = slowest(({ ownMs }) => ownMs);
       const mostRepeats = Math.max(...repeats);
-      process.stdout.write(`${JSON.stringify({ ...journal.counts, mostRepeats, slowestMs })}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ ...journal.counts, mostRepeats, slowestMs, slowestUpMs: slowest(({ upMs }) => upMs) })}\n`,
+      );
       expect(journal.judge()).toEqual({ lost: [], invented: [], altered: [] });
       expect(journal.counts.acked).toBeGreaterThan(KILLS * SENDERS); // there was a load to be lost
       expect(mostRepeats).toBeLessThanOrEqual(REPEATS_A_KILL);
