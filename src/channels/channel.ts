@@ -45,7 +45,7 @@ export type Start = 'latest' | 'earliest' | { readonly sinceMs: number };
 
 export type GroupOptions = {
   readonly start: Start;
-  /** At most so many offers are unanswered at a time (promise P6). */
+  /** At most so many offers are unanswered at a time (promise P6); 0: none is made, and events wait. */
   readonly inFlightMax: number;
   /** One offer at a time per `partitionkey`, in order, retries included (promise P5); no key is one key. */
   readonly isOrdered: boolean;
@@ -61,6 +61,8 @@ export type Backlog = {
   readonly inFlight: number;
   readonly retrying: number;
   readonly dead: number;
+  /** The dead-letter store has no room: what was given up stays owed until it has. */
+  readonly isDeadFull: boolean;
   /** When the oldest of them was accepted, since the epoch; undefined when there is none. */
   readonly oldestMs: number | undefined;
 };

@@ -218,7 +218,7 @@ export function channelContract(name: string, { clock, tick, open, reopen, relea
       expect(before?.bytes).toBeGreaterThanOrEqual(2 * anEvent().body.byteLength);
       expect(before?.oldestMs).toBeLessThanOrEqual(clock.nowMs());
       isUp = true;
-      const none = { events: 0, bytes: 0, inFlight: 0, retrying: 0, dead: 0, oldestMs: undefined };
+      const none = { events: 0, bytes: 0, inFlight: 0, retrying: 0, dead: 0, isDeadFull: false, oldestMs: undefined };
       await eventually(async () => (await channel.backlog())[0]).toMatchObject(none);
     });
 

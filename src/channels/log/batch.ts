@@ -32,10 +32,7 @@ export function batchLength(pending: readonly Pending[]): number {
 }
 
 /** Gives each event its sequence, and lays heads and bodies one after the other into one buffer to hand over. */
-export function pack(
-  batch: readonly Pending[],
-  atMs: number,
-): {
+export function pack(batch: readonly Pending[]): {
   readonly packed: PackedEvents;
   readonly seqs: readonly number[];
   readonly buffer: ArrayBuffer;
@@ -44,6 +41,8 @@ export function pack(
   const buffer = new ArrayBuffer(batch.reduce((sum, each) => sum + each.bytes, 0));
   const bytes = new Uint8Array(buffer);
   const rows = new Float64Array(count);
+  const atMs = new Float64Array(count);
+  const totals = new Float64Array(count);
   const headLengths = new Uint32Array(count);
   const bodyLengths = new Uint32Array(count);
   const seqs: number[] = [];
@@ -52,14 +51,16 @@ export function pack(
     const pending = batch[i];
     if (pending === undefined) break;
     const { channel, head, event } = pending;
-    const seq = (channel.assignedSeq += 1);
+    const { seq, total } = channel.assign(pending.bytes);
     seqs.push(seq);
     rows[i] = channel.id * CHANNEL_SPAN + seq;
+    atMs[i] = pending.atMs;
+    totals[i] = total;
     headLengths[i] = head.byteLength;
     bodyLengths[i] = event.body.byteLength;
     bytes.set(head, at);
     bytes.set(event.body, at + head.byteLength);
     at += pending.bytes;
   }
-  return { packed: { count, rows, headLengths, bodyLengths, bytes, atMs }, seqs, buffer };
+  return { packed: { count, rows, atMs, totals, headLengths, bodyLengths, bytes }, seqs, buffer };
 }

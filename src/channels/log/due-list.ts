@@ -1,6 +1,6 @@
-export type Due = {
-  readonly seq: number;
-  readonly dueMs: number;
+import type { DueAt } from './protocol.ts';
+
+export type Due = DueAt & {
   readonly attempts: number;
   readonly lane: string | undefined;
   /** undefined: not known here, it has to be read; null: deliver. */
@@ -9,14 +9,15 @@ export type Due = {
 
 /**
  * The soonest retries of one group, in memory; the rest stays on disk, where all of them are (design decision 6).
- * When there get to be more than `max`, the later half is forgotten here, and `horizon` says up to where this list is
- * complete; `undefined` means that it has all.
+ *   D1  every retry that is due at `horizon` or sooner is in the list; without a horizon the list has all of them.
+ *   D2  there are never more than `max`, unless a page is being read; then the later half is forgotten afterwards.
  */
 export class DueList {
   readonly #max: number;
   #heap: Due[] = [];
   readonly #members = new Set<number>();
-  #horizon: { readonly dueMs: number; readonly seq: number } | undefined;
+  #horizon: DueAt | undefined;
+  #isLoading = false;
 
   constructor(max: number) {
     this.#max = max;
@@ -26,29 +27,37 @@ export class DueList {
     return this.#heap.length;
   }
 
-  get horizon(): { readonly dueMs: number; readonly seq: number } | undefined {
+  get horizon(): DueAt | undefined {
     return this.#horizon;
+  }
+
+  get isLoading(): boolean {
+    return this.#isLoading;
   }
 
   has(seq: number): boolean {
     return this.#members.has(seq);
   }
 
+  /** The first that is due, as far as this list knows; undefined when it ends before that. */
   peek(): Due | undefined {
-    return this.#heap[0];
+    const first = this.#heap[0];
+    const isPastHorizon =
+      first !== undefined && this.#horizon !== undefined && isBefore(this.#horizon, first);
+    return isPastHorizon ? undefined : first;
   }
 
   seqs(): Iterable<number> {
     return this.#members;
   }
 
-  /** What lies past the horizon is on disk already and is not taken, unless `isLoading`. */
-  push(due: Due, isLoading = false): void {
-    if (!isLoading && this.#horizon !== undefined && isBefore(this.#horizon, due)) return;
+  /** What lies past the horizon is on disk already and is not taken, unless a page is being read. */
+  push(due: Due): void {
+    if (!this.#isLoading && this.#horizon !== undefined && isBefore(this.#horizon, due)) return;
     this.#members.add(due.seq);
     this.#heap.push(due);
     this.#up(this.#heap.length - 1);
-    if (this.#heap.length > this.#max) this.#forgetLaterHalf();
+    if (!this.#isLoading && this.#heap.length > this.#max) this.#forgetLaterHalf();
   }
 
   pop(): Due | undefined {
@@ -63,9 +72,21 @@ export class DueList {
     return first;
   }
 
-  /** A page from disk has been pushed: the list is complete up to its last row, or altogether. */
-  extendTo(horizon: { readonly dueMs: number; readonly seq: number } | undefined): void {
+  /** Nothing of what is on disk is here yet. */
+  expectAll(): void {
+    this.#horizon = { dueMs: -1, seq: 0 };
+  }
+
+  /** From here on a page is being read: whatever is pushed meanwhile is taken, however late it is due. */
+  beginLoad(): void {
+    this.#isLoading = true;
+  }
+
+  /** The page has been pushed: it reached as far as `horizon`, or it was the last one. */
+  endLoad(horizon: DueAt | undefined): void {
+    this.#isLoading = false;
     this.#horizon = horizon;
+    if (this.#heap.length > this.#max) this.#forgetLaterHalf();
   }
 
   #forgetLaterHalf(): void {
@@ -74,7 +95,8 @@ export class DueList {
     for (const { seq } of sorted.slice(kept.length)) this.#members.delete(seq);
     this.#heap = kept; // a sorted array is a heap
     const last = kept.at(-1);
-    if (last !== undefined) this.#horizon = { dueMs: last.dueMs, seq: last.seq };
+    if (last === undefined || (this.#horizon !== undefined && isBefore(this.#horizon, last))) return;
+    this.#horizon = { dueMs: last.dueMs, seq: last.seq };
   }
 
   #up(from: number): void {
@@ -107,6 +129,4 @@ export class DueList {
   }
 }
 
-type Position = { readonly dueMs: number; readonly seq: number };
-const isBefore = (a: Position, b: Position): boolean =>
-  a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.seq < b.seq);
+const isBefore = (a: DueAt, b: DueAt): boolean => a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.seq < b.seq);

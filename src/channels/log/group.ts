@@ -1,52 +1,14 @@
-import type { Clock } from '../../base/clock.ts';
 import type { CloudEvent } from '../../events/event.ts';
 import { publishSignal } from '../../telemetry/signals.ts';
 import type { Backlog, Consumer, Failure, GroupOptions, Stage, Verdict } from '../channel.ts';
 import type { Due } from './due-list.ts';
+import { whileOpen, type GroupHost, type Loaded } from './group-host.ts';
 import { Lanes } from './lanes.ts';
+import { PageReader } from './page-reader.ts';
 import { Progress } from './progress.ts';
+import type { GroupRow, OpenGroup, OwedRow } from './protocol.ts';
 import { Retries } from './retries.ts';
-import type { DeadRow, GroupRow, OpenGroup, OwedRow } from './protocol.ts';
-import { decodeStage, encodeStage } from './stage-codec.ts';
-
-/** An event at hand, and what it takes in the log: head and body. */
-export type Kept = { readonly event: CloudEvent; readonly bytes: number };
-
-/** A stored event; without `event` when its bytes are damaged. */
-export type Loaded = {
-  readonly seq: number;
-  readonly event: CloudEvent | undefined;
-  readonly bytes: number;
-  readonly atMs: number;
-};
-
-/** What a group needs of its channel and store. */
-export interface GroupHost {
-  readonly clock: Clock;
-  readonly channelKey: string;
-  readonly lost: AbortSignal;
-  readonly channel: number;
-  lastSeq(): number; // of what is committed
-  cached(seq: number): Kept | undefined;
-  /** This group is done with an event: it needs no more be at hand for it. */
-  settled(seq: number): void;
-  readPage(after: number): Promise<readonly Loaded[]>;
-  readEvent(seq: number): Promise<Loaded | undefined>;
-  readStage(group: number, seq: number): Promise<Uint8Array | null>;
-  readOwed(
-    group: number,
-    after: { dueMs: number; seq: number },
-    rowsMax: number,
-  ): Promise<readonly Omit<OwedRow, 'stage'>[]>;
-  /** Rides on the next commit. */
-  note(change: { owed?: OwedRow; paid?: { group: number; seq: number }; dead?: DeadRow }): void;
-  /** The group's row is to be written with the next commit. */
-  touch(group: Group): void;
-  /** Resolves once everything noted so far is durable. */
-  flushed(): Promise<void>;
-  /** Whether the dead-letter store takes one more of that size. */
-  takeDeadRoom(bytes: number): boolean;
-}
+import { decodeStage, encodeStage, type StoredStage } from './stage-codec.ts';
 
 type Flight = {
   readonly seq: number;
@@ -57,72 +19,69 @@ type Flight = {
   bytes: number;
 };
 
-const DONE_ABOVE_MAX = 4096;
-const ORDERED_UNFINISHED_MAX = 10_000;
+const DONE_ABOVE_MAX = 512;
+const ORDERED_HELD_MAX = 10_000;
 const DEAD_FULL_RETRY_MS = 60_000;
 
 /**
  * One subscription's way through the log: offers what is due, at most `inFlightMax` at a time, and turns verdicts into
- * changes that ride on the next commit.
+ * changes that ride on the next commit. Until somebody consumes, events are only counted for it.
  *   G1  an event is offered fresh (from the cursor on) or because it is owed and due; never both, never twice at a time.
  *   G2  a verdict is noted before its slot is free; `advance` is durable before it is offered again (C2).
- *   G3  what is kept in memory is bounded: flights by `inFlightMax`, retries by the bound of their list, an ordered group's waiting
- *       events by ORDERED_UNFINISHED_MAX, single done events by DONE_ABOVE_MAX.
+ *   G3  what is kept in memory is bounded: flights by `inFlightMax`, retries by the bound of their list, what an ordered
+ *       group holds back by ORDERED_HELD_MAX, single done events by DONE_ABOVE_MAX or twice `inFlightMax`.
+ *   G4  a stored event that is damaged or missing is given up with that reason, never skipped (P2).
  */
 export class Group {
   readonly id: number;
   readonly name: string;
-  options: GroupOptions;
-  #consumer: Consumer;
   readonly #host: GroupHost;
   readonly #progress: Progress;
   readonly #retries: Retries;
+  readonly #pages: PageReader;
   readonly #lanes = new Lanes();
   readonly #flights = new Map<number, Flight>();
   readonly #abort = new AbortController();
-  #page = new Map<number, Loaded>();
+  #serving: { readonly options: GroupOptions; readonly consumer: Consumer } | undefined;
   #next: number;
-  #isLoadingPage = false;
   #isPumping = false;
   #isStopped = false;
+  #isDeadFull = false;
   #stopping: Promise<number> | undefined;
-  #idle: (() => void) | undefined;
-  #counts: { events: number; bytes: number; owed: number; dead: number };
+  #onIdle: (() => void) | undefined;
+  readonly #counts: { events: number; bytes: number; owed: number; dead: number };
 
-  constructor(host: GroupHost, name: string, opened: OpenGroup, options: GroupOptions, consumer: Consumer) {
+  constructor(host: GroupHost, opened: OpenGroup) {
+    const { id, name, cursor, done, events, bytes, owed, dead } = opened;
     this.#host = host;
-    this.id = opened.id;
+    this.id = id;
     this.name = name;
-    this.options = options;
-    this.#consumer = consumer;
-    this.#progress = new Progress(opened.cursor, opened.done);
-    this.#next = opened.cursor + 1;
-    this.#counts = { events: opened.events, bytes: opened.bytes, owed: opened.owed, dead: opened.dead };
-    this.#retries = new Retries(
-      host,
-      { group: opened.id, hasOwed: opened.owed > 0 },
-      { onDue: () => this.#pump(), isInFlight: (seq) => this.#flights.has(seq) },
-    );
+    this.#progress = new Progress(cursor, done);
+    this.#next = cursor + 1;
+    this.#counts = { events, bytes, owed, dead };
+    this.#pages = new PageReader(host, () => this.#pump());
+    this.#retries = new Retries(host, id, {
+      due: () => this.#pump(),
+      isHeld: (seq) => this.#flights.has(seq) || this.#lanes.isWaiting(seq),
+    });
   }
 
-  /** Offers begin; an ordered group first finds out which lanes are held. */
-  async start(): Promise<void> {
-    if (this.options.isOrdered) await this.#holdLanes();
-    this.#pump();
-  }
-
-  exchange(options: GroupOptions, consumer: Consumer): void {
-    this.options = options;
-    this.#consumer = consumer;
-    this.#pump();
+  /** Undefined until somebody consumes. */
+  get options(): GroupOptions | undefined {
+    return this.#serving?.options;
   }
 
   get owedBytes(): number {
     return this.#counts.bytes;
   }
 
-  get cursor(): number {
-    return this.#progress.cursor;
+  /** Offers go to this consumer from now on. An ordered group first finds out which lanes are held. */
+  async serve(options: GroupOptions, consumer: Consumer): Promise<void> {
+    const isFirst = this.#serving === undefined;
+    if (isFirst && options.isOrdered) await this.#holdLanes();
+    else if (isFirst && this.#counts.owed > 0) this.#retries.expectAll();
+    this.#serving = { options, consumer };
+    this.#pump();
   }
 
   accepted(events: number, bytes: number): void {
@@ -131,26 +90,36 @@ export class Group {
     this.#pump();
   }
 
+  /** What the next commit writes of this group. */
   row(): GroupRow {
-    if (this.#progress.doneAbove > DONE_ABOVE_MAX) this.#oweLaggards();
-    return { group: this.id, ...this.#progress.snapshot() };
+    const doneMax = Math.max(DONE_ABOVE_MAX, 2 * (this.options?.inFlightMax ?? 0));
+    if (this.#progress.doneAbove > doneMax) this.#oweLaggards(doneMax / 2);
+    const settledBytes = this.#host.totalBytes() - this.#counts.bytes;
+    return { group: this.id, ...this.#progress.snapshot(), settledBytes };
   }
 
   async backlog(): Promise<Backlog> {
-    const { events, bytes, dead } = this.#counts;
-    const retrying = this.#counts.owed;
+    const { events, bytes, owed, dead } = this.#counts;
+    const flights = [...this.#flights.values()];
+    const retrying = owed - flights.filter(({ isOwed }) => isOwed).length;
+    const oldestMs = events === 0 ? undefined : await this.#oldestMs();
+    const inFlight = flights.length;
     return {
       group: this.name,
       events,
       bytes,
-      inFlight: this.#flights.size,
+      inFlight,
       retrying,
       dead,
-      oldestMs: await this.#oldestMs(),
+      oldestMs,
+      isDeadFull: this.#isDeadFull,
     };
   }
 
-  /** No further offers; waits for those under way, after `graceMs` aborts them. What has no verdict stays owed. */
+  /**
+   * No further offers; waits for those under way, after `graceMs` aborts them. What has no verdict stays owed; returns
+   * how many events that are.
+   */
   stop(graceMs: number): Promise<number> {
     return (this.#stopping ??= this.#drain(graceMs));
   }
@@ -159,11 +128,10 @@ export class Group {
     this.#isStopped = true;
     this.#retries.stop();
     if (this.#flights.size > 0) {
-      const idle = new Promise<void>((resolve) => (this.#idle = resolve));
+      const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
       const done = new AbortController();
-      void this.#host.clock
-        .until(this.#host.clock.nowMs() + graceMs, done.signal)
-        .then(() => this.#abort.abort());
+      const dueMs = this.#host.clock.nowMs() + graceMs;
+      void this.#host.clock.until(dueMs, done.signal).then(() => this.#abort.abort());
       await idle;
       done.abort();
     }
@@ -171,21 +139,20 @@ export class Group {
   }
 
   #pump(): void {
-    if (this.#isPumping || this.#isStopped) return;
+    const inFlightMax = this.options?.inFlightMax ?? 0;
+    if (this.#isPumping || this.#isStopped || this.#host.isOver()) return;
     this.#isPumping = true;
-    const { inFlightMax } = this.options;
     while (this.#flights.size < inFlightMax && this.#offerNext());
     this.#isPumping = false;
     if (this.#flights.size < inFlightMax) this.#retries.arm();
   }
 
+  /** Whether there may be more to offer. */
   #offerNext(): boolean {
     const due = this.#retries.takeDue();
-    if (due !== undefined) {
-      this.#begin(due, true);
-      return true;
-    }
-    return this.#offerFresh();
+    if (due === undefined) return this.#offerFresh();
+    this.#begin(due, true);
+    return true;
   }
 
   #offerFresh(): boolean {
@@ -195,28 +162,20 @@ export class Group {
       this.#next += 1;
       return true;
     }
-    if (!this.options.isOrdered) return this.#takeFresh(seq, undefined);
-    if (this.#lanes.waiting >= ORDERED_UNFINISHED_MAX) return false;
-    const event = this.#host.cached(seq)?.event ?? this.#page.get(seq)?.event;
-    if (event === undefined) return this.#takeFresh(seq, undefined); // to be read, or damaged
-    const lane = event.attributes.get('partitionkey') ?? '';
-    if (this.#lanes.enter(lane, { seq, isOwed: false, attempts: 0, stage: null }))
-      return this.#takeFresh(seq, lane);
+    const isOrdered = this.options?.isOrdered === true;
+    if (isOrdered && this.#lanes.size >= ORDERED_HELD_MAX) return false;
+    const kept = this.#host.cached(seq);
+    const loaded = kept === undefined ? this.#pages.find(seq) : undefined;
+    const found = kept ?? loaded;
+    if (found === undefined) return false;
     this.#next += 1;
-    return true;
-  }
-
-  #takeFresh(seq: number, lane: string | undefined): boolean {
-    const found = this.#host.cached(seq) ?? this.#page.get(seq);
-    if (found === undefined) {
-      void this.#loadPage();
-      return false;
-    }
-    this.#page.delete(seq);
-    this.#next += 1;
+    if (loaded !== undefined) this.#pages.drop(seq);
+    const lane = isOrdered ? (found.event?.attributes.get('partitionkey') ?? '') : undefined;
+    const waiter = { seq, isOwed: false, attempts: 0, stage: null };
+    if (lane !== undefined && !this.#lanes.enter(lane, waiter)) return true;
     const flight: Flight = { seq, attempt: 1, lane, isOwed: false, stage: null, bytes: found.bytes };
     this.#flights.set(seq, flight);
-    if (found.event === undefined) this.#conclude(flight, undefined, DAMAGED);
+    if (found.event === undefined) this.#conclude(flight, undefined, faulty(loaded?.fault));
     else this.#offer(flight, found.event, DELIVER);
     return true;
   }
@@ -226,7 +185,12 @@ export class Group {
     const flight: Flight = { seq, attempt: attempts + 1, lane, isOwed, stage: stage ?? null, bytes: 0 };
     this.#flights.set(seq, flight);
     const kept = stage === null ? this.#host.cached(seq) : undefined;
-    if (kept === undefined) return void this.#readBack(flight, stage === undefined);
+    if (kept === undefined) {
+      void whileOpen(this.#host, () => this.#readBack(flight, stage === undefined)).finally(() => {
+        if (this.#host.isOver()) this.#free(flight);
+      });
+      return;
+    }
     flight.bytes = kept.bytes;
     this.#offer(flight, kept.event, DELIVER);
   }
@@ -234,17 +198,19 @@ export class Group {
   async #readBack(flight: Flight, readStage: boolean): Promise<void> {
     const loaded = await this.#host.readEvent(flight.seq);
     if (readStage) flight.stage = await this.#host.readStage(this.id, flight.seq);
-    flight.bytes = loaded?.bytes ?? 0;
-    if (loaded?.event === undefined)
-      this.#conclude(flight, undefined, loaded === undefined ? MISSING : DAMAGED);
-    else this.#offer(flight, loaded.event, decodeStage(flight.stage));
+    flight.bytes = loaded.bytes;
+    if (this.#isStopped) return this.#free(flight); // stays owed
+    const stage = decodeStage(flight.stage);
+    if (stage.kind === 'bury') this.#bury(flight, loaded.event, stage.failure);
+    else if (loaded.event === undefined) this.#conclude(flight, undefined, faulty(loaded.fault));
+    else this.#offer(flight, loaded.event, stage);
   }
 
   #offer(flight: Flight, event: CloudEvent, stage: Stage): void {
     const { seq, attempt } = flight;
-    void this.#consumer({ event, attempt, stage, seq }, this.#abort.signal).then((verdict) =>
-      this.#conclude(flight, event, verdict),
-    );
+    void this.#serving
+      ?.consumer({ event, attempt, stage, seq }, this.#abort.signal)
+      .then((verdict) => this.#conclude(flight, event, verdict));
   }
 
   #conclude(flight: Flight, event: CloudEvent | undefined, verdict: Verdict): void {
@@ -269,7 +235,8 @@ export class Group {
     }
     this.#host.settled(flight.seq);
     this.#counts.events -= 1;
-    this.#counts.bytes -= flight.bytes;
+    // Nothing owed is no bytes owed, whatever a missing event took.
+    this.#counts.bytes = this.#counts.events === 0 ? 0 : this.#counts.bytes - flight.bytes;
     this.#leaveLane(flight.lane);
     this.#free(flight);
   }
@@ -286,21 +253,26 @@ export class Group {
     flight.stage = encodeStage(stage);
     this.#owe(flight, { dueMs: 0, attempts: 0, reason: '', code: 0 });
     await this.#host.flushed(); // G2
-    if (event === undefined || this.#isStopped || this.#host.lost.aborted) return this.#free(flight); // goes on from disk
+    if (event === undefined || this.#isStopped || this.#host.isOver()) return this.#free(flight); // goes on from disk
     flight.attempt = 1;
     this.#offer(flight, event, stage);
   }
 
   #bury(flight: Flight, event: CloudEvent | undefined, failure: Failure): void {
     const atMs = this.#host.clock.nowMs();
-    if (!this.#host.takeDeadRoom(flight.bytes)) {
+    this.#isDeadFull = !this.#host.takeDeadRoom(flight.bytes);
+    if (this.#isDeadFull) {
+      flight.stage = encodeStage({ kind: 'bury', failure } satisfies StoredStage);
+      flight.attempt -= 1; // to bury it is no attempt to deliver
       const reason = `the dead-letter store is full; given up because: ${failure.reason}`;
       return this.#retry(flight, { dueMs: atMs + DEAD_FULL_RETRY_MS, reason, code: failure.code });
     }
-    const { seq, attempt: attempts } = flight;
+    const { seq, attempt: attempts, bytes } = flight;
     const id = event?.attributes.get('id') ?? '';
     const where = { group: this.id, channel: this.#host.channel, seq };
-    this.#host.note({ dead: { ...where, atMs, attempts, eventId: id, failure: JSON.stringify(failure) } });
+    this.#host.note({
+      dead: { ...where, atMs, attempts, eventId: id, bytes, failure: JSON.stringify(failure) },
+    });
     this.#counts.dead += 1;
     publishSignal('dispatcher.dead', {
       id,
@@ -326,9 +298,10 @@ export class Group {
 
   #free(flight: Flight): void {
     this.#flights.delete(flight.seq);
+    this.#retries.left(flight.seq);
     this.#host.touch(this);
     if (!this.#isStopped) this.#pump();
-    else if (this.#flights.size === 0) this.#idle?.();
+    else if (this.#flights.size === 0) this.#onIdle?.();
   }
 
   #leaveLane(lane: string | undefined): void {
@@ -340,32 +313,20 @@ export class Group {
     else this.#begin({ seq, attempts, lane, stage }, false);
   }
 
-  async #loadPage(): Promise<void> {
-    if (this.#isLoadingPage) return;
-    this.#isLoadingPage = true;
-    const after = this.#next - 1;
-    const rows = await this.#host.readPage(after);
-    this.#page = new Map(rows.map((row) => [row.seq, row]));
-    const first = rows[0]?.seq ?? this.#host.lastSeq() + 1;
-    for (let seq = after + 1; seq < first; seq += 1) this.#progress.finish(seq); // removed by retention before it was ours
-    this.#isLoadingPage = false;
-    this.#pump();
-  }
-
   /** P5 across restarts: what is owed holds its lane before anything fresh is offered. */
   async #holdLanes(): Promise<void> {
-    for (const { seq, dueMs, attempts, lane } of await this.#retries.takeAll()) {
+    for (const { seq, dueMs, attempts, lane } of await this.#retries.readAll()) {
       const waiter = { seq, attempts, stage: undefined, isOwed: true };
       if (this.#lanes.enter(lane ?? '', waiter)) this.#retries.push({ ...waiter, dueMs, lane: lane ?? '' });
     }
   }
 
-  /** The oldest unfinished events get rows of their own, so that the cursor can move past them. */
-  #oweLaggards(): void {
+  /** The oldest unfinished events get rows of their own, so that the cursor can move past them (P4). */
+  #oweLaggards(doneAboveMax: number): void {
     const waiting = new Map(
       [...this.#lanes.waiters()].map(([lane, waiter]) => [waiter.seq, { lane, waiter }]),
     );
-    for (let seq = this.#progress.cursor + 1; this.#progress.doneAbove > DONE_ABOVE_MAX / 2; seq += 1) {
+    for (let seq = this.#progress.cursor + 1; this.#progress.doneAbove > doneAboveMax; seq += 1) {
       if (this.#progress.isDone(seq)) continue;
       const flight = this.#flights.get(seq);
       const row = { dueMs: 0, reason: '', code: 0 };
@@ -383,19 +344,19 @@ export class Group {
   }
 
   async #oldestMs(): Promise<number | undefined> {
+    const seqs = [...this.#flights.keys(), ...this.#retries.seqs()];
     const fresh = this.#progress.cursor + 1;
-    const candidates = [...this.#flights.keys(), ...this.#retries.seqs()];
-    if (fresh <= this.#host.lastSeq()) candidates.push(fresh);
-    if (candidates.length === 0) return undefined;
-    return (await this.#host.readEvent(candidates.reduce((a, b) => Math.min(a, b))))?.atMs;
+    if (fresh <= this.#host.lastSeq()) seqs.push(fresh);
+    return this.#host.oldestMs(this.id, seqs);
   }
 }
 
 const DELIVER: Stage = { kind: 'deliver' };
 
-const broken = (reason: string): Verdict => ({
-  kind: 'dead',
-  failure: { dest: '', code: 500, data: '', reason },
-});
-const DAMAGED = broken('the stored event is damaged: its checksum does not fit its bytes');
-const MISSING = broken('the stored event is missing');
+function faulty(fault: Loaded['fault']): Verdict {
+  const reason =
+    fault === 'damaged'
+      ? 'the stored event is damaged: its checksum does not fit its bytes'
+      : 'the stored event is missing: its row is not in the log any more';
+  return { kind: 'dead', failure: { dest: '', code: 500, data: '', reason } };
+}

@@ -9,10 +9,15 @@ export type Waiter = {
 /** Partition keys of an ordered group: one event at a time each, the others wait in order (promise P5). */
 export class Lanes {
   readonly #lanes = new Map<string, Waiter[]>();
-  #waiting = 0;
+  readonly #waiting = new Set<number>();
 
-  get waiting(): number {
-    return this.#waiting;
+  /** Keys that are held, and events that wait for them: what this takes in memory. */
+  get size(): number {
+    return this.#lanes.size + this.#waiting.size;
+  }
+
+  isWaiting(seq: number): boolean {
+    return this.#waiting.has(seq);
   }
 
   /** Takes the lane for an event, or queues it: false means that it has to wait. */
@@ -23,16 +28,15 @@ export class Lanes {
       return true;
     }
     queue.push(waiter);
-    this.#waiting += 1;
+    this.#waiting.add(waiter.seq);
     return false;
   }
 
   /** The event that held the lane is done: who is next, if anybody. */
   leave(lane: string): Waiter | undefined {
-    const queue = this.#lanes.get(lane);
-    const next = queue?.shift();
+    const next = this.#lanes.get(lane)?.shift();
     if (next === undefined) this.#lanes.delete(lane);
-    else this.#waiting -= 1;
+    else this.#waiting.delete(next.seq);
     return next;
   }
 

@@ -1,5 +1,5 @@
 import { DueList, type Due } from './due-list.ts';
-import type { GroupHost } from './group.ts';
+import { whileOpen, type GroupHost } from './group-host.ts';
 import type { OwedRow } from './protocol.ts';
 
 const DUE_MAX = 4096;
@@ -13,21 +13,23 @@ export class Retries {
   readonly #host: GroupHost;
   readonly #group: number;
   readonly #onDue: () => void;
-  readonly #isInFlight: (seq: number) => boolean;
+  readonly #isHeld: (seq: number) => boolean;
   readonly #list = new DueList(DUE_MAX);
-  #isLoading = false;
+  /** What left the list or the flights while a page is being read: the page may still tell of it as it was. */
+  readonly #movedMeanwhile = new Set<number>();
   #timer: { readonly dueMs: number; readonly cancel: AbortController } | undefined;
 
-  constructor(
-    host: GroupHost,
-    { group, hasOwed }: { readonly group: number; readonly hasOwed: boolean },
-    { onDue, isInFlight }: { readonly onDue: () => void; readonly isInFlight: (seq: number) => boolean },
-  ) {
+  /** `isHeld`: an event is in flight, or waits in its lane, whatever its row on disk says. */
+  constructor(host: GroupHost, group: number, on: { due: () => void; isHeld: (seq: number) => boolean }) {
     this.#host = host;
     this.#group = group;
-    this.#onDue = onDue;
-    this.#isInFlight = isInFlight;
-    if (hasOwed) this.#list.extendTo(START_OF_TIME); // nothing of it is here yet
+    this.#onDue = on.due;
+    this.#isHeld = on.isHeld;
+  }
+
+  /** There are rows on disk that were not read yet. */
+  expectAll(): void {
+    this.#list.expectAll();
   }
 
   seqs(): Iterable<number> {
@@ -35,14 +37,25 @@ export class Retries {
   }
 
   push(due: Due): void {
-    this.#list.push(due, this.#isLoading);
+    if (this.#list.isLoading) this.#movedMeanwhile.add(due.seq);
+    this.#list.push(due);
   }
 
-  /** Takes the first that is due now; when the list has run empty, the next page is fetched. */
+  /** A flight has ended. */
+  left(seq: number): void {
+    if (this.#list.isLoading) this.#movedMeanwhile.add(seq);
+  }
+
+  /** Takes the first that is due now; when the list ends before that, the next page is fetched. */
   takeDue(): Due | undefined {
     const first = this.#list.peek();
-    if (first === undefined && this.#list.horizon !== undefined) void this.#load();
-    return first !== undefined && first.dueMs <= this.#host.clock.nowMs() ? this.#list.pop() : undefined;
+    if (first === undefined) {
+      if (this.#list.horizon !== undefined && !this.#list.isLoading) void this.#load();
+      return undefined;
+    }
+    if (first.dueMs > this.#host.clock.nowMs()) return undefined;
+    if (this.#list.isLoading) this.#movedMeanwhile.add(first.seq);
+    return this.#list.pop();
   }
 
   /** Calls `onDue` once the first is due. */
@@ -65,7 +78,7 @@ export class Retries {
   }
 
   /** All that is owed, in the order of the channel: what an ordered group begins with. The caller pushes what is next. */
-  async takeAll(): Promise<readonly Owed[]> {
+  async readAll(): Promise<readonly Owed[]> {
     const all: Owed[] = [];
     for (let after = START_OF_TIME; ;) {
       const rows = await this.#host.readOwed(this.#group, after, PAGE);
@@ -74,24 +87,24 @@ export class Retries {
       if (last === undefined || rows.length < PAGE) break;
       after = { dueMs: last.dueMs, seq: last.seq };
     }
-    this.#list.extendTo(undefined);
     return all.toSorted((a, b) => a.seq - b.seq);
   }
 
-  async #load(): Promise<void> {
-    const { horizon } = this.#list;
-    if (this.#isLoading || horizon === undefined) return;
-    this.#isLoading = true; // from here on every retry is taken into the list, however late it is due
-    await this.#host.flushed();
-    const rows = await this.#host.readOwed(this.#group, horizon, PAGE);
-    for (const { seq, dueMs, attempts, lane } of rows) {
-      const isKnown = this.#isInFlight(seq) || this.#list.has(seq);
-      if (!isKnown)
-        this.#list.push({ seq, dueMs, attempts, lane: lane ?? undefined, stage: undefined }, true);
-    }
-    const last = rows.length < PAGE ? undefined : rows.at(-1);
-    this.#list.extendTo(last && { dueMs: last.dueMs, seq: last.seq });
-    this.#isLoading = false;
-    this.#onDue();
+  #load(): Promise<void> {
+    this.#list.beginLoad();
+    this.#movedMeanwhile.clear();
+    return whileOpen(this.#host, async () => {
+      const { horizon } = this.#list;
+      if (horizon === undefined) return;
+      await this.#host.flushed(); // what was noted before is on disk now, what is noted meanwhile is remembered
+      const rows = await this.#host.readOwed(this.#group, horizon, PAGE);
+      for (const { seq, dueMs, attempts, lane } of rows) {
+        if (this.#movedMeanwhile.has(seq) || this.#list.has(seq) || this.#isHeld(seq)) continue;
+        this.#list.push({ seq, dueMs, attempts, lane: lane ?? undefined, stage: undefined });
+      }
+      const last = rows.length < PAGE ? undefined : rows.at(-1);
+      this.#list.endLoad(last && { dueMs: last.dueMs, seq: last.seq });
+      this.#onDue();
+    });
   }
 }

@@ -1,24 +1,24 @@
 import { Worker, type TransferListItem } from 'node:worker_threads';
 import { PlatformError } from '../../base/errors.ts';
-import type { Answer, RequestName, Requests, WorkerOptions } from './protocol.ts';
+import { OPENING, type Answer, type RequestName, type Requests, type WorkerOptions } from './protocol.ts';
 
 type Waiting = { readonly resolve: (output: never) => void; readonly reject: (error: PlatformError) => void };
 
-/** The main thread's end of the log worker. A failure that is not a full disk is final: all later requests reject. */
+/** The main thread's end of the log worker. After a final failure all requests reject with it. */
 export class WorkerClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #onFailure: (error: PlatformError) => void;
-  #lastId = 0;
+  #lastId = OPENING;
   #failure: PlatformError | undefined;
+  #closing: Promise<void> | undefined;
 
-  private constructor(worker: Worker, onFailure: (error: PlatformError) => void) {
+  private constructor(worker: Worker, file: string, onFailure: (error: PlatformError) => void) {
     this.#worker = worker;
     this.#onFailure = onFailure;
     worker.on('message', (answer: Answer) => this.#settle(answer));
-    worker.on('error', (cause) =>
-      this.#fail(new PlatformError('LOG_FAILED', cause.message, { retryable: false, cause })),
-    );
+    worker.on('error', (cause) => this.#fail(failed(`${file}: ${cause.message}`, cause)));
+    worker.on('exit', () => this.#fail(failed(`${file}: the log worker has ended`)));
   }
 
   /** Starts the worker and waits until its database is open; rejects with LOG_LOSS, FORMAT_NEWER or LOG_FAILED. */
@@ -26,12 +26,11 @@ export class WorkerClient {
     options: WorkerOptions,
     onFailure: (error: PlatformError) => void,
   ): Promise<WorkerClient> {
-    const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'; // a built package has no .ts
-    const url =
-      suffix === 'ts' ? new URL('./worker.ts', import.meta.url) : new URL('./worker.js', import.meta.url);
+    const isBuilt = import.meta.url.endsWith('.js'); // the bundle of an installed package has no .ts
+    const url = isBuilt ? new URL('./worker.js', import.meta.url) : new URL('./worker.ts', import.meta.url);
     const worker = new Worker(url, { workerData: options, name: 'millrace-log' });
-    const client = new WorkerClient(worker, onFailure);
-    await new Promise<void>((resolve, reject) => client.#waiting.set(0, { resolve, reject }));
+    const client = new WorkerClient(worker, options.file, onFailure);
+    await new Promise<void>((resolve, reject) => client.#waiting.set(OPENING, { resolve, reject }));
     return client;
   }
 
@@ -48,8 +47,14 @@ export class WorkerClient {
     });
   }
 
-  async close(): Promise<void> {
-    if (this.#failure === undefined) await this.ask('close', undefined);
+  close(): Promise<void> {
+    return (this.#closing ??= this.#end());
+  }
+
+  async #end(): Promise<void> {
+    const asked = this.#failure === undefined ? this.ask('close', undefined) : undefined;
+    this.#failure ??= failed('the log is closed');
+    await asked;
     await this.#worker.terminate();
   }
 
@@ -57,22 +62,21 @@ export class WorkerClient {
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if (!('error' in answer)) return waiting?.resolve(answer.output as never); // as Requests pairs them
-    const error = new PlatformError(
-      answer.isFull && answer.code === 'LOG_FAILED' ? 'STORE_FULL' : answer.code,
-      answer.error,
-      {
-        retryable: answer.isFull,
-      },
-    );
+    const { code, error: message, isFinal } = answer;
+    const error = new PlatformError(code, message, { retryable: code === 'STORE_FULL' });
     waiting?.reject(error);
-    if (!answer.isFull) this.#fail(error);
+    if (isFinal) this.#fail(error);
   }
 
   #fail(error: PlatformError): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
-    for (const { reject } of this.#waiting.values()) reject(error);
+    const isFirst = this.#failure === undefined;
+    const failure = (this.#failure ??= error);
+    for (const { reject } of this.#waiting.values()) reject(failure);
     this.#waiting.clear();
-    this.#onFailure(error);
+    if (isFirst) this.#onFailure(error);
   }
+}
+
+function failed(message: string, cause?: unknown): PlatformError {
+  return new PlatformError('LOG_FAILED', message, { retryable: false, cause });
 }

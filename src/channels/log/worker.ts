@@ -1,8 +1,9 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, PlatformError } from '../../base/errors.ts';
 import { committer } from './commit.ts';
-import { openDatabase } from './database.ts';
-import type { Answer, Batch, Request, WorkerOptions } from './protocol.ts';
+import { numberOf, openDatabase } from './database.ts';
+import { OPENING, type Answer, type Batch, type Request, type WorkerOptions } from './protocol.ts';
 import { queries } from './queries.ts';
 
 /**
@@ -10,53 +11,85 @@ import { queries } from './queries.ts';
  * unless the disk was merely full, and then it closes the database before anything else could be written (L5).
  */
 const port = parentPort;
-if (port === null) throw new Error('this file is the log worker; it is started by log-store.ts');
-const { file, acceptLoss, journalBytesMax, walPages } = workerData as WorkerOptions; // posted by log-store.ts only
+if (port === null) throw new Error('this file is the log worker; it is started by worker-client.ts');
+const { file, acceptLoss, journalBytesMax, walPages } = workerData as WorkerOptions; // posted by worker-client.ts only
 
+const tell = (answer: Answer): void => port.postMessage(answer);
 const database = open();
 if (database !== undefined) {
   const commit = committer(database, journalBytesMax);
-  const handlers = queries(database.db);
-  port.on('message', ({ id, name, input }: Request) => {
+  const answers = queries(database.db);
+  const checkpoint = checkpointer(database.db);
+
+  const answer = ({ id, name, input }: Request): void => {
     if (name === 'close') {
       database.close();
-      port.postMessage({ id, output: undefined } satisfies Answer);
+      tell({ id, output: undefined });
       port.close();
       return;
     }
+    if (name === 'commit') {
+      tell({ id, output: commit(input as Batch) });
+      checkpoint(); // after the answer, so that nobody waits for it who does not have to
+      return;
+    }
+    const output: unknown = answers[name](input as never); // as Requests pairs them
+    if (output instanceof Promise) void tellLater(id, output);
+    else tell({ id, output });
+  };
+
+  port.on('message', (request: Request) => {
     try {
-      const output: unknown = name === 'commit' ? commit(input as Batch) : handlers[name](input as never);
-      if (output instanceof Promise) {
-        output.then(
-          (value: unknown) => port.postMessage({ id, output: value } satisfies Answer),
-          (error: unknown) => refuse(id, error, true),
-        );
-      } else {
-        port.postMessage({ id, output } satisfies Answer);
-      }
+      answer(request);
     } catch (error) {
-      refuse(id, error, isDiskFull(error));
+      refuse(request.id, error, !isDiskFull(error) && !(error instanceof PlatformError));
     }
   });
-  port.postMessage({ id: 0, output: undefined } satisfies Answer);
+  tell({ id: OPENING, output: undefined });
 }
 
 function open(): ReturnType<typeof openDatabase> | undefined {
   try {
-    return openDatabase(file, acceptLoss, walPages);
+    return openDatabase(file, acceptLoss);
   } catch (error) {
-    refuse(0, error, true);
+    refuse(OPENING, error, true);
     return undefined;
   }
 }
 
-function refuse(id: number, error: unknown, isFull: boolean): void {
-  const code = error instanceof PlatformError ? error.code : 'LOG_FAILED';
-  if (!isFull && code === 'LOG_FAILED') database?.close();
-  port?.postMessage({ id, error: messageOf(error), code, isFull } satisfies Answer);
+async function tellLater(id: number, output: Promise<unknown>): Promise<void> {
+  try {
+    tell({ id, output: await output });
+  } catch (error) {
+    refuse(id, error, false); // a backup that could not be written says nothing about our own file
+  }
+}
+
+function refuse(id: number, error: unknown, isFinal: boolean): void {
+  const code = error instanceof PlatformError ? error.code : isDiskFull(error) ? 'STORE_FULL' : 'LOG_FAILED';
+  tell({ id, error: `${file}: ${messageOf(error)}`, code, isFinal });
+  if (!isFinal) return;
+  port?.removeAllListeners('message'); // nothing more is done, whatever was asked meanwhile
+  port?.close();
+  if (database?.db.isOpen === true) database.close();
 }
 
 /** SQLITE_FULL: the transaction was rolled back and nothing was synced in vain. */
 function isDiskFull(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && error.errcode === 13;
+}
+
+/** Moves the log of SQLite into its file once it has `walPages` pages. A disk that is full then will be asked again. */
+function checkpointer(db: DatabaseSync): () => void {
+  const look = db.prepare('PRAGMA wal_checkpoint(NOOP)');
+  const move = db.prepare('PRAGMA wal_checkpoint(PASSIVE)');
+  return () => {
+    const state = look.get();
+    if (numberOf(state, 'log') - numberOf(state, 'checkpointed') < walPages) return;
+    try {
+      move.get();
+    } catch (error) {
+      if (!isDiskFull(error)) refuse(OPENING, error, true); // a failed sync is final
+    }
+  };
 }

@@ -9,9 +9,8 @@ import type {
   DeadLetterStore,
   Failure,
   GroupOptions,
-  Stage,
-  Verdict,
 } from '../channel.ts';
+import { MemoryGroup, type Owed } from './memory-group.ts';
 
 export type MemoryOptions = {
   readonly clock: Clock;
@@ -22,97 +21,60 @@ export type MemoryOptions = {
   readonly graceMs: number;
 };
 
-type Owed = {
-  readonly seq: number;
-  readonly event: CloudEvent;
-  readonly bytes: number;
-  readonly acceptedMs: number;
-  readonly lane: string;
-  stage: Stage;
-  attempts: number;
-  dueMs: number;
-  state: 'waiting' | 'inFlight' | 'retrying';
-};
-
-type Group = {
-  readonly name: string;
-  options: GroupOptions;
-  consumer: Consumer;
-  readonly owed: Map<number, Owed>; // in the order of the channel
-  inFlight: number;
-};
+/** What is under way when its group is forgotten may come to its end in this time. */
+const FORGET_GRACE_MS = 1000;
 
 /**
- * Keeps events in this process: fast, and gone with it, as upstream's InMemoryChannel. 202 means accepted, not durable,
- * and a new group begins with the next event whatever start it asks for. All other promises of Channel hold.
+ * Keeps events in this process: fast, and gone with it, as upstream's InMemoryChannel. 202 means accepted, not durable, a
+ * new group begins with the next event whatever start it asks for, and the oldest dead letters make room for new ones.
+ * All other promises of Channel hold.
  *   M1  at most `owedMax` events and `owedBytesMax` bytes are owed at a time; publish() refuses what would go past that.
+ *       An event that is owed to several groups counts for each.
  */
 export class MemoryChannel implements Channel, DeadLetterStore {
+  readonly lost: AbortSignal = new AbortController().signal; // it has no backend that could go away
   readonly #options: MemoryOptions;
-  readonly #lost = new AbortController();
-  readonly #abort = new AbortController();
-  readonly #closing = new AbortController();
-  readonly #groups = new Map<string, Group>();
-  #dead: DeadLetter[] = [];
+  readonly #groups = new Map<string, MemoryGroup>();
+  readonly #dead: DeadLetter[] = [];
   #lastSeq = 0;
-  #onIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: MemoryOptions) {
     this.#options = options;
   }
 
-  get lost(): AbortSignal {
-    return this.#lost.signal;
-  }
-
   async publish(event: CloudEvent): Promise<void> {
-    if (this.#closing.signal.aborted) throw refused('CHANNEL_CLOSED', 'the channel is closed');
-    const bytes = event.body.byteLength;
-    let [owed, owedBytes] = [0, 0];
-    for (const group of this.#groups.values()) {
-      owed += group.owed.size + 1;
-      let groupBytes = bytes;
-      for (const each of group.owed.values()) groupBytes += each.bytes;
-      owedBytes += groupBytes;
-      const { backlogBytesMax } = group.options;
-      if (backlogBytesMax !== undefined && groupBytes > backlogBytesMax) {
-        throw refused('CHANNEL_FULL', `subscription ${group.name} owes ${groupBytes - bytes} bytes`);
-      }
-    }
-    if (owed > this.#options.owedMax || owedBytes > this.#options.owedBytesMax) {
-      throw refused('CHANNEL_FULL', `${owed} events are owed already`); // M1
-    }
-    this.#keep(event, bytes);
+    if (this.#closed !== undefined) throw refused('CHANNEL_CLOSED', 'the channel is closed');
+    const bytes = bytesOf(event);
+    this.#refuseIfFull(bytes);
+    const seq = (this.#lastSeq += 1);
+    const acceptedMs = this.#options.clock.nowMs();
+    for (const group of this.#groups.values()) group.keep({ seq, event, bytes, acceptedMs });
   }
 
   async consume(name: string, options: GroupOptions, consumer: Consumer): Promise<void> {
+    if (this.#closed !== undefined) throw refused('CHANNEL_CLOSED', 'the channel is closed');
     const known = this.#groups.get(name);
-    if (known === undefined)
-      this.#groups.set(name, { name, options, consumer, owed: new Map(), inFlight: 0 });
-    else Object.assign(known, { options, consumer });
-    if (known !== undefined) this.#pump(known);
+    if (known !== undefined) return known.serve(options, consumer);
+    const bury = (owed: Owed, failure: Failure): void => this.#bury(name, owed, failure);
+    const tools = { clock: this.#options.clock, bury };
+    this.#groups.set(name, new MemoryGroup(tools, options, consumer));
   }
 
   async forget(name: string): Promise<number> {
     const known = this.#groups.get(name);
+    if (known === undefined) return 0;
     this.#groups.delete(name);
-    return known?.owed.size ?? 0;
+    return known.stop(FORGET_GRACE_MS);
   }
 
   async backlog(): Promise<readonly Backlog[]> {
-    return [...this.#groups.values()].map(({ name, owed, inFlight }) => {
-      const all = [...owed.values()];
-      return {
-        group: name,
-        events: all.length,
-        bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
-        inFlight,
-        retrying: all.filter(({ attempts, state }) => attempts > 0 && state !== 'inFlight').length,
-        dead: this.#dead.filter(({ group }) => group === name).length,
-        oldestMs: all[0]?.acceptedMs,
-      };
-    });
+    return [...this.#groups].map(([name, group]) => ({
+      group: name,
+      ...group.figures(),
+      dead: this.#dead.filter((letter) => letter.group === name).length,
+      isDeadFull: false,
+    }));
   }
 
   async deadLetters({
@@ -132,81 +94,33 @@ export class MemoryChannel implements Channel, DeadLetterStore {
   }
 
   async #drain(): Promise<void> {
-    this.#closing.abort();
-    if (this.#inFlight() === 0) return;
-    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
-    const done = new AbortController();
-    const { clock, graceMs } = this.#options;
-    void clock.until(clock.nowMs() + graceMs, done.signal).then(() => this.#abort.abort());
-    await idle;
-    done.abort();
+    await Promise.all(this.#groups.values().map((group) => group.stop(this.#options.graceMs)));
   }
 
-  #keep(event: CloudEvent, bytes: number): void {
-    const seq = (this.#lastSeq += 1);
-    const acceptedMs = this.#options.clock.nowMs();
-    for (const group of this.#groups.values()) {
-      const lane = group.options.isOrdered ? (event.attributes.get('partitionkey') ?? '') : String(seq);
-      const base = { seq, event, bytes, acceptedMs, lane };
-      group.owed.set(seq, { ...base, stage: { kind: 'deliver' }, attempts: 0, dueMs: 0, state: 'waiting' });
-      this.#pump(group);
+  #refuseIfFull(bytes: number): void {
+    let [owed, owedBytes] = [0, 0];
+    for (const [name, group] of this.#groups) {
+      const groupMax = group.options.backlogBytesMax ?? Number.POSITIVE_INFINITY;
+      if (group.bytes + bytes > groupMax)
+        throw refused('CHANNEL_FULL', `subscription ${name} owes ${group.bytes} bytes`);
+      owed += group.size + 1;
+      owedBytes += group.bytes + bytes;
     }
+    const isFull = owed > this.#options.owedMax || owedBytes > this.#options.owedBytesMax;
+    if (isFull) throw refused('CHANNEL_FULL', 'as many events are owed as the channel keeps'); // M1
   }
 
-  #pump(group: Group): void {
-    if (this.#closing.signal.aborted) return;
-    const busy = new Set<string>();
-    for (const owed of group.owed.values()) {
-      if (group.inFlight >= group.options.inFlightMax) return;
-      const isFree = owed.state === 'waiting' && !busy.has(owed.lane);
-      busy.add(owed.lane); // in order: whatever comes later in this lane waits for this one
-      if (isFree) this.#offer(group, owed);
-    }
-  }
-
-  #offer(group: Group, owed: Owed): void {
-    owed.state = 'inFlight';
-    group.inFlight += 1;
-    const { event, stage, seq } = owed;
-    void group
-      .consumer({ event, attempt: owed.attempts + 1, stage, seq }, this.#abort.signal)
-      .then((verdict) => {
-        group.inFlight -= 1;
-        this.#conclude(group, owed, verdict);
-        if (this.#inFlight() === 0) this.#onIdle?.();
-        this.#pump(group);
-      });
-  }
-
-  #conclude(group: Group, owed: Owed, verdict: Verdict): void {
-    switch (verdict.kind) {
-      case 'settled':
-        group.owed.delete(owed.seq);
-        return;
-      case 'dead':
-        group.owed.delete(owed.seq);
-        return this.#bury(group, owed, verdict.failure);
-      case 'advance':
-        Object.assign(owed, { state: 'waiting', stage: verdict.stage, attempts: 0 });
-        return;
-      case 'retry':
-        Object.assign(owed, { state: 'retrying', attempts: owed.attempts + 1, dueMs: verdict.dueMs });
-        void this.#options.clock.until(owed.dueMs, this.#closing.signal).then(() => {
-          owed.state = 'waiting';
-          this.#pump(group);
-        });
-    }
-  }
-
-  #bury(group: Group, { seq, event, attempts }: Owed, failure: Failure): void {
+  #bury(group: string, { seq, event, attempts }: Owed, failure: Failure): void {
     const diedMs = this.#options.clock.nowMs();
-    this.#dead.push({ seq, group: group.name, event, failure, attempts: attempts + 1, diedMs });
-    if (this.#dead.length > this.#options.deadLettersMax) this.#dead = this.#dead.slice(1); // the weaker contract
+    this.#dead.push({ seq, group, event, failure, attempts: attempts + 1, diedMs });
+    if (this.#dead.length > this.#options.deadLettersMax) this.#dead.shift();
   }
+}
 
-  #inFlight(): number {
-    return this.#groups.values().reduce((sum, { inFlight }) => sum + inFlight, 0);
-  }
+function bytesOf({ attributes, body }: CloudEvent): number {
+  let bytes = body.byteLength;
+  for (const [name, value] of attributes) bytes += name.length + value.length;
+  return bytes;
 }
 
 function refused(code: string, message: string): PlatformError {
