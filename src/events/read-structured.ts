@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import {
   ATTRIBUTE_BYTES_MAX,
-  ATTRIBUTES_MAX,
   faultIn,
   faultInContentType,
   faultInName,
@@ -55,8 +54,8 @@ function spanOf(members: readonly Member[], name: string): Span | undefined {
 }
 
 function readAttributes(bytes: Buffer, members: readonly Member[]): Attributes | Malformed {
-  if (members.length > ATTRIBUTES_MAX + 2)
-    return tooMany(members.length, 0) ?? malformed('attributes: too many', 431);
+  const many = tooMany(members.length - 2, 0); // two may be the payload
+  if (many !== undefined) return many;
   const values = new Map<string, string>();
   const seen = new Set<string>();
   let size = 0;

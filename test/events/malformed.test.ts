@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readMessage } from '../../src/events/message.ts';
 
@@ -224,5 +225,40 @@ describe('what is no CloudEvent', () => {
     structured(with_('"__proto__":{"polluted":1}'));
     structured(with_('"constructor":{"prototype":{"polluted":1}}'));
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+
+  it('is always refused, never thrown at, whatever headers and bytes come', () => {
+    const name = fc.constantFrom(
+      'ce-id',
+      'ce-source',
+      'ce-type',
+      'ce-specversion',
+      'ce-time',
+      'ce-x',
+      'content-type',
+    );
+    const value = fc.oneof(
+      fc.string({ unit: 'binary' }).map(latin1),
+      fc.constantFrom(
+        '1.0',
+        '"',
+        '"\\"',
+        '%',
+        '%e',
+        'application/cloudevents+json',
+        'application/cloudevents-batch+json',
+      ),
+    );
+    const body = fc.oneof(
+      fc.uint8Array(),
+      fc.json().map((text) => Buffer.from(text)),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, value)), body, (headers, bytes) => {
+        const read = readMessage(headers.flat(), bytes);
+        return read.kind !== 'malformed' || read.reason.length > 0;
+      }),
+      { numRuns: 2000 },
+    );
   });
 });

@@ -243,6 +243,16 @@ describe('any event survives', () => {
     );
   });
 
+  it('the way through structured and binary mode, one after the other', () => {
+    fc.assert(
+      fc.property(anyEvent, (event) => {
+        const structured = eventIn(writeStructured(event));
+        const read = readBinary(writeBinary(structured), structured.body);
+        expect(read.kind === 'event' && shape(read.event)).toEqual(shape(event));
+      }),
+    );
+  });
+
   it('damage to a stored head is an error, never an event with less', () => {
     const head = encodeHead(anEvent());
     expect(() => decodeHead(head.subarray(0, 20))).toThrow('cut short');
