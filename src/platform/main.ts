@@ -1,11 +1,44 @@
+import { EXIT } from '../cli/command.ts';
 import { run, type CommandTable } from '../cli/run.ts';
+import type { StartPlatform } from './options.ts';
+
+/** The platform itself is loaded when a command starts one: `--help` must not pay for it. */
+const startPlatform: StartPlatform = async (options) => (await import('./start.ts')).startPlatform(options);
 
 const commands: CommandTable = {
+  up: {
+    summary: 'start the platform in the foreground',
+    load: async () => (await import('../cli/up.ts')).upCommand(startPlatform),
+  },
+  status: {
+    summary: 'what runs, where it answers, what it owes',
+    load: async () => (await import('../cli/status.ts')).status,
+  },
+  down: {
+    summary: 'drain the platform and stop it',
+    load: async () => (await import('../cli/status.ts')).down,
+  },
+  push: {
+    summary: 'store a function or program as an image',
+    load: async () => (await import('../cli/images.ts')).push,
+  },
+  images: {
+    summary: 'what the local image store holds',
+    load: async () => (await import('../cli/images.ts')).images,
+  },
   version: {
     summary: 'version, Node and platform',
     load: async () => (await import('../cli/version.ts')).version,
   },
 };
+
+// After a bug nobody knows in which state the process is: it ends, and the next start recovers from disk (R32).
+for (const cause of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(cause, (error: unknown) => {
+    process.stderr.write(`error[MR0071]: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(EXIT.brokenInvariant);
+  });
+}
 
 process.exitCode = await run(commands, {
   args: process.argv.slice(2),

@@ -1,0 +1,51 @@
+/** The ConfigMaps that a new platform begins with, as Knative ships them where nothing else is said (contract: Defaults). */
+export const SHIPPED_CONFIG_MAPS: readonly {
+  readonly namespace: string;
+  readonly name: string;
+  readonly data: Readonly<Record<string, string>>;
+}[] = [
+  {
+    namespace: 'knative-eventing',
+    name: 'default-ch-webhook',
+    data: {
+      'default-ch-config':
+        'clusterDefault:\n  apiVersion: messaging.knative.dev/v1alpha1\n  kind: LogChannel\n',
+    },
+  },
+  {
+    namespace: 'knative-eventing',
+    name: 'config-features',
+    data: { 'delivery-retryafter': 'enabled', 'delivery-timeout': 'enabled' },
+  },
+  {
+    namespace: 'knative-serving',
+    name: 'config-autoscaler',
+    data: {
+      'container-concurrency-target-percentage': '70',
+      'container-concurrency-target-default': '100',
+      'requests-per-second-target-default': '200',
+      'stable-window': '60s',
+      'panic-window-percentage': '10',
+      'panic-threshold-percentage': '200',
+      'max-scale-up-rate': '1000',
+      'max-scale-down-rate': '2',
+      'enable-scale-to-zero': 'true',
+      'scale-to-zero-pod-retention-period': '0s',
+      'initial-scale': '1',
+      'allow-zero-initial-scale': 'true',
+      'min-scale': '0',
+      'max-scale': '0',
+      'scale-down-delay': '0s',
+    },
+  },
+  {
+    namespace: 'knative-serving',
+    name: 'config-defaults',
+    data: {
+      'revision-timeout-seconds': '300',
+      'max-revision-timeout-seconds': '600',
+      'container-concurrency': '0',
+      'container-concurrency-max-limit': '1000',
+    },
+  },
+];

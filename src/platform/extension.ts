@@ -1,0 +1,137 @@
+import type { Extension } from '../apiserver/api-server.ts';
+import type { ApiRequest } from '../apiserver/request.ts';
+import { ApiError, badRequest } from '../apiserver/storage/api-error.ts';
+import { messageOf, PlatformError } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { answerJson } from '../http/respond.ts';
+import type { ImageStore } from '../serving/images/image-store.ts';
+import type { Journal, JournalRecord } from '../telemetry/journal.ts';
+import type { OpenChannel } from './channel-host.ts';
+
+export type ExtensionOptions = {
+  readonly images: ImageStore;
+  readonly journal: Journal;
+  readonly storedJournal: () => Promise<readonly Uint8Array[]>;
+  readonly channels: () => readonly OpenChannel[];
+  readonly status: () => Promise<unknown>;
+  readonly backup: (folder: string) => Promise<void>;
+  readonly clock: Clock;
+  readonly stop: AbortSignal;
+};
+
+/** A slow follower is cut, never waited for. */
+const FOLLOWER_BYTES_MAX = 4 * 1024 * 1024;
+const DEAD_LETTERS_MAX = 1000;
+
+/** `platform.millrace.dev/v1alpha1`: what is no Kubernetes object, behind the same credentials (design decision 11). */
+export function platformExtension(options: ExtensionOptions): Extension {
+  const routes: Readonly<Record<string, (request: ApiRequest) => Promise<void>>> = {
+    'GET images': async ({ response }) => answerJson(response, 200, { items: options.images.list() }),
+    'POST images': (request) => push(options, request),
+    'GET journal': (request) => readJournal(options, request),
+    'GET deadletters': (request) => readDeadLetters(options, request),
+    'GET status': async ({ response }) => answerJson(response, 200, await options.status()),
+    'POST backup': (request) => backup(options, request),
+  };
+  return {
+    group: 'platform.millrace.dev',
+    version: 'v1alpha1',
+    async answer(request, path) {
+      const route = routes[`${request.method} ${path}`];
+      if (route === undefined)
+        throw new ApiError(404, 'NotFound', `platform.millrace.dev has no ${request.method} ${path}`);
+      await route(request);
+    },
+  };
+}
+
+async function bodyOf(request: ApiRequest): Promise<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse((await request.body()).toString())) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw badRequest(`the body is not JSON: ${messageOf(error)}`);
+  }
+}
+
+function textIn(body: Record<string, unknown>, name: string): string | undefined {
+  const value = body[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** `{image, path, command?}`: the platform reads the path itself, since both are on one machine. */
+async function push({ images, clock }: ExtensionOptions, request: ApiRequest): Promise<void> {
+  const body = await bodyOf(request);
+  const [image, path] = [textIn(body, 'image'), textIn(body, 'path')];
+  if (image === undefined || path === undefined) throw badRequest('image and path are required');
+  try {
+    const { name, digest, launch } = await images.push(image, path, textIn(body, 'command'), clock.nowMs());
+    answerJson(request.response, 201, { name, digest, launch });
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    throw new ApiError(422, 'Invalid', error.message, {
+      causes: [{ reason: error.code, message: error.message, field: 'path' }],
+    });
+  }
+}
+
+async function readJournal(options: ExtensionOptions, { query, response }: ApiRequest): Promise<void> {
+  const { journal, storedJournal, stop } = options;
+  const event = query.get('event');
+  if (event !== null)
+    return answerJson(response, 200, {
+      items: journal.of(event, await storedJournal()),
+      dropped: journal.dropped,
+    });
+  if (query.get('follow') !== 'true')
+    return answerJson(response, 200, {
+      items: journal.recent(Number(query.get('limit') ?? 100)),
+      dropped: journal.dropped,
+    });
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  response.flushHeaders();
+  const send = (record: JournalRecord): void => {
+    if (response.writableLength > FOLLOWER_BYTES_MAX) response.destroy();
+    else response.write(`${JSON.stringify(record)}\n`);
+  };
+  const unfollow = journal.follow(send);
+  const end = (): void => {
+    unfollow();
+    response.end();
+  };
+  response.once('close', end);
+  stop.addEventListener('abort', end, { once: true });
+}
+
+async function readDeadLetters(
+  { channels }: ExtensionOptions,
+  { query, response }: ApiRequest,
+): Promise<void> {
+  const [event, group] = [query.get('event') ?? undefined, query.get('group') ?? undefined];
+  const limit = Math.min(Number(query.get('limit') ?? 100), DEAD_LETTERS_MAX);
+  const perChannel = await Promise.all(
+    channels().map(async ({ key, channel }) =>
+      (await channel.deadLetters({ limit, group, eventId: event })).map((letter) => ({
+        channel: key,
+        ...letter,
+      })),
+    ),
+  );
+  const items = perChannel.flat().map(({ event: { attributes, contentType, body }, ...letter }) => ({
+    ...letter,
+    event: {
+      ...Object.fromEntries(attributes),
+      ...(contentType !== undefined && { datacontenttype: contentType }),
+      data_base64: Buffer.from(body).toString('base64'),
+    },
+  }));
+  answerJson(response, 200, { items: items.toSorted((a, b) => b.diedMs - a.diedMs).slice(0, limit) });
+}
+
+async function backup(options: ExtensionOptions, request: ApiRequest): Promise<void> {
+  const folder = textIn(await bodyOf(request), 'folder');
+  if (folder === undefined || !folder.startsWith('/'))
+    throw badRequest('folder: an absolute path is required');
+  await options.backup(folder);
+  answerJson(request.response, 201, { folder });
+}
