@@ -2,7 +2,8 @@ import type { BackingChannel, DeliverySpec, SubscriberEntry } from '../apis/duck
 import { keyOf } from '../apis/resource.ts';
 import type { Backoff } from '../base/backoff.ts';
 import { parseIsoDuration } from '../base/duration.ts';
-import type { GroupOptions, Start } from '../channels/channel.ts';
+import type { GroupOptions } from '../channels/channel.ts';
+import { groupOptions } from './annotations.ts';
 
 /** What the dispatcher needs to serve one subscriber. Durations in milliseconds. */
 export type DeliveryPlan = {
@@ -31,19 +32,6 @@ const DEFAULT_DELIVERY: DeliverySpec = { retry: 10, backoffPolicy: 'exponential'
 const BACKOFF_DELAY = 'PT0.2S';
 const TIMEOUT = 'PT10M';
 const RETRY_AFTER_MAX = 'PT1H';
-const IN_FLIGHT = 100;
-
-export const ANNOTATIONS = {
-  ordered: 'kafka.eventing.knative.dev/delivery.order',
-  inFlightMax: 'delivery.millrace.dev/max-in-flight',
-  backlogBytesMax: 'delivery.millrace.dev/max-backlog-bytes',
-  start: 'delivery.millrace.dev/start',
-} as const;
-
-/** Where an annotation of one subscription stands on the channel object, beside those that are meant for all. */
-export function annotationOf(annotation: string, uid: string): string {
-  return `${annotation}.${uid}`;
-}
 
 /** Depends on the channel object alone, so that an entry of a foreign controller counts as much as our own. */
 export function planDelivery(channel: BackingChannel, entry: SubscriberEntry): Planned {
@@ -56,14 +44,16 @@ export function planDelivery(channel: BackingChannel, entry: SubscriberEntry): P
   if (urls.length === 0) return invalid('has neither subscriberUri nor replyUri');
   // An entry's delivery replaces the channel's as a whole (knative specs, control-plane.md).
   const delivery = entry.delivery ?? channel.spec?.delivery ?? DEFAULT_DELIVERY;
-  const deadLetterUrl = entry.delivery?.deadLetterSink?.uri ?? channel.status?.deadLetterSinkUri;
+  const deadLetter = deadLetterOf(channel, entry);
+  if (deadLetter === 'unresolved') return invalid('its dead-letter sink has no address yet');
+  const { deadLetterUrl } = deadLetter;
   const bad = [...urls, ...(deadLetterUrl === undefined ? [] : [deadLetterUrl])].find(
     (url) => !isHttpUrl(url),
   );
-  if (bad !== undefined) return invalid(`${JSON.stringify(bad)} is no http or https URL`);
+  if (bad !== undefined) return invalid(`${JSON.stringify(masked(bad))} is no http or https URL`);
   const waits = waitsOf(delivery);
   if (typeof waits === 'string') return invalid(waits);
-  const options = optionsOf(channel, group);
+  const options = groupOptions(channel.metadata.annotations ?? {}, group);
   if (typeof options === 'string') return invalid(options);
   return {
     kind: 'plan',
@@ -80,8 +70,28 @@ export function planDelivery(channel: BackingChannel, entry: SubscriberEntry): P
   };
 }
 
+/**
+ * The subscriber's own sink, else the channel's, even beside a delivery of its own (eventing subscription.go,
+ * resolveDeadLetterSink). One that is named but has no address yet is not none: events wait for it.
+ */
+function deadLetterOf(
+  { spec, status }: BackingChannel,
+  entry: SubscriberEntry,
+): { readonly deadLetterUrl: string | undefined } | 'unresolved' {
+  const own = entry.delivery?.deadLetterSink;
+  if (own !== undefined) return own.uri === undefined ? 'unresolved' : { deadLetterUrl: own.uri };
+  const shared = spec?.delivery?.deadLetterSink;
+  const deadLetterUrl = status?.deadLetterSinkUri ?? (shared?.ref === undefined ? shared?.uri : undefined);
+  return shared !== undefined && deadLetterUrl === undefined ? 'unresolved' : { deadLetterUrl };
+}
+
 function isHttpUrl(url: string): boolean {
   return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
+}
+
+/** Without user info: what is written about an object carries no secret. */
+function masked(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//');
 }
 
 type Waits = Pick<DeliveryPlan, 'backoff' | 'timeoutMs' | 'retryAfterMaxMs'>;
@@ -111,35 +121,4 @@ function waitsOf(delivery: DeliverySpec): Waits | string {
     timeoutMs: ms('timeout'),
     retryAfterMaxMs: ms('retryAfterMax'),
   };
-}
-
-/** What the channel's annotations say for all, and for this one subscriber. */
-function optionsOf({ metadata }: BackingChannel, uid: string): GroupOptions | string {
-  const { annotations = {} } = metadata;
-  const read = (name: string): string | undefined =>
-    annotations[annotationOf(name, uid)] ?? annotations[name];
-  const inFlightMax = positive(read(ANNOTATIONS.inFlightMax) ?? String(IN_FLIGHT));
-  if (inFlightMax === undefined)
-    return `annotation ${ANNOTATIONS.inFlightMax} has to be a whole number above 0`;
-  const bytes = read(ANNOTATIONS.backlogBytesMax);
-  const backlogBytesMax = bytes === undefined ? undefined : positive(bytes);
-  if (bytes !== undefined && backlogBytesMax === undefined) {
-    return `annotation ${ANNOTATIONS.backlogBytesMax} has to be a whole number above 0`;
-  }
-  const order = read(ANNOTATIONS.ordered) ?? 'unordered';
-  if (order !== 'ordered' && order !== 'unordered')
-    return `annotation ${ANNOTATIONS.ordered} is ordered or unordered`;
-  const start = startOf(read(ANNOTATIONS.start) ?? 'latest');
-  if (start === undefined) return `annotation ${ANNOTATIONS.start} is latest, earliest or an RFC 3339 time`;
-  return { start, inFlightMax, isOrdered: order === 'ordered', backlogBytesMax };
-}
-
-function startOf(text: string): Start | undefined {
-  if (text === 'latest' || text === 'earliest') return text;
-  const sinceMs = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(sinceMs) ? undefined : { sinceMs };
-}
-
-function positive(text: string): number | undefined {
-  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
 }

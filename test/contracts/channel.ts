@@ -146,6 +146,29 @@ export function channelContract(name: string, { clock, tick, open, reopen, relea
       await eventually(() => later.toSorted()).toEqual(['c', 'd']);
     });
 
+    it('C4 offers nothing while it may have no offer unanswered, and keeps what comes in for later', async () => {
+      const seen: string[] = [];
+      const settle: Consumer = async ({ event }) => (seen.push(idOf(event)), SETTLED);
+      await consume(settle);
+      await consume(settle, { inFlightMax: 0 });
+      await publish('a', 'b');
+      await eventually(async () => (await channel.backlog())[0]?.events).toBe(2);
+      expect(seen).toEqual([]);
+      await consume(settle);
+      await eventually(() => seen.toSorted()).toEqual(['a', 'b']);
+    });
+
+    it('C4 offers nothing while it may have none unanswered, and all of it afterwards', async () => {
+      const offered: string[] = [];
+      const settle: Consumer = async ({ event }) => (offered.push(idOf(event)), SETTLED);
+      await consume(settle, { inFlightMax: 0 });
+      await publish('a', 'b');
+      await eventually(async () => (await channel.backlog())[0]).toMatchObject({ events: 2, inFlight: 0 });
+      expect(offered).toEqual([]);
+      await consume(settle);
+      await eventually(() => offered).toEqual(['a', 'b']);
+    });
+
     it('C5 gives up what a forgotten group was owed, and says how much that was', async () => {
       const offered: string[] = [];
       await consume(async ({ event }) => (offered.push(idOf(event)), retryIn(50)));
@@ -171,6 +194,35 @@ export function channelContract(name: string, { clock, tick, open, reopen, relea
       await Promise.all([closing, channel.close()]);
       expect(steps).toEqual(['started', 'finished', 'closed']);
       await expect(channel.publish(anEvent())).rejects.toMatchObject({ code: 'CHANNEL_CLOSED' });
+    });
+
+    it('C6 aborts what has not answered after the grace time, and offers nothing more', async () => {
+      const offered: string[] = [];
+      await consume(
+        async ({ event }, signal) => {
+          offered.push(idOf(event));
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          return retryIn(0);
+        },
+        { inFlightMax: 1 },
+      );
+      await publish('hangs', 'waits');
+      await eventually(() => offered).toEqual(['hangs']);
+      let isClosed = false;
+      void channel.close().then(() => (isClosed = true));
+      await eventually(() => isClosed).toBe(true);
+      expect(offered).toEqual(['hangs']);
+    });
+
+    it('P6 refuses an event that would be more than a group may owe, and takes it once there is room', async () => {
+      const gate = Promise.withResolvers<Verdict>();
+      await consume(() => gate.promise, { backlogBytesMax: 150 });
+      await publish('first');
+      await eventually(async () => (await channel.backlog())[0]?.inFlight).toBe(1);
+      await expect(publish('second')).rejects.toMatchObject({ code: 'CHANNEL_FULL', retryable: true });
+      expect(await channel.backlog()).toMatchObject([{ events: 1 }]);
+      gate.resolve(SETTLED);
+      await eventually(() => publish('second').then(() => 'taken', String)).toBe('taken');
     });
 
     it('P3 offers the attributes and the bytes that were published, after a retry too', async () => {
@@ -218,7 +270,15 @@ export function channelContract(name: string, { clock, tick, open, reopen, relea
       expect(before?.bytes).toBeGreaterThanOrEqual(2 * anEvent().body.byteLength);
       expect(before?.oldestMs).toBeLessThanOrEqual(clock.nowMs());
       isUp = true;
-      const none = { events: 0, bytes: 0, inFlight: 0, retrying: 0, dead: 0, isDeadFull: false, oldestMs: undefined };
+      const none = {
+        events: 0,
+        bytes: 0,
+        inFlight: 0,
+        retrying: 0,
+        dead: 0,
+        isDeadFull: false,
+        oldestMs: undefined,
+      };
       await eventually(async () => (await channel.backlog())[0]).toMatchObject(none);
     });
 
@@ -245,6 +305,49 @@ export function channelContract(name: string, { clock, tick, open, reopen, relea
           'hangs deliver',
           'later deliver',
           'retried deliver',
+        ]);
+      },
+    );
+
+    it.runIf(reopen !== undefined)(
+      'P5 a restart keeps the order of each partition key, retries and their attempts included',
+      async () => {
+        await consume(async ({ event }) => (idOf(event) === 'b1' ? SETTLED : retryIn(30)), {
+          isOrdered: true,
+        });
+        for (const id of ['a1', 'b1', 'a2', 'b2', 'a3'])
+          await channel.publish(anEvent(id, { partitionkey: id.slice(0, 1) }));
+        await eventually(async () => (await channel.backlog())[0]).toMatchObject({ events: 4, retrying: 2 });
+        channel = (await reopen?.(channel)) ?? channel;
+        await channel.publish(anEvent('a4', { partitionkey: 'a' }));
+        const settled: string[] = [];
+        await consume(
+          async ({ event, attempt }) => {
+            if (idOf(event) === 'a1' && attempt < 4) return retryIn(20);
+            settled.push(idOf(event));
+            return SETTLED;
+          },
+          { isOrdered: true },
+        );
+        await eventually(() => settled.length).toBe(5);
+        expect(settled.filter((id) => id.startsWith('a'))).toEqual(['a1', 'a2', 'a3', 'a4']);
+        expect(settled).toContain('b2');
+      },
+    );
+
+    it.runIf(reopen !== undefined)(
+      'P2 a restart keeps dead letters, and what is owed to a group that does not consume',
+      async () => {
+        await consume(async ({ event }) => (idOf(event) === 'gone' ? DEAD : retryIn(0)));
+        await publish('gone', 'kept');
+        await eventually(async () => (await channel.backlog())[0]).toMatchObject({ events: 1, dead: 1 });
+        channel = (await reopen?.(channel)) ?? channel;
+        await publish('later');
+        expect(await channel.backlog()).toMatchObject([{ group: 'audit', events: 2, inFlight: 0, dead: 1 }]);
+        expect(await channel.forget('audit')).toBe(2);
+        expect(await channel.backlog()).toEqual([]);
+        expect(await channel.deadLetters({ limit: 10, group: 'audit' })).toMatchObject([
+          { failure: FAILURE },
         ]);
       },
     );

@@ -1,387 +1,234 @@
-import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DeliverySpec, SubscriberEntry } from '../../src/apis/duck.ts';
-import { systemClock } from '../../src/base/clock.ts';
-import { MemoryChannel } from '../../src/channels/memory/memory-channel.ts';
-import { Dispatcher } from '../../src/dispatcher/dispatcher.ts';
-import { createOutbound } from '../../src/http/outbound.ts';
-import { planDelivery } from '../../src/subscriptions/delivery-plan.ts';
-import { onSignal, type Signals } from '../../src/telemetry/signals.ts';
+import type { BackingChannel, DeliverySpec } from '../../src/apis/duck.ts';
+import type { Channel } from '../../src/channels/channel.ts';
+import { ANNOTATIONS } from '../../src/subscriptions/annotations.ts';
 import { anEvent } from '../kit/events.ts';
-import { brokenSubscriber, refusedUrl, subscriber, type Subscriber } from '../kit/subscribers.ts';
+import { DeliveryWorld, KEY, OBJECT, QUICK } from '../kit/delivery.ts';
+import { brokenSubscriber } from '../kit/subscribers.ts';
 
-const KEY = 'InMemoryChannel/demo/orders';
-const OBJECT = { apiVersion: 'v1', kind: 'InMemoryChannel', metadata: { namespace: 'demo', name: 'orders' } };
-const QUICK: DeliverySpec = { retry: 2, backoffPolicy: 'linear', backoffDelay: 'PT0.01S', timeout: 'PT0.3S' };
-
-let channel: MemoryChannel;
-let dispatcher: Dispatcher;
-let attempts: Signals['dispatcher.attempted'][];
-let replies: Signals['reply.sent'][];
-let release: (() => void)[];
-
+let world: DeliveryWorld;
 beforeEach(() => {
-  channel = new MemoryChannel({
-    clock: systemClock,
-    owedMax: 1000,
-    owedBytesMax: 1e9,
-    deadLettersMax: 10,
-    graceMs: 100,
-  });
-  const outbound = createOutbound({ route: () => undefined });
-  dispatcher = new Dispatcher({ outbound, clock: systemClock, replyBytesMax: 100_000 });
-  attempts = [];
-  replies = [];
-  release = [
-    onSignal('dispatcher.attempted', (signal) => attempts.push(signal)),
-    onSignal('reply.sent', (signal) => replies.push(signal)),
-    () => void outbound.destroy(),
-  ];
+  world = new DeliveryWorld();
 });
-afterEach(async () => {
-  await channel.close();
-  for (const each of release) each();
-});
-
-function opened(one: Subscriber): Subscriber {
-  release.push(() => one.close());
-  return one;
-}
-
-const answering = async (...codes: number[]): Promise<Subscriber> =>
-  opened(
-    await subscriber((response, _, count) =>
-      response.writeHead(codes[count - 1] ?? codes.at(-1) ?? 204).end('why\n'),
-    ),
-  );
-
-async function serve(...entries: Omit<SubscriberEntry, 'uid'>[]): Promise<readonly unknown[]> {
-  const plans = entries.map((entry, i) => planDelivery(OBJECT, { uid: `u-${i}`, delivery: QUICK, ...entry }));
-  return dispatcher.serve(
-    KEY,
-    channel,
-    plans.filter((plan) => plan.kind === 'plan'),
-  );
-}
-
-const letters = () => channel.deadLetters({ limit: 10 });
-
-describe('an event', () => {
-  it('is POSTed in binary mode, its bytes unchanged, with the headers that Knative promises', async () => {
-    const mailer = await answering(204);
-    await serve({ subscriberUri: `${mailer.url}hook?x=1` });
-    await channel.publish({
-      ...anEvent('e-1', { traceparent: '00-1-2-01' }),
-      headers: new Map([['x-request-id', 'r']]),
-    });
-    await expect.poll(() => mailer.requests).toHaveLength(1);
-    expect(mailer.requests[0]).toMatchObject({
-      method: 'POST',
-      url: '/hook?x=1',
-      headers: {
-        'ce-id': 'e-1',
-        'ce-specversion': '1.0',
-        'content-type': 'application/json',
-        prefer: 'reply',
-        'kn-namespace': 'demo',
-        traceparent: '00-1-2-01',
-        'x-request-id': 'r',
-      },
-    });
-    expect(mailer.requests[0]?.body.toString()).toBe('{"total":12345678901234567890}');
-  });
-
-  it('is POSTed in structured mode when the subscription says json', async () => {
-    const mailer = await answering(204);
-    await serve({ subscriberUri: mailer.url, delivery: { ...QUICK, format: 'json' } });
-    await channel.publish(anEvent());
-    await expect.poll(() => mailer.requests).toHaveLength(1);
-    expect(mailer.requests[0]?.headers['content-type']).toBe('application/cloudevents+json; charset=utf-8');
-    expect(mailer.requests[0]?.body.toString()).toContain('"data":{"total":12345678901234567890}');
-  });
-});
-
-describe('retries', () => {
-  it.each([500, 503, 404, 408, 409, 429])(
-    '%d is tried again, as often as asked, then dead-lettered',
-    async (code) => {
-      const mailer = await answering(code);
-      await serve({ subscriberUri: mailer.url });
-      await channel.publish(anEvent());
-      await expect.poll(letters).toHaveLength(1);
-      expect(mailer.requests).toHaveLength(3);
-      expect((await letters())[0]?.failure).toMatchObject({
-        code,
-        dest: mailer.url,
-        data: Buffer.from('why\n').toString('base64'),
-      });
-    },
-  );
-
-  it.each([400, 401, 403, 410, 422])('%d is not tried again', async (code) => {
-    const mailer = await answering(code);
-    await serve({ subscriberUri: mailer.url });
-    await channel.publish(anEvent());
-    await expect.poll(letters).toHaveLength(1);
-    expect(mailer.requests).toHaveLength(1);
-  });
-
-  it('follows no redirect, and says so', async () => {
-    const elsewhere = await answering(204);
-    const mailer = opened(
-      await subscriber((response) => response.writeHead(302, { location: elsewhere.url }).end()),
-    );
-    await serve({ subscriberUri: mailer.url });
-    await channel.publish(anEvent());
-    await expect.poll(letters).toHaveLength(1);
-    expect((await letters())[0]?.failure.reason).toContain('answered 302; redirects are not followed');
-    expect(elsewhere.requests).toEqual([]);
-  });
-
-  it('waits as long as Retry-After asks, when that is longer than the back-off', async () => {
-    const mailer = opened(
-      await subscriber((response, _, count) =>
-        response.writeHead(count === 1 ? 429 : 204, { 'retry-after': '1' }).end(),
-      ),
-    );
-    await serve({ subscriberUri: mailer.url });
-    await channel.publish(anEvent());
-    await expect.poll(() => attempts, { timeout: 5000 }).toHaveLength(2);
-    const [first, second] = attempts;
-    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(1000);
-  });
-
-  it('caps Retry-After by retryAfterMax', async () => {
-    const mailer = opened(
-      await subscriber((response, _, count) =>
-        response.writeHead(count === 1 ? 503 : 204, { 'retry-after': '3600' }).end(),
-      ),
-    );
-    await serve({ subscriberUri: mailer.url, delivery: { ...QUICK, retryAfterMax: 'PT0.05S' } });
-    await channel.publish(anEvent());
-    await expect.poll(() => mailer.requests).toHaveLength(2);
-  });
-});
-
-/** Ways to break, each with the reason that its trace must give. */
-const ZOO: readonly (readonly [string, () => Promise<Subscriber | string>, RegExp])[] = [
-  ['nobody listens', refusedUrl, /^connection refused$/],
-  [
-    'it resets',
-    () => brokenSubscriber((socket) => socket.on('data', () => socket.resetAndDestroy())),
-    /reset|closed/,
-  ],
-  [
-    'it closes without a word',
-    () => brokenSubscriber((socket) => socket.on('data', () => socket.end())),
-    /closed/,
-  ],
-  [
-    'it answers garbage',
-    () => brokenSubscriber((socket) => socket.on('data', () => socket.end('garbage\r\n\r\n'))),
-    /Expected HTTP/,
-  ],
-  ['it hangs', () => brokenSubscriber(() => undefined), /^no answer within 300 ms$/],
-  [
-    'it dribbles its headers',
-    () => brokenSubscriber((socket) => dribble(socket, 'x: y\r\n', 'HTTP/1.1 200 OK\r\n')),
-    /^no answer within 300 ms$/,
-  ],
-  [
-    'it dribbles its body',
-    () => brokenSubscriber((socket) => dribble(socket, '', 'HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n')),
-    /^no whole answer \(200\) within 300 ms$/,
-  ],
-  [
-    'its answer is cut short',
-    () =>
-      brokenSubscriber((socket) =>
-        socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nshort')),
-      ),
-    /^the answer \(200\) was cut short: /,
-  ],
-];
-
-function dribble(socket: Socket, text: string, first = ''): void {
-  socket.write(first);
-  const timer = setInterval(() => socket.write(text || 'x'), 40);
-  socket.on('close', () => clearInterval(timer));
-}
-
-describe('a broken subscriber', () => {
-  it.each(ZOO)('%s: every attempt ends with that reason', async (_, open, reason) => {
-    const broken = await open();
-    const subscriberUri = typeof broken === 'string' ? broken : opened(broken).url;
-    await serve({ subscriberUri, delivery: { ...QUICK, retry: 1 } });
-    await channel.publish(anEvent());
-    await expect.poll(letters, { timeout: 5000 }).toHaveLength(1);
-    expect(attempts).toHaveLength(2);
-    for (const attempt of attempts) expect(attempt.reason).toMatch(reason);
-    expect((await letters())[0]?.failure.code).toBe(500);
-  });
-
-  it('whose answer has no end is cut, and the event counts as delivered', async () => {
-    const endless = opened(await subscriber((response) => pour(response)));
-    await serve({ subscriberUri: endless.url, delivery: { ...QUICK, timeout: 'PT5S' } });
-    await channel.publish(anEvent());
-    await expect.poll(() => attempts).toHaveLength(1);
-    expect(attempts[0]).toMatchObject({
-      outcome: 'delivered',
-      code: 200,
-      reason: expect.stringContaining('was cut'),
-    });
-  });
-
-  it('that hangs delays no other subscriber, and no other event (P7)', async () => {
-    const hanging = opened(await brokenSubscriber(() => undefined));
-    const mailer = await answering(204);
-    await serve(
-      { subscriberUri: hanging.url, delivery: { timeout: 'PT30S' } },
-      { subscriberUri: mailer.url },
-    );
-    for (let i = 0; i < 20; i += 1) await channel.publish(anEvent(`e-${i}`));
-    await expect.poll(() => mailer.requests).toHaveLength(20);
-  });
-});
-
-function pour(response: ServerResponse): void {
-  const chunk = Buffer.alloc(65_536);
-  response.writeHead(200);
-  const more = (): void => {
-    while (!response.destroyed && response.write(chunk));
-  };
-  response.on('drain', more);
-  more();
-}
+afterEach(() => world.close());
 
 const REPLY = { 'ce-specversion': '1.0', 'ce-id': 'r-1', 'ce-source': '/mailer', 'ce-type': 'mail.sent' };
+/** The second attempt comes soon enough for a test, and late enough to change the plan before it. */
+const SLOW: DeliverySpec = { ...QUICK, retry: 5, backoffPolicy: 'exponential', backoffDelay: 'PT0.3S' };
 
-describe('a reply (design decision 10)', () => {
-  it.each([200, 202])('in a %d answer goes to the reply destination, once', async (code) => {
-    const answers = await answering(202);
-    const mailer = opened(
-      await subscriber((response) =>
-        response.writeHead(code, { ...REPLY, 'content-type': 'application/json' }).end('{"n":1.0}'),
+const annotated = (annotations: Record<string, string>): BackingChannel => ({
+  ...OBJECT,
+  metadata: { ...OBJECT.metadata, annotations },
+});
+const publish = (...ids: string[]) => Promise.all(ids.map((id) => world.channel.publish(anEvent(id))));
+
+describe('serving a channel', () => {
+  it('delivers by the newest plan, what is in retry too', async () => {
+    const [first, second] = [await world.answering(503), await world.answering(204)];
+    await world.serve({ subscriberUri: first.url, delivery: SLOW });
+    await publish('a');
+    await expect.poll(() => world.attempts).toHaveLength(1);
+    await world.serve({ subscriberUri: second.url, delivery: SLOW });
+    await publish('b');
+    await expect.poll(() => second.requests.map(({ headers }) => headers['ce-id'])).toEqual(['b', 'a']);
+    expect(first.requests).toHaveLength(1);
+  });
+
+  it('consumes anew only what has changed', async () => {
+    const consumed: string[] = [];
+    const counting: Channel = {
+      lost: world.channel.lost,
+      publish: (event) => world.channel.publish(event),
+      consume: (group, options, consumer) => (
+        consumed.push(group),
+        world.channel.consume(group, options, consumer)
+      ),
+      forget: (group) => world.channel.forget(group),
+      backlog: () => world.channel.backlog(),
+      close: () => world.channel.close(),
+    };
+    const plan = (group: string, replyUrl?: string) => ({ ...PLAN, group, replyUrl });
+    await world.dispatcher.serve(KEY, counting, [plan('a'), plan('b')]);
+    await world.dispatcher.serve(KEY, counting, [plan('a'), plan('b', 'http://x.test/'), plan('c')]);
+    expect(consumed).toEqual(['a', 'b', 'b', 'c']);
+    world.dispatcher.leave(KEY); // as when the channel was reopened
+    await world.dispatcher.serve(KEY, counting, [plan('a')]);
+    expect(consumed.slice(4)).toEqual(['a']);
+  });
+
+  it('takes overlapping calls one after the other, so that the last one wins (S2)', async () => {
+    const mailers = await Promise.all([1, 2, 3].map(() => world.answering(204)));
+    await Promise.all(mailers.map(({ url }) => world.serve({ subscriberUri: url })));
+    await publish('a');
+    await expect.poll(() => world.owed()).toBe(0);
+    expect(mailers.map(({ requests }) => requests.length)).toEqual([0, 0, 1]);
+  });
+
+  it('says with which subscriber it cannot, and why, and serves the others (S3)', async () => {
+    const mailer = await world.answering(204);
+    const served = await world.serve({}, { subscriberUri: mailer.url });
+    expect(served).toEqual([
+      { kind: 'waiting', group: 'u-0', reason: expect.stringContaining('has neither subscriberUri') },
+      { kind: 'serving', group: 'u-1' },
+    ]);
+    await publish('a');
+    await expect.poll(() => mailer.requests).toHaveLength(1);
+  });
+
+  it('says so when the channel does not take a subscriber, and tries again on the next call', async () => {
+    const closed = new DeliveryWorld();
+    await closed.close();
+    const refusing: Channel = {
+      lost: closed.channel.lost,
+      publish: (event) => closed.channel.publish(event),
+      consume: () => Promise.reject(new Error('the channel is closed')),
+      forget: () => Promise.resolve(0),
+      backlog: () => Promise.resolve([]),
+      close: () => Promise.resolve(),
+    };
+    const waiting = [{ kind: 'waiting', group: 'u-9', reason: 'the channel is closed' }];
+    const plan = { ...PLAN, group: 'u-9' };
+    expect(await world.dispatcher.serve(KEY, refusing, [plan])).toEqual(waiting);
+    expect(await world.dispatcher.serve(KEY, refusing, [plan])).toEqual(waiting);
+  });
+});
+
+const BUSY = { kind: 'retry', reason: 'busy', code: 503 } as const;
+const PLAN = {
+  kind: 'plan',
+  name: 'audit',
+  namespace: 'demo',
+  subscriberUrl: 'http://mailer.test/',
+  replyUrl: undefined,
+  deadLetterUrl: undefined,
+  retriesMax: 0,
+  backoff: { policy: 'linear', delayMs: 0 },
+  timeoutMs: 1000,
+  retryAfterMaxMs: 0,
+  format: 'binary',
+  options: { start: 'latest', inFlightMax: 1, isOrdered: false },
+} as const;
+
+describe('a subscriber whose plan is gone or invalid (S1)', () => {
+  it('is offered nothing more; what it is owed waits, and comes with its next plan', async () => {
+    const mailer = await world.answering(204);
+    await world.serve({ subscriberUri: mailer.url });
+    const broken = annotated({ [ANNOTATIONS.inFlightMax]: 'many' });
+    expect(await world.serveOn(broken, { subscriberUri: mailer.url })).toMatchObject([{ kind: 'waiting' }]);
+    await publish('a', 'b');
+    expect(await world.owed()).toBe(2);
+    expect(mailer.requests).toEqual([]);
+    await world.serve({ subscriberUri: mailer.url });
+    await expect.poll(() => world.owed()).toBe(0);
+    expect(mailer.requests).toHaveLength(2);
+  });
+
+  it('loses what it is owed by forget() alone, which says how much that was (C5)', async () => {
+    const mailer = await world.answering(204);
+    await world.serve({ subscriberUri: mailer.url });
+    const gone = [{ kind: 'gone', group: 'u-0', name: 'u-0' }];
+    expect(await world.serve()).toEqual(gone);
+    await publish('a', 'b');
+    expect(await world.serve()).toEqual(gone); // until it is forgotten
+    expect(await world.dispatcher.forget(KEY, 'u-0')).toBe(2);
+    expect(await world.serve()).toEqual([]);
+    expect(mailer.requests).toEqual([]);
+  });
+
+  it('is named when its plan went while nobody served the channel, as after a restart', async () => {
+    await world.channel.consume('u-8', PLAN.options, async () => ({ ...BUSY, dueMs: Date.now() + 60_000 }));
+    await publish('a');
+    const served = [{ kind: 'gone', group: 'u-8', name: 'u-8' }];
+    expect(await world.serve()).toEqual(served);
+    expect(await world.dispatcher.forget(KEY, 'u-8')).toBe(1);
+    expect(await world.serve()).toEqual([]);
+  });
+
+  it('cannot be forgotten on a channel that is not served: that is no zero', async () => {
+    await expect(world.dispatcher.forget('LogChannel/demo/other', 'u-0')).rejects.toMatchObject({
+      code: 'CHANNEL_NOT_SERVED',
+    });
+  });
+});
+
+describe('a destination that the subscription no longer names (D6)', () => {
+  it('gets no reply, and nobody else gets it: it is dropped with the reason', async () => {
+    const answers = await world.answering(503);
+    const mailer = await world.answeringWith(200, REPLY);
+    await world.serve({ subscriberUri: mailer.url, replyUri: answers.url, delivery: SLOW });
+    await publish('a');
+    await expect.poll(() => answers.requests).toHaveLength(1);
+    await world.serve({ subscriberUri: mailer.url, delivery: SLOW });
+    const dropped = { id: 'r-1', dropped: 'the subscription names no reply destination' };
+    await expect.poll(() => world.replies).toMatchObject([dropped]);
+    await expect.poll(() => world.owed()).toBe(0);
+    expect(mailer.requests).toHaveLength(1);
+  });
+
+  it('gets no dead letter, and nobody else gets it: it is kept in the store', async () => {
+    const [dead, mailer] = [await world.answering(503), await world.answering(400)];
+    const delivery = { ...SLOW, deadLetterSink: { uri: dead.url } };
+    await world.serve({ subscriberUri: mailer.url, delivery });
+    await publish('a');
+    await expect.poll(() => dead.requests).toHaveLength(1);
+    await world.serve({ subscriberUri: mailer.url, delivery: SLOW });
+    await expect.poll(() => world.letters()).toMatchObject([{ failure: { dest: mailer.url, code: 400 } }]);
+    expect(mailer.requests).toHaveLength(1);
+  });
+});
+
+describe('stopping (C6, D7)', () => {
+  it('cuts what does not end in time; its event stays owed, even on its last attempt', async () => {
+    const hanging = world.with(await brokenSubscriber(() => undefined));
+    await world.serve({ subscriberUri: hanging.url, delivery: { retry: 0, timeout: 'PT30S' } });
+    await publish('a');
+    await expect.poll(async () => (await world.channel.backlog())[0]?.inFlight).toBe(1);
+    await world.channel.close();
+    expect(world.attempts).toMatchObject([
+      { next: 'retry', code: 0, reason: 'stopped before there was an answer' },
+    ]);
+    expect(await world.owed()).toBe(1);
+    expect(await world.letters()).toEqual([]);
+  });
+
+  it('waits for the answer to what is under way, and begins nothing new', async () => {
+    const patient = new DeliveryWorld({ graceMs: 5000 });
+    let answer: (() => void) | undefined;
+    const slow = patient.with(
+      await brokenSubscriber((socket) =>
+        socket.on('data', () => {
+          answer = () => socket.write('HTTP/1.1 204 No Content\r\n\r\n');
+        }),
       ),
     );
-    await serve({ subscriberUri: mailer.url, replyUri: answers.url });
-    await channel.publish(anEvent());
-    await expect.poll(() => replies).toMatchObject([{ id: 'r-1', inReplyTo: 'e-1', url: answers.url }]);
-    expect(answers.requests[0]?.body.toString()).toBe('{"n":1.0}');
-    expect(answers.requests[0]?.headers['prefer']).toBeUndefined();
-    expect(mailer.requests).toHaveLength(1);
-  });
-
-  it('that its destination refuses is retried by itself; the subscriber is not called again', async () => {
-    const answers = await answering(503, 503, 202);
-    const mailer = opened(await subscriber((response) => response.writeHead(200, REPLY).end()));
-    await serve({ subscriberUri: mailer.url, replyUri: answers.url });
-    await channel.publish(anEvent());
-    await expect.poll(() => answers.requests).toHaveLength(3);
-    await expect.poll(async () => (await channel.backlog())[0]?.events).toBe(0);
-    expect(mailer.requests).toHaveLength(1);
-  });
-
-  it('that cannot be sent at all makes the original event the dead letter, naming the destination', async () => {
-    const answers = await answering(400);
-    const mailer = opened(await subscriber((response) => response.writeHead(200, REPLY).end()));
-    await serve({ subscriberUri: mailer.url, replyUri: answers.url });
-    await channel.publish(anEvent());
-    await expect.poll(letters).toHaveLength(1);
-    const [letter] = await letters();
-    expect(letter?.event.attributes.get('id')).toBe('e-1');
-    expect(letter?.failure).toMatchObject({ dest: answers.url, code: 400 });
-    expect(mailer.requests).toHaveLength(1);
-  });
-
-  it.each([
-    ['has no CloudEvent headers', {}, 'hello', 'the answer has a body, but no CloudEvent headers'],
-    ['is malformed', { ...REPLY, 'ce-id': '' }, '', 'the answer is no valid CloudEvent: ce-id: required'],
-    [
-      'is broken JSON',
-      { 'content-type': 'application/cloudevents+json' },
-      '{',
-      'no valid CloudEvent: body: not JSON',
-    ],
-  ])('that %s settles the event, and says why it was dropped', async (_, headers, body, reason) => {
-    const mailer = opened(await subscriber((response) => response.writeHead(200, headers).end(body)));
-    await serve({ subscriberUri: mailer.url, replyUri: mailer.url });
-    await channel.publish(anEvent());
-    await expect.poll(() => replies).toMatchObject([{ dropped: expect.stringContaining(reason) }]);
-    await expect.poll(async () => (await channel.backlog())[0]?.events).toBe(0);
-    expect(mailer.requests).toHaveLength(1);
-  });
-
-  it('without a reply destination is dropped with that reason', async () => {
-    const mailer = opened(await subscriber((response) => response.writeHead(200, REPLY).end()));
-    await serve({ subscriberUri: mailer.url });
-    await channel.publish(anEvent());
-    await expect
-      .poll(() => replies)
-      .toMatchObject([{ dropped: 'the subscription names no reply destination' }]);
+    const one = annotated({ [ANNOTATIONS.inFlightMax]: '1' });
+    await patient.serveOn(one, { subscriberUri: slow.url, delivery: { timeout: 'PT30S' } });
+    await patient.channel.publish(anEvent('a'));
+    await patient.channel.publish(anEvent('b'));
+    await expect.poll(() => answer).toBeDefined();
+    const closing = patient.channel.close();
+    answer?.();
+    await closing;
+    expect(patient.attempts).toMatchObject([{ id: 'a', next: 'settled' }]);
+    expect(await patient.owed()).toBe(1);
+    await patient.close();
   });
 });
 
-describe('a dead-letter sink', () => {
-  const sink = (uri: string): DeliverySpec => ({ ...QUICK, retry: 0, deadLetterSink: { uri } });
-
-  it('gets the original event with destination, code and data', async () => {
-    const dead = await answering(202);
-    const mailer = await answering(422);
-    await serve({ subscriberUri: mailer.url, delivery: sink(dead.url) });
-    await channel.publish(anEvent());
-    await expect.poll(() => dead.requests).toHaveLength(1);
-    expect(dead.requests[0]).toMatchObject({
-      headers: {
-        'ce-id': 'e-1',
-        'ce-knativeerrordest': mailer.url,
-        'ce-knativeerrorcode': '422',
-        'ce-knativeerrordata': Buffer.from('why\n').toString('base64'),
-      },
-      body: Buffer.from(anEvent().body),
-    });
-    expect(await letters()).toEqual([]);
+describe('what is under way for a subscription', () => {
+  it('is bounded by its annotation', async () => {
+    let [open, most] = [0, 0];
+    const mailer = world.with(
+      await brokenSubscriber((socket) =>
+        socket.on('data', () => {
+          most = Math.max(most, (open += 1));
+          setTimeout(() => ((open -= 1), socket.write('HTTP/1.1 204 No Content\r\n\r\n')), 5);
+        }),
+      ),
+    );
+    await world.serveOn(annotated({ [ANNOTATIONS.inFlightMax]: '3' }), { subscriberUri: mailer.url });
+    await publish(...Array.from({ length: 30 }, (_, i) => `e-${i}`));
+    await expect.poll(() => world.owed()).toBe(0);
+    expect(most).toBe(3);
   });
-
-  it('that fails too leaves the event in the dead-letter store, with both reasons', async () => {
-    const [dead, mailer] = [await answering(500), await answering(422)];
-    await serve({ subscriberUri: mailer.url, delivery: sink(dead.url) });
-    await channel.publish(anEvent());
-    await expect.poll(letters).toHaveLength(1);
-    const reason = (await letters())[0]?.failure.reason;
-    expect(reason).toContain('answered 422');
-    expect(reason).toContain(`its dead-letter sink ${dead.url}: answered 500`);
-  });
-});
-
-describe('plans', () => {
-  it('that change take effect, and one that is gone is forgotten with its backlog', async () => {
-    const [first, second] = [await answering(503), await answering(204)];
-    const slow = { ...QUICK, retry: 50, backoffDelay: 'PT10S', backoffPolicy: 'exponential' } as const;
-    await serve({ subscriberUri: first.url, delivery: slow });
-    await channel.publish(anEvent('a'));
-    await expect.poll(() => first.requests).toHaveLength(1);
-    await serve({ subscriberUri: second.url, delivery: slow });
-    await channel.publish(anEvent('b'));
-    await expect.poll(() => second.requests).toHaveLength(1);
-    expect(await serve()).toMatchObject([{ group: 'u-0', events: 1 }]);
-  });
-
-  it('a plan without a subscriber sends the event itself to the reply destination', async () => {
-    const answers = await answering(202);
-    await serve({ replyUri: answers.url });
-    await channel.publish(anEvent());
-    await expect.poll(() => answers.requests).toHaveLength(1);
-    expect(answers.requests[0]?.headers['ce-id']).toBe('e-1');
-  });
-});
-
-it('an address of a metadata service is never connected to', async () => {
-  await serve({ subscriberUri: 'http://169.254.169.254/latest', delivery: { ...QUICK, retry: 0 } });
-  await channel.publish(anEvent());
-  await expect.poll(letters).toHaveLength(1);
-  expect((await letters())[0]?.failure.reason).toContain(
-    '169.254.169.254 is link-local, multicast or a metadata address',
-  );
 });

@@ -1,7 +1,7 @@
+import type { Failure } from '../../channels/channel.ts';
 import { writeBinary } from '../../events/binary.ts';
 import type { CloudEvent } from '../../events/event.ts';
 import { STRUCTURED_TYPE, writeStructured } from '../../events/structured.ts';
-import type { Failure } from '../../channels/channel.ts';
 
 export type Message = { readonly headers: string[]; readonly body: Uint8Array };
 
@@ -10,8 +10,8 @@ export function messageFor(event: CloudEvent, format: 'json' | 'binary', namespa
   const headers =
     format === 'binary' ? writeBinary(event) : ['content-type', STRUCTURED_TYPE, ...passed(event)];
   const trace = event.attributes.get('traceparent');
-  if (trace !== undefined) headers.push('traceparent', trace);
-  headers.push('kn-namespace', namespace);
+  if (trace !== undefined && isHeaderValue(trace)) headers.push('traceparent', trace);
+  headers.push('kn-namespace', namespace, 'user-agent', 'millrace');
   return { headers, body: format === 'binary' ? event.body : writeStructured(event) };
 }
 
@@ -26,4 +26,9 @@ export function deadLetterOf(event: CloudEvent, { dest, code, data }: Failure): 
 
 function passed({ headers }: CloudEvent): string[] {
   return headers === undefined ? [] : [...headers].flat();
+}
+
+/** As a header a value stands unencoded; an extension may hold what no header can. */
+function isHeaderValue(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
 }

@@ -1,6 +1,6 @@
 import type { BackingChannel, SubscriberEntry } from '../../apis/duck.ts';
 import type { Resource } from '../../apis/resource.ts';
-import { annotationOf, ANNOTATIONS } from '../delivery-plan.ts';
+import { annotationOf, ANNOTATIONS } from '../annotations.ts';
 
 /** The channel with this entry in its place, and the entries of others as they were. */
 export function withSubscriber(channel: BackingChannel, entry: SubscriberEntry): BackingChannel {

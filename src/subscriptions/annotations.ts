@@ -1,0 +1,83 @@
+import type { GroupOptions, Start } from '../channels/channel.ts';
+
+/** Knobs that Knative's `delivery` has no field for (contract: Defaults and knobs). */
+export const ANNOTATIONS = {
+  ordered: 'kafka.eventing.knative.dev/delivery.order',
+  inFlightMax: 'delivery.millrace.dev/max-in-flight',
+  backlogBytesMax: 'delivery.millrace.dev/max-backlog-bytes',
+  start: 'delivery.millrace.dev/start',
+} as const;
+
+type Annotations = Readonly<Record<string, string>>;
+
+const IN_FLIGHT_MAX = 100;
+
+/**
+ * Where an annotation of one Subscription stands on its backing channel: `<annotation>.<uid>`, beside those that are
+ * meant for every subscriber. A subscriber entry has no annotations of its own, and a plan depends on the channel alone.
+ */
+export function annotationOf(annotation: string, uid: string): string {
+  return `${annotation}.${uid}`;
+}
+
+/** How the channel serves one subscriber: by the annotations meant for it, else by those meant for all; or what is wrong. */
+export function groupOptions(annotations: Annotations, uid: string): GroupOptions | string {
+  const inFlightMax = read(annotations, uid, ANNOTATIONS.inFlightMax, positive, 'a whole number above 0');
+  const bytes = read(annotations, uid, ANNOTATIONS.backlogBytesMax, positive, 'a whole number above 0');
+  const isOrdered = read(annotations, uid, ANNOTATIONS.ordered, order, '"ordered" or "unordered"');
+  const start = read(
+    annotations,
+    uid,
+    ANNOTATIONS.start,
+    startOf,
+    '"latest", "earliest" or an RFC 3339 time',
+  );
+  const fault = [inFlightMax, bytes, isOrdered, start].find(isFault);
+  if (fault !== undefined) return fault.fault;
+  return {
+    start: valueOf(start) ?? 'latest',
+    inFlightMax: valueOf(inFlightMax) ?? IN_FLIGHT_MAX,
+    isOrdered: valueOf(isOrdered) ?? false,
+    backlogBytesMax: valueOf(bytes),
+  };
+}
+
+type Fault = { readonly fault: string };
+type Read<T> = { readonly value: T | undefined } | Fault;
+
+function read<T>(
+  annotations: Annotations,
+  uid: string,
+  name: string,
+  parse: (text: string) => T | undefined,
+  expected: string,
+): Read<T> {
+  const own = annotationOf(name, uid);
+  const key = annotations[own] === undefined ? name : own;
+  const text = annotations[key];
+  if (text === undefined) return { value: undefined };
+  const value = parse(text);
+  if (value === undefined)
+    return { fault: `annotation ${key} has to be ${expected}, not ${JSON.stringify(text)}` };
+  return { value };
+}
+
+const isFault = (each: Read<unknown>): each is Fault => 'fault' in each;
+const valueOf = <T>(each: Read<T>): T | undefined => ('value' in each ? each.value : undefined);
+
+function positive(text: string): number | undefined {
+  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
+}
+
+function order(text: string): boolean | undefined {
+  return text === 'ordered' ? true : text === 'unordered' ? false : undefined;
+}
+
+function startOf(text: string): Start | undefined {
+  if (text === 'latest' || text === 'earliest') return text;
+  const sinceMs = RFC_3339.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(sinceMs) ? undefined : { sinceMs };
+}
+
+/** With its offset: a time without one would mean another moment on each machine. */
+const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
