@@ -1,10 +1,11 @@
 import type { AdmissionContext, KindDefinition } from '../../apis/kind.ts';
 import { denialText } from '../../apis/field-error.ts';
 import { labelFault, subdomainFault } from '../../apis/names.ts';
-import type { Resource } from '../../apis/resource.ts';
+import type { ObjectMeta, Resource } from '../../apis/resource.ts';
 import { jsonSchemaOf, type JsonSchema } from '../../apis/schema.ts';
-import { pruned, shapeFaults } from '../../apis/shape.ts';
+import { pruned, shapeFaults, type ShapeFault } from '../../apis/shape.ts';
 import { ApiError, invalid, type Cause } from './api-error.ts';
+import { METADATA_SCHEMA } from './metadata-schema.ts';
 
 const schemas = new WeakMap<KindDefinition, JsonSchema>();
 
@@ -21,11 +22,13 @@ const ANNOTATIONS_BYTES_MAX = 256 * 1024;
 
 /** Takes an object in: without what its schema does not know, with its defaults, and valid; or throws an ApiError (S5). */
 export function admit(kind: KindDefinition, object: Resource, context: AdmissionContext): Resource {
-  const { apiVersion, kind: kindName, metadata, ...members } = object;
+  const { apiVersion, kind: kindName, metadata: given, ...members } = object;
+  const metadata = pruned(METADATA_SCHEMA, given) as ObjectMeta; // once the next line has passed it
+  refuse(kind, given.name, causesOf(shapeFaults(METADATA_SCHEMA, metadata, 'metadata')));
   const known = pruned(schemaOfKind(kind), members) as Record<string, unknown>;
   const shaped: Resource = { apiVersion, kind: kindName, metadata, ...known };
   refuse(kind, metadata.name, metadataCauses(kind, shaped));
-  refuse(kind, metadata.name, shapeCauses(kind, known));
+  refuse(kind, metadata.name, causesOf(shapeFaults(schemaOfKind(kind), known)));
   const complete = kind.setDefaults(shaped, context);
   const errors = kind.validate(complete, context);
   if (errors.length === 0) return complete;
@@ -41,13 +44,13 @@ function refuse(kind: KindDefinition, name: string, causes: readonly Cause[]): v
   if (causes.length > 0) throw invalid(kind, name, causes);
 }
 
-function shapeCauses(kind: KindDefinition, members: Record<string, unknown>): Cause[] {
+function causesOf(faults: readonly ShapeFault[]): Cause[] {
   const reasons = {
     Invalid: 'FieldValueInvalid',
     Required: 'FieldValueRequired',
     NotSupported: 'FieldValueNotSupported',
   };
-  return shapeFaults(schemaOfKind(kind), members).map(({ path, reason, message }) => ({
+  return faults.map(({ path, reason, message }) => ({
     reason: reasons[reason],
     message,
     field: path,
@@ -73,16 +76,15 @@ function metadataCauses(kind: KindDefinition, { metadata }: Resource): Cause[] {
         key,
         "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
       );
-    if (typeof value !== 'string' || !LABEL_VALUE.test(value))
+    if (!LABEL_VALUE.test(value))
       add(
         'metadata.labels',
         value,
         "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
       );
   }
-  for (const [key, value] of Object.entries(annotations)) {
+  for (const key of Object.keys(annotations)) {
     if (!QUALIFIED.test(key.toLowerCase())) add('metadata.annotations', key, 'is no qualified name');
-    if (typeof value !== 'string') add(`metadata.annotations.${key}`, value, 'must be a string');
   }
   if (JSON.stringify(annotations).length > ANNOTATIONS_BYTES_MAX) {
     causes.push({

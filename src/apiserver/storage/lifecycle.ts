@@ -1,4 +1,5 @@
-import type { Resource } from '../../apis/resource.ts';
+import type { GroupKind } from '../../apis/kind.ts';
+import type { OwnerReference, Resource } from '../../apis/resource.ts';
 import { groupOf } from '../../apis/registry.ts';
 import { ApiError } from './api-error.ts';
 import type { ObjectKey, WatchEvent } from './resource-store.ts';
@@ -20,12 +21,8 @@ export class Lifecycle {
   }
 
   start(): void {
-    for (const { group, kind } of this.#store.kinds.kinds) {
-      const since = this.#store.resourceVersion;
-      const events = this.#store.watch({ group, kind, since, signal: this.#stop.signal });
-      this.#work = Promise.all([this.#work, this.#follow(events)]);
-    }
-    this.#work = Promise.all([this.#work, this.#lookOver()]);
+    const followed = this.#store.kinds.kinds.map((kind) => this.#follow(kind));
+    this.#work = Promise.all([...followed, this.#lookOver()]);
   }
 
   async close(): Promise<void> {
@@ -33,51 +30,89 @@ export class Lifecycle {
     await this.#work;
   }
 
-  async #follow(events: AsyncIterable<WatchEvent>): Promise<void> {
-    for await (const event of events) {
-      if (event.type === 'BOOKMARK') continue;
-      if (event.type === 'DELETED') await this.#collect(event.object.metadata.uid);
-      else await this.#tendNamespace(event.object);
-      const { namespace } = event.object.metadata;
-      if (event.type === 'DELETED' && namespace !== undefined) await this.#tendNamespaceNamed(namespace);
+  /** Whoever cannot keep up with the changes looks over everything and goes on from there. */
+  async #follow({ group, kind }: GroupKind): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const since = this.#store.resourceVersion;
+      try {
+        const events = this.#store.watch({ group, kind, since, signal: this.#stop.signal });
+        for await (const event of events) await this.#see(event);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.httpCode !== 410) throw error;
+        await this.#lookOver();
+      }
     }
   }
 
-  /** An owner may have gone while nobody watched. */
+  async #see(event: WatchEvent): Promise<void> {
+    if (event.type === 'BOOKMARK') return;
+    if (event.type === 'DELETED') await this.#collect(event.object.metadata.uid);
+    else await this.#tendCurrent(event.object);
+    const { namespace } = event.object.metadata;
+    if (event.type === 'DELETED' && namespace !== undefined) await this.#tendNamespace(namespace);
+  }
+
+  /** Owners and namespaces may have gone while nobody watched. */
   async #lookOver(): Promise<void> {
-    const all = this.#everything();
-    const uids = new Set(all.map(({ metadata }) => metadata.uid));
-    for (const object of all) {
-      const owners = object.metadata.ownerReferences ?? [];
-      if (owners.length > 0 && owners.every(({ uid }) => !uids.has(uid))) await this.#remove(object);
-      await this.#tendNamespace(object);
-    }
+    for (const object of this.#everything()) await this.#tend(object);
+  }
+
+  /** The change may be old: what counts is the object as it is now. */
+  async #tendCurrent(changed: Resource): Promise<void> {
+    const object = this.#store.find(keyOf(changed));
+    if (object !== undefined) await this.#tend(object);
+  }
+
+  /** An object may also have been on its way when its owner or its namespace went. */
+  async #tend(object: Resource): Promise<void> {
+    if (object.kind === 'Namespace' && object.apiVersion === 'v1')
+      return this.#tendNamespace(object.metadata.name);
+    const { namespace, ownerReferences = [] } = object.metadata;
+    if (ownerReferences.length > 0 && this.#isOrphan(object, this.#uids())) return this.#remove(object);
+    if (namespace === undefined) return;
+    const home = this.#namespace(namespace);
+    if (home === undefined) await this.#remove(object);
+    else if (home.metadata.deletionTimestamp !== undefined) await this.#tendNamespace(namespace);
   }
 
   async #collect(uid: string | undefined): Promise<void> {
-    for (const object of this.#everything()) {
-      const owners = object.metadata.ownerReferences ?? [];
-      if (owners.length === 1 && owners[0]?.uid === uid) await this.#remove(object);
-    }
+    const all = this.#everything();
+    const owned = all.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
+    if (owned.length === 0) return;
+    const uids = this.#uids();
+    for (const object of owned) if (this.#isOrphan(object, uids)) await this.#remove(object);
   }
 
-  async #tendNamespaceNamed(name: string): Promise<void> {
-    const found = this.#store.find({ group: '', kind: 'Namespace', namespace: undefined, name });
-    if (found !== undefined) await this.#tendNamespace(found);
+  /** An owner of a kind that is not served here may well exist. */
+  #isOrphan(
+    { metadata: { ownerReferences = [] } }: Resource,
+    uids: ReadonlySet<string | undefined>,
+  ): boolean {
+    const isGone = ({ apiVersion, kind, uid }: OwnerReference): boolean =>
+      !uids.has(uid) && this.#store.kinds.byKind({ group: groupOf(apiVersion), kind }) !== undefined;
+    return ownerReferences.every(isGone);
   }
 
-  async #tendNamespace(object: Resource): Promise<void> {
-    if (object.kind !== 'Namespace' || object.apiVersion !== 'v1') return;
-    const { name, deletionTimestamp } = object.metadata;
-    if (deletionTimestamp === undefined) return this.#giveAccount(name);
+  #uids(): ReadonlySet<string | undefined> {
+    return new Set(this.#everything().map(({ metadata }) => metadata.uid));
+  }
+
+  #namespace(name: string): Resource | undefined {
+    return this.#store.find({ group: '', kind: 'Namespace', namespace: undefined, name });
+  }
+
+  /** As it is now: the change that led here may be old, and the name may be another namespace's since. */
+  async #tendNamespace(name: string): Promise<void> {
+    const object = this.#namespace(name);
+    if (object === undefined) return;
+    if (object.metadata.deletionTimestamp === undefined) return this.#giveAccount(name);
     const content = this.#everything().filter(({ metadata }) => metadata.namespace === name);
     for (const each of content) await this.#remove(each);
     if (this.#everything().some(({ metadata }) => metadata.namespace === name)) return; // finalizers are at work
-    await this.#quietly(
-      this.#store.update(keyOf(object), (stored) => ({ ...stored, spec: { finalizers: [] } }) as Resource, {
-        writer: WRITER,
-      }),
-    );
+    const { uid } = object.metadata;
+    const released = (stored: Resource): Resource =>
+      ({ ...stored, metadata: { ...stored.metadata, uid }, spec: { finalizers: [] } }) as Resource;
+    await this.#quietly(this.#store.update(keyOf(object), released, { writer: WRITER }));
   }
 
   async #giveAccount(namespace: string): Promise<void> {
@@ -88,8 +123,9 @@ export class Lifecycle {
   }
 
   async #remove(object: Resource): Promise<void> {
-    if (object.metadata.deletionTimestamp !== undefined) return;
-    await this.#quietly(this.#store.remove(keyOf(object), { writer: WRITER }));
+    const { uid, deletionTimestamp } = object.metadata;
+    if (deletionTimestamp !== undefined) return;
+    await this.#quietly(this.#store.remove(keyOf(object), { writer: WRITER, uid }));
   }
 
   /** Somebody else was quicker: what was to be done is done, or will be looked at again. */

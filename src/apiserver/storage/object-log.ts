@@ -1,9 +1,11 @@
 import { Worker } from 'node:worker_threads';
-import { PlatformError } from '../../base/errors.ts';
+import { messageOf, PlatformError } from '../../base/errors.ts';
 import type { Row, StorageAnswer, StorageOptions, StorageRequest } from './protocol.ts';
 
 type Opened = NonNullable<Extract<StorageAnswer, { opened?: unknown }>['opened']>;
 type Pending = { readonly row: Row; readonly resolve: () => void; readonly reject: (error: unknown) => void };
+
+const FINAL = { retryable: false } as const;
 
 /** The main thread's end of the object worker: writes of one moment share a commit, and are told in the order of their versions. */
 export class ObjectLog {
@@ -12,7 +14,8 @@ export class ObjectLog {
   readonly #onFailure: (error: PlatformError) => void;
   readonly #waiting = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>();
   #pending: Pending[] = [];
-  #isCommitting = false;
+  #committing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
   #lastId = 0;
   #failure: PlatformError | undefined;
 
@@ -21,6 +24,7 @@ export class ObjectLog {
     this.opened = opened;
     this.#onFailure = onFailure;
     worker.on('message', (answer: StorageAnswer) => this.#settle(answer));
+    worker.on('error', (error) => this.#fail(new PlatformError('STORE_FAILED', messageOf(error), FINAL)));
   }
 
   static async open(options: StorageOptions, onFailure: (error: PlatformError) => void): Promise<ObjectLog> {
@@ -41,7 +45,7 @@ export class ObjectLog {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#pending.push({ row, resolve, reject });
-      if (!this.#isCommitting) void this.#commit();
+      this.#committing ??= this.#commit();
     });
   }
 
@@ -49,13 +53,20 @@ export class ObjectLog {
     return this.#ask({ backup: file });
   }
 
-  async close(): Promise<void> {
-    if (this.#failure === undefined) await this.#ask({ close: true });
+  /** Commits what has been taken; twice is as good as once. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#drain());
+  }
+
+  async #drain(): Promise<void> {
+    await this.#committing;
+    const isWorking = this.#failure === undefined;
+    this.#failure ??= new PlatformError('STORE_CLOSED', 'the store of objects is closed', FINAL);
+    if (isWorking) await this.#ask({ close: true });
     await this.#worker.terminate();
   }
 
   async #commit(): Promise<void> {
-    this.#isCommitting = true;
     while (this.#pending.length > 0) {
       const batch = this.#pending.splice(0);
       try {
@@ -65,7 +76,7 @@ export class ObjectLog {
         for (const { reject } of batch) reject(error);
       }
     }
-    this.#isCommitting = false;
+    this.#committing = undefined;
   }
 
   #ask(request: { rows: readonly Row[] } | { close: true } | { backup: string }): Promise<void> {
@@ -82,7 +93,14 @@ export class ObjectLog {
     if (!('error' in answer)) return waiting?.resolve();
     const error = failure(answer);
     waiting?.reject(error);
+    this.#fail(error);
+  }
+
+  /** The first failure is final, and whoever waits for an answer will get none. */
+  #fail(error: PlatformError): void {
     this.#failure ??= error;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
     this.#onFailure(error);
   }
 }
@@ -90,5 +108,5 @@ export class ObjectLog {
 function failure(answer: StorageAnswer): PlatformError {
   const { code, error } =
     'error' in answer ? answer : { code: 'STORE_FAILED', error: 'the object worker did not open' };
-  return new PlatformError(code, error, { retryable: false });
+  return new PlatformError(code, error, FINAL);
 }

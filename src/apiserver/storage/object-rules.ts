@@ -21,7 +21,12 @@ export function freshMetadata(
     selfLink: _link,
     ...rest
   } = metadata as ObjectMeta & { managedFields?: unknown; selfLink?: unknown };
-  const { deletionTimestamp: _deletion, ...own } = rest;
+  const {
+    deletionTimestamp: _deletion,
+    deletionGracePeriodSeconds: _grace,
+    namespace: _asked, // one of a cluster-scoped object would hide it from its key
+    ...own
+  } = rest;
   return {
     ...own,
     ...(namespace !== undefined && { namespace }),
@@ -37,6 +42,9 @@ export function withoutStatus(kind: KindDefinition, object: Resource): Resource 
   const { status: _status, ...rest } = object as Resource & { status?: unknown };
   return rest;
 }
+
+/** As it will be read back from disk: without undefined members, and shared with nobody who might change it. */
+export const asStored = (object: Resource): Resource => JSON.parse(JSON.stringify(object)) as Resource;
 
 /** S4: metadata that is the server's own, and the status, stay; generation grows with anything else. */
 export function withMainOf(kind: KindDefinition, desired: Resource, stored: Resource): Resource {
@@ -60,7 +68,7 @@ export function withMainOf(kind: KindDefinition, desired: Resource, stored: Reso
   const status: unknown = Reflect.get(stored, 'status');
   const { status: _status, ...rest } = desired as Resource & { status?: unknown };
   const main = kind.subresources.status ? { ...rest, ...(status !== undefined && { status }) } : desired;
-  return { ...main, apiVersion: stored.apiVersion, metadata: kept } as Resource;
+  return { ...main, apiVersion: stored.apiVersion, kind: stored.kind, metadata: kept } as Resource;
 }
 
 export function withStatusOf(desired: Resource, stored: Resource): Resource {

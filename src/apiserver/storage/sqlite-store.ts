@@ -10,6 +10,7 @@ import { admit } from './admission.ts';
 import { alreadyExists, ApiError, badRequest, conflict, notFound } from './api-error.ts';
 import { ObjectLog } from './object-log.ts';
 import {
+  asStored,
   freshMetadata,
   isNamespaceInUse,
   stamped,
@@ -121,9 +122,8 @@ export class SqliteStore implements ResourceStore {
         withoutStatus(kind, { ...object, metadata }),
         this.#context('CREATE', undefined, options),
       );
-      return options.dryRun === true
-        ? admitted
-        : this.#commit('ADDED', kind, stamped(kind, admitted, undefined, options), undefined);
+      const next = stamped(kind, asStored(admitted), undefined, options);
+      return options.dryRun === true ? next : this.#commit('ADDED', kind, next, undefined);
     });
   }
 
@@ -133,7 +133,9 @@ export class SqliteStore implements ResourceStore {
       const stored = this.find(key);
       if (stored === undefined) throw notFound(kind, key.name);
       const desired = change(stored);
-      const { resourceVersion } = desired.metadata;
+      const { name, resourceVersion } = desired.metadata;
+      if (name !== key.name)
+        throw badRequest(`the name of the object (${name}) does not match the name on the URL (${key.name})`);
       if (
         resourceVersion !== undefined &&
         resourceVersion !== '' &&
@@ -150,7 +152,7 @@ export class SqliteStore implements ResourceStore {
       const merged =
         options.part === 'status' ? withStatusOf(desired, stored) : withMainOf(kind, desired, stored);
       const admitted = admit(kind, merged, this.#context('UPDATE', stored, options));
-      const next = stamped(kind, admitted, stored, options);
+      const next = stamped(kind, asStored(admitted), stored, options);
       if (isDeepStrictEqual(next, stored)) return stored; // S3
       if (options.dryRun === true) return next;
       const isGone =

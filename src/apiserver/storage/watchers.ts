@@ -39,15 +39,22 @@ export class Watchers {
 
   /** Throws Expired at once when `since` is too old to go on from. */
   watch(options: WatchOptions): AsyncIterable<WatchEvent> {
-    const since = Number(options.since);
-    if (since < this.#oldest) throw expired(options.since, this.#oldest + 1);
-    const unread = this.#history
-      .filter(({ version }) => version > since)
-      .flatMap((change) => seenThrough(options, change));
-    return this.#stream(options, unread);
+    this.#changesAfter(options);
+    return this.#stream(options);
   }
 
-  async *#stream(options: WatchOptions, unread: WatchEvent[]): AsyncGenerator<WatchEvent> {
+  /** A version that was never given out is as lost as one that is too old: the reader knows a state that is not ours. */
+  #changesAfter(options: WatchOptions): WatchEvent[] {
+    const since = Number(options.since);
+    const newest = this.#history.at(-1)?.version ?? this.#oldest;
+    if (!(since >= this.#oldest && since <= newest)) throw expired(options.since, this.#oldest + 1);
+    return this.#history
+      .filter(({ version }) => version > since)
+      .flatMap((change) => seenThrough(options, change));
+  }
+
+  async *#stream(options: WatchOptions): AsyncGenerator<WatchEvent> {
+    const unread = this.#changesAfter(options); // again: the reader may begin long after it asked
     let wake: (() => void) | undefined;
     let isTooSlow = false;
     const watcher = (change: Change): void => {
@@ -80,7 +87,7 @@ function seenThrough({ group, kind, namespace, matches }: WatchOptions, change: 
   if (namespace !== undefined && object.metadata.namespace !== namespace) return [];
   if (matches === undefined) return [{ type, object }];
   const isIn = matches(object);
-  const wasIn = before !== undefined ? matches(before) : type === 'MODIFIED' && isIn;
+  const wasIn = before !== undefined ? matches(before) : type === 'MODIFIED'; // not known: told rather than lost
   if (type === 'DELETED') return isIn || wasIn ? [{ type, object }] : [];
   if (isIn) return [{ type: wasIn ? 'MODIFIED' : 'ADDED', object }];
   return wasIn ? [{ type: 'DELETED', object }] : [];

@@ -50,6 +50,12 @@ function marked(): number {
   return bytes.length < 8 ? 0 : bytes.readDoubleLE(0);
 }
 
+function writeMark(file: number, version: number): void {
+  const number = Buffer.alloc(8);
+  number.writeDoubleLE(version);
+  writeSync(file, number, 0, 8, 0);
+}
+
 function refuseNewer(): void {
   const db = new DatabaseSync(file, { readOnly: true });
   const format = numberIn(db, 'PRAGMA user_version', 'user_version');
@@ -69,6 +75,7 @@ function serve(db: DatabaseSync): void {
   const forget = db.prepare('DELETE FROM history WHERE version <= ?');
   const move = db.prepare(`UPDATE meta SET value = ? WHERE name = 'version'`);
   const mark = openSync(markFile, 'w');
+  writeMark(mark, versionIn(db)); // opening has emptied it
   const commit = (rows: readonly Row[]): void => {
     const last = rows.at(-1)?.version ?? 0;
     db.exec('BEGIN IMMEDIATE');
@@ -80,9 +87,7 @@ function serve(db: DatabaseSync): void {
     forget.run(last - historyMax);
     move.run(last);
     db.exec('COMMIT');
-    const number = Buffer.alloc(8);
-    number.writeDoubleLE(last);
-    writeSync(mark, number, 0, 8, 0);
+    writeMark(mark, last);
   };
   port?.on('message', (request: StorageRequest) => {
     try {
