@@ -47,7 +47,10 @@ export function isJson(values: object): boolean {
   const output: unknown = Reflect.get(values, 'output');
   if (output === undefined) return false;
   if (output === 'json') return true;
-  throw new UserError('MR0004', `-o ${String(output)} is not known`, { fix: '-o json', exit: EXIT.usage });
+  throw new UserError('MR0004', `-o takes json, not ${JSON.stringify(output)}`, {
+    fix: '-o json',
+    exit: EXIT.usage,
+  });
 }
 
 /** `127.0.0.1:8080`, `:8080`, `[::1]:0`. */

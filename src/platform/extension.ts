@@ -10,6 +10,7 @@ import type { OpenChannel } from './channel-host.ts';
 
 export type ExtensionOptions = {
   readonly images: ImageStore;
+  readonly onPushed: () => void;
   readonly journal: Journal;
   readonly storedJournal: () => Promise<readonly Uint8Array[]>;
   readonly channels: () => readonly OpenChannel[];
@@ -60,12 +61,13 @@ function textIn(body: Record<string, unknown>, name: string): string | undefined
 }
 
 /** `{image, path, command?}`: the platform reads the path itself, since both are on one machine. */
-async function push({ images, clock }: ExtensionOptions, request: ApiRequest): Promise<void> {
+async function push({ images, clock, onPushed }: ExtensionOptions, request: ApiRequest): Promise<void> {
   const body = await bodyOf(request);
   const [image, path] = [textIn(body, 'image'), textIn(body, 'path')];
   if (image === undefined || path === undefined) throw badRequest('image and path are required');
   try {
     const { name, digest, launch } = await images.push(image, path, textIn(body, 'command'), clock.nowMs());
+    onPushed();
     answerJson(request.response, 201, { name, digest, launch });
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;

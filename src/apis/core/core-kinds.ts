@@ -147,6 +147,9 @@ export const eventKind = core({
         `${String(at(object, 'involvedObject', 'kind')).toLowerCase()}/${String(at(object, 'involvedObject', 'name'))}`,
     },
     { name: 'Message', type: 'string', from: '.message' },
+    { name: 'First Seen', type: 'date', from: '.firstTimestamp', priority: 1 },
+    { name: 'Count', type: 'integer', from: '.count', priority: 1 },
+    { name: 'Name', type: 'string', from: '.metadata.name', priority: 1 },
   ],
 });
 

@@ -12,7 +12,8 @@ export function tableOf(
   nowMs: number,
   include: string,
 ): Record<string, unknown> {
-  const columns = [NAME, ...kind.columns];
+  const hasOwnName = kind.columns.some(({ name }) => name === 'Name');
+  const columns = hasOwnName ? kind.columns : [NAME, ...kind.columns];
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',

@@ -3,6 +3,7 @@ import { messageOf } from '../../base/errors.ts';
 import { REVISION_CONDITIONS } from '../../apis/serving/revision/status.ts';
 import { autoscalingAnnotations } from '../../apis/serving/autoscaling.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
+import type { Resource } from '../../apis/resource.ts';
 import { KINDS, type Revision } from '../../apis/serving/types.ts';
 import { settled, type Outcome, type Reconciler } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
@@ -52,7 +53,8 @@ export function revisionReconciler(
       }
       const { namespace = '', name } = revision.metadata;
       const view = settings.instances(`${namespace}/${name}`);
-      await cluster.apply(deploymentOf(revision, pinned, view.desired));
+      const deployment = await cluster.apply(deploymentOf(revision, pinned, view.desired));
+      await cluster.patchStatus({ ...deployment, status: deploymentStatus(deployment, view) });
       const status = {
         containerStatuses: [{ name: container?.name ?? 'user-container', imageDigest: pinned }],
         actualReplicas: view.ready,
@@ -152,4 +154,26 @@ function deploymentOf(
       template: { metadata: { labels: own }, spec: { containers } },
     },
   } as Parameters<ResourceClient['apply']>[0];
+}
+
+/** What `kubectl get deploy` and upstream's tests read (apps/v1 DeploymentStatus). */
+function deploymentStatus(
+  { metadata }: Resource,
+  { ready, desired }: ReturnType<InstanceView>,
+): Record<string, unknown> {
+  const replicas = Math.max(ready, desired);
+  const isAvailable = ready >= desired;
+  return {
+    observedGeneration: metadata.generation ?? 1,
+    ...(replicas > 0 && { replicas, updatedReplicas: replicas }),
+    ...(ready > 0 && { readyReplicas: ready, availableReplicas: ready }),
+    conditions: [
+      {
+        type: 'Available',
+        status: isAvailable ? 'True' : 'False',
+        reason: isAvailable ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
+      },
+      { type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable' },
+    ],
+  };
 }

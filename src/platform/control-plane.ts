@@ -1,0 +1,123 @@
+import { systemClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import { LABELS } from '../apis/serving/shared.ts';
+import { KINDS } from '../apis/serving/types.ts';
+import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
+import { Informers } from '../control/informer.ts';
+import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
+import { Pods } from '../serving/control/pods.ts';
+import { PlanFeeder } from '../serving/control/plan-feeder.ts';
+import type { Log } from '../telemetry/log.ts';
+import { SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
+import type { DataPlane } from './data-plane.ts';
+import { InstanceStates } from './instance-states.ts';
+import type { PlatformOptions } from './options.ts';
+import type { Stores } from './stores.ts';
+
+/** What decides: reconcilers, and the plans that follow from objects. */
+export class ControlPlane {
+  readonly informers: Informers;
+  readonly #client: EmbeddedClient;
+  readonly #pods: Pods;
+  readonly #states = new InstanceStates();
+  #controllers: RunningControllers | undefined;
+  #feeder: PlanFeeder | undefined;
+
+  constructor({ objects }: Stores, log: Log) {
+    const clock = systemClock;
+    this.#client = new EmbeddedClient(objects, SERVING_USER);
+    this.informers = new Informers({ reader: this.#client, clock, random: Math.random });
+    this.#pods = new Pods(this.#client, (error) =>
+      log({
+        level: 'warn',
+        message: 'a Pod object could not be written',
+        fields: { error: messageOf(error) },
+      }),
+    );
+  }
+
+  /** Instances have their Pods and their revision's status from what the activator tells. */
+  observe(event: InstanceEvent): void {
+    this.#states.observe(event);
+    this.#pods.follow(event);
+    this.#controllers?.enqueueRevision(event.revision);
+  }
+
+  /** An image has come: revisions that wait for one are looked at again. */
+  imagePushed(): void {
+    for (const { metadata } of this.informers.of(KINDS.revision).all())
+      this.#controllers?.enqueueRevision(`${metadata.namespace}/${metadata.name}`);
+  }
+
+  async start(
+    options: PlatformOptions,
+    { objects }: Stores,
+    { serving, images, channels, gatewayServer }: DataPlane,
+    log: Log,
+  ): Promise<void> {
+    const clock = systemClock;
+    const { informers } = this;
+    await this.#pods.clear();
+    const feeder = new PlanFeeder({
+      reader: this.#client,
+      informers,
+      serving,
+      clock,
+      random: Math.random,
+      domain: options.domain,
+      bundleOf: (digest) => images.resolve(digest),
+    });
+    this.#feeder = feeder;
+    const configMaps = informers.of({ apiVersion: 'v1', kind: 'ConfigMap' });
+    this.#controllers = startControllers({
+      store: objects,
+      informers,
+      clock,
+      log,
+      host: channels,
+      revision: {
+        resolveImage: (reference) => images.resolve(reference),
+        instances: this.#states.view(serving, (key) => feeder.problemOf(key)),
+        defaultInitialScale: () => {
+          const data: unknown = Reflect.get(
+            Object(configMaps.get('knative-serving/config-autoscaler')),
+            'data',
+          );
+          return Number(Reflect.get(Object(data), 'initial-scale') ?? 1);
+        },
+      },
+      route: { urlOf: publicUrls(options, gatewayServer.port) },
+    });
+    feeder.start();
+    informers.of(KINDS.pod).onChange(({ metadata }, type) => {
+      const revision = metadata.labels?.[LABELS.revision];
+      if (type === 'DELETED' && revision !== undefined)
+        void serving.replaceInstance(`${metadata.namespace}/${revision}`, metadata.name);
+    });
+    await informers.synced();
+  }
+
+  async stopDeciding(): Promise<void> {
+    await this.#controllers?.close();
+    await this.#feeder?.close();
+  }
+
+  async stop(): Promise<void> {
+    await this.#pods.settled();
+    await this.informers.stop();
+  }
+}
+
+/** `status.url` of a service: as the gateway is reached (contract: Listeners). */
+function publicUrls(
+  { publicUrl, domain }: PlatformOptions,
+  port: number,
+): (namespace: string, name: string) => string {
+  const base = publicUrl === undefined ? undefined : new URL(publicUrl);
+  const withPort = (number: string): string => (number === '' ? '' : `:${number}`);
+  if (base !== undefined)
+    return (namespace, name) =>
+      `${base.protocol}//${name}.${namespace}.${base.hostname}${withPort(base.port)}`;
+  return (namespace, name) =>
+    `http://${name}.${namespace}.${domain}${withPort(port === 80 ? '' : String(port))}`;
+}

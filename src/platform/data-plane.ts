@@ -1,0 +1,119 @@
+import { join } from 'node:path';
+import type { Dispatcher as Outbound } from 'undici';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { systemClock } from '../base/clock.ts';
+import { createIngress } from '../channels/ingress/ingress.ts';
+import { Dispatcher } from '../dispatcher/dispatcher.ts';
+import { ByteBudget, type BodyLimits } from '../http/body.ts';
+import { guardHost, LOOPBACK_HOSTS } from '../http/host-check.ts';
+import { createOutbound } from '../http/outbound.ts';
+import { openServer, type OpenServer } from '../http/server.ts';
+import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
+import { ImageStore } from '../serving/images/image-store.ts';
+import { LOG_FILE_BOUNDS, LogFiles } from '../serving/runtime/process/log-files.ts';
+import { ProcessRuntime } from '../serving/runtime/process/process-runtime.ts';
+import type { HostRoute } from '../serving/runtime/process/runner-protocol.ts';
+import { Serving } from '../serving/serving.ts';
+import { Channels } from './channel-host.ts';
+import type { Address, PlatformOptions } from './options.ts';
+import type { Stores } from './stores.ts';
+
+/** What runs and answers: channels, dispatcher, instances, and the two doors that events and requests come in by. */
+export type DataPlane = {
+  readonly serving: Serving;
+  readonly runtime: ProcessRuntime;
+  readonly images: ImageStore;
+  readonly logs: LogFiles;
+  readonly channels: Channels;
+  readonly dispatcher: Dispatcher;
+  readonly outbound: Outbound;
+  readonly limits: BodyLimits;
+  readonly gatewayServer: OpenServer;
+  readonly eventsServer: OpenServer;
+};
+
+export type DataPlaneHooks = {
+  readonly observe: (event: InstanceEvent) => void;
+  /** What answers on the gateway at a host that is no service's. */
+  readonly onOtherHost: (request: IncomingMessage, response: ServerResponse) => void;
+};
+
+export async function openDataPlane(
+  options: PlatformOptions,
+  { events }: Stores,
+  { observe, onOtherHost }: DataPlaneHooks,
+): Promise<DataPlane> {
+  const clock = systemClock;
+  const hosts: HostRoute[] = [];
+  const { logs, runtime, images, serving } = openInstances(options, observe, hosts);
+  const limits = { maxBytes: options.maxEventBytes, budget: new ByteBudget(options.maxInflightBytes) };
+  const addresses: { events?: Address; gateway?: Address } = {};
+  const outbound = createOutbound({
+    route: (host) => {
+      const listener = serving.listenerFor(host);
+      return listener === undefined
+        ? undefined
+        : listener === 'internal'
+          ? addresses.events
+          : addresses.gateway;
+    },
+  });
+  const dispatcher = new Dispatcher({ outbound, clock, replyBytesMax: options.maxEventBytes });
+  const urlOf = (namespace: string, name: string): string =>
+    `http://${addresses.events?.host}:${addresses.events?.port}/channels/${namespace}/${name}`;
+  const channels = new Channels({ store: events, dispatcher, clock, graceMs: options.drainMs, urlOf });
+  const ownHosts = new Set([...LOOPBACK_HOSTS, options.events.host]);
+  const ingress = createIngress({ find: (namespace, name) => channels.door(namespace, name), limits, clock });
+  const eventsServer = await openServer({
+    name: 'events',
+    flag: '--events',
+    ...options.events,
+    ...serving.gateway('internal', guardHost(ownHosts, ingress)),
+    requestTimeoutMs: 0,
+  });
+  addresses.events = { host: options.events.host, port: eventsServer.port };
+  const gateway = serving.gateway('public', onOtherHost);
+  const gatewayServer = await openServer({
+    name: 'gateway',
+    flag: '--gateway',
+    ...options.gateway,
+    ...gateway,
+    requestTimeoutMs: 0,
+  }).catch(async (error: unknown) => {
+    await eventsServer.close(0);
+    await runtime.close();
+    throw error;
+  });
+  addresses.gateway = { host: options.gateway.host, port: gatewayServer.port };
+  hosts.push(
+    { suffix: '.svc.cluster.local', ...addresses.events },
+    { suffix: `.${options.domain}`, ...addresses.gateway },
+  );
+  return {
+    serving,
+    runtime,
+    images,
+    logs,
+    channels,
+    dispatcher,
+    outbound,
+    limits,
+    gatewayServer,
+    eventsServer,
+  };
+}
+
+/** What starts instances, and where their images and their output are; `hosts` is filled once the doors are open. */
+function openInstances(
+  { dataDir, warmRunners }: PlatformOptions,
+  observe: DataPlaneHooks['observe'],
+  hosts: readonly HostRoute[],
+): Pick<DataPlane, 'logs' | 'runtime' | 'images' | 'serving'> {
+  const logs = new LogFiles({ folder: join(dataDir, 'logs'), ...LOG_FILE_BOUNDS });
+  const folder = join(dataDir, 'runtime');
+  const runtime = ProcessRuntime.open({ folder, warm: warmRunners, logs, routes: () => hosts });
+  const images = new ImageStore(join(dataDir, 'images'), (directory, entry) =>
+    runtime.check(directory, entry),
+  );
+  return { logs, runtime, images, serving: new Serving({ runtime, clock: systemClock, observe }) };
+}
