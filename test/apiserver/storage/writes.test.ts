@@ -1,4 +1,5 @@
 import { beforeAll, afterAll, describe, expect, it } from 'vitest';
+import type { Resource } from '../../../src/apis/resource.ts';
 import type { ResourceStore } from '../../../src/apiserver/storage/resource-store.ts';
 import type { SqliteStore } from '../../../src/apiserver/storage/sqlite-store.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
@@ -208,7 +209,8 @@ describe('what the server decides (S4, S5)', () => {
   });
 
   it('is that each half of an object is written by its own request', async () => {
-    const created = await store.create({ ...pod('halves', { a: 1 }), status: { phase: 'Claimed' } }, ADMIN);
+    const claimed: Open = { ...pod('halves', { a: 1 }), status: { phase: 'Claimed' } };
+    const created = await store.create(claimed, ADMIN);
     expect(created).not.toHaveProperty('status');
     const both = { spec: { a: 2 }, status: { phase: 'Running' } };
     const stated = await replace(pod('halves'), both, { ...ADMIN, part: 'status' });
@@ -263,8 +265,8 @@ describe('what the server decides (S4, S5)', () => {
       [`${group}/creator`]: 'ann',
       [`${group}/lastModifier`]: 'ann',
     });
-    const withDelivery = (stored: object): Open =>
-      ({ ...stored, spec: { ...Object(Reflect.get(stored, 'spec')), delivery: { retry: 3 } } }) as Open;
+    const withDelivery = (stored: Resource): Resource =>
+      ({ ...stored, spec: { ...Object(Reflect.get(stored, 'spec')), delivery: { retry: 3 } } }) as Resource;
     const changed = await store.update(keyOf(channel), withDelivery, as('bob'));
     expect(changed.metadata).toMatchObject({
       generation: 2,
