@@ -26,6 +26,23 @@ const commands: CommandTable = {
     summary: 'what the local image store holds',
     load: async () => (await import('../cli/images.ts')).images,
   },
+  send: {
+    summary: 'send an event, or a signed GitHub delivery',
+    load: async () => (await import('../cli/send.ts')).send,
+  },
+  tail: { summary: 'events as they happen', load: async () => (await import('../cli/tail.ts')).tail },
+  trace: {
+    summary: "one event's life, step by step",
+    load: async () => (await import('../cli/trace.ts')).trace,
+  },
+  'dead-letters': {
+    summary: 'what could not be delivered, and why',
+    load: async () => (await import('../cli/dead-letters.ts')).deadLetters,
+  },
+  backup: {
+    summary: "a consistent copy of a platform's objects and events",
+    load: async () => (await import('../cli/dead-letters.ts')).backup,
+  },
   version: {
     summary: 'version, Node and platform',
     load: async () => (await import('../cli/version.ts')).version,
