@@ -49,7 +49,7 @@ export type WatchOptions = GroupKind & {
  *   S6  a deletion with finalizers left only stamps deletionTimestamp; the object goes when the last finalizer does.
  *       Dependents with an ownerReference follow (background garbage collection).
  *   S7  a watch gives every change after `since` exactly once and in order, across restarts; when the history does not
- *       reach back that far it is refused with 410 Expired.
+ *       reach back that far, or never came so far, it is refused with 410 Expired.
  */
 export interface ResourceStore {
   find(key: ObjectKey): Resource | undefined;
