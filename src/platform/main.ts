@@ -10,6 +10,10 @@ const commands: CommandTable = {
     summary: 'start the platform in the foreground',
     load: async () => (await import('../cli/up.ts')).upCommand(startPlatform),
   },
+  demo: {
+    summary: 'see a signed GitHub push wake a function',
+    load: async () => (await import('../cli/demo.ts')).demoCommand(startPlatform),
+  },
   status: {
     summary: 'what runs, where it answers, what it owes',
     load: async () => (await import('../cli/status.ts')).status,
