@@ -52,6 +52,12 @@ export class BenchChild {
     return (Number(fields[11]) + Number(fields[12])) * 10_000; // clock ticks of 10 ms
   }
 
+  /** Time that its main thread has had a core, in microseconds. */
+  mainMicros(): number {
+    const [ranNs = '0'] = readFileSync(`/proc/${this.#process.pid}/schedstat`, 'utf8').split(' ');
+    return Number(ranNs) / 1000;
+  }
+
   async close(): Promise<void> {
     const ended = new Promise((resolve) => this.#process.once('exit', resolve));
     this.#process.kill('SIGTERM');

@@ -21,6 +21,7 @@ export const durablePath =
       (child: BenchChild, port: number, path: string): Side =>
       async () => {
         const cpuBefore = child.cpuMicros();
+        const mainBefore = child.mainMicros();
         const startMs = performance.now();
         const { answered = 0, refused } = await load.ask({
           port,
@@ -36,6 +37,7 @@ export const durablePath =
         return {
           'events/s': (answered * 1000) / ms,
           'CPU µs/event': (child.cpuMicros() - cpuBefore) / answered,
+          'main thread µs/event': (child.mainMicros() - mainBefore) / answered,
         };
       };
     const sides = {

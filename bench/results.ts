@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Folders } from './bundles.ts';
 import type { Spread, Table } from './rounds.ts';
@@ -18,6 +18,7 @@ const RESULTS = join(import.meta.dirname, 'RESULTS.md');
 const INTRODUCTION = `# Results
 
 Written by \`npm run bench\`; README.md says what is measured and how. Ratios count: absolute figures are of one machine on one day.
+A load average well above 3 says that others had the cores too, and an fdatasync above 1 ms that they had the disk: then even ratios say little.
 `;
 /** From so many samples on a p99 says something. */
 const P99_FROM = 100;
@@ -58,7 +59,8 @@ export function keepResult(
   );
   const memory = Math.round(totalmem() / 2 ** 30);
   const day = new Date().toISOString().slice(0, 10);
-  const machine = `${day}, ${cpus().length} cores, ${memory} GiB, Node ${process.version}, ${rounds} rounds of ${seconds} s.`;
+  const load = loadavg()[0]?.toFixed(1);
+  const machine = `${day}, ${cpus().length} cores, ${memory} GiB, Node ${process.version}, ${rounds} rounds of ${seconds} s, load average ${load} at the end.`;
   sections.set(name, `${markdownOf(name, table)}\n${machine}`);
   const ordered = names.map((each) => sections.get(each)).filter((section) => section !== undefined);
   writeFileSync(RESULTS, `${[INTRODUCTION.trimEnd(), ...ordered].join('\n\n')}\n`);
