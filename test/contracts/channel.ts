@@ -146,18 +146,6 @@ export function channelContract(name: string, { clock, tick, open, reopen, relea
       await eventually(() => later.toSorted()).toEqual(['c', 'd']);
     });
 
-    it('C4 offers nothing while it may have no offer unanswered, and keeps what comes in for later', async () => {
-      const seen: string[] = [];
-      const settle: Consumer = async ({ event }) => (seen.push(idOf(event)), SETTLED);
-      await consume(settle);
-      await consume(settle, { inFlightMax: 0 });
-      await publish('a', 'b');
-      await eventually(async () => (await channel.backlog())[0]?.events).toBe(2);
-      expect(seen).toEqual([]);
-      await consume(settle);
-      await eventually(() => seen.toSorted()).toEqual(['a', 'b']);
-    });
-
     it('C4 offers nothing while it may have none unanswered, and all of it afterwards', async () => {
       const offered: string[] = [];
       const settle: Consumer = async ({ event }) => (offered.push(idOf(event)), SETTLED);
