@@ -4,6 +4,7 @@ import { channelKind } from './messaging/channel/channel.ts';
 import { inMemoryChannelKind } from './messaging/in-memory-channel/in-memory-channel.ts';
 import { logChannelKind } from './messaging/log-channel/log-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
+import { gitHubSourceKind } from './sources/github-source/github-source.ts';
 import { configurationKind } from './serving/configuration/configuration.ts';
 import { revisionKind } from './serving/revision/revision.ts';
 import { routeKind } from './serving/route/route.ts';
@@ -28,6 +29,7 @@ export const KINDS: readonly KindDefinition[] = [
   configurationKind,
   revisionKind,
   routeKind,
+  gitHubSourceKind,
 ];
 
 /** Finds kinds the ways that requests name them. */

@@ -8,7 +8,8 @@ import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
 import type { Log } from '../telemetry/log.ts';
-import { SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
+import { EVENTING_USER, SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
+import { gitHubController } from './github.ts';
 import type { DataPlane } from './data-plane.ts';
 import { InstanceStates } from './instance-states.ts';
 import type { PlatformOptions } from './options.ts';
@@ -69,25 +70,28 @@ export class ControlPlane {
     });
     this.#feeder = feeder;
     const configMaps = informers.of({ apiVersion: 'v1', kind: 'ConfigMap' });
-    this.#controllers = startControllers({
-      store: objects,
-      informers,
-      clock,
-      log,
-      host: channels,
-      revision: {
-        resolveImage: (reference) => images.resolve(reference),
-        instances: this.#states.view(serving, (key) => feeder.problemOf(key)),
-        defaultInitialScale: () => {
-          const data: unknown = Reflect.get(
-            Object(configMaps.get('knative-serving/config-autoscaler')),
-            'data',
-          );
-          return Number(Reflect.get(Object(data), 'initial-scale') ?? 1);
+    this.#controllers = startControllers(
+      {
+        store: objects,
+        informers,
+        clock,
+        log,
+        host: channels,
+        revision: {
+          resolveImage: (reference) => images.resolve(reference),
+          instances: this.#states.view(serving, (key) => feeder.problemOf(key)),
+          defaultInitialScale: () => {
+            const data: unknown = Reflect.get(
+              Object(configMaps.get('knative-serving/config-autoscaler')),
+              'data',
+            );
+            return Number(Reflect.get(Object(data), 'initial-scale') ?? 1);
+          },
         },
+        route: { urlOf: publicUrls(options, gatewayServer.port) },
       },
-      route: { urlOf: publicUrls(options, gatewayServer.port) },
-    });
+      [gitHubController(new EmbeddedClient(objects, EVENTING_USER), informers, options, gatewayServer.port)],
+    );
     feeder.start();
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {
       const revision = metadata.labels?.[LABELS.revision];

@@ -5,13 +5,13 @@ import { openApiServer } from '../apiserver/api-server.ts';
 import { openPki, writeKubeconfig } from '../apiserver/pki/pki.ts';
 import { systemClock } from '../base/clock.ts';
 import { packageVersion } from '../cli/version.ts';
-import { answerText } from '../http/respond.ts';
 import { openLog } from '../telemetry/log.ts';
 import { ControlPlane } from './control-plane.ts';
 import { openDashboard } from './dashboard.ts';
 import { openDataPlane, type DataPlane } from './data-plane.ts';
 import { removeRunFile, writeRunFile } from './data-dir.ts';
 import { platformExtension } from './extension.ts';
+import { reopenOutboxes, Webhooks } from './github.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
 import { podLogs } from './pod-logs.ts';
 import { openStores, type Stores } from './stores.ts';
@@ -51,9 +51,10 @@ async function compose(
   );
   const stores = await openStores(options, teardown);
   const control = new ControlPlane(stores, log);
+  const webhooks = new Webhooks();
   const plane = await openDataPlane(options, stores, {
     observe: (event) => control.observe(event),
-    onOtherHost: (_request, response) => answerText(response, 404, 'no service answers to this host'),
+    onOtherHost: webhooks.onOtherHost,
   });
   const state = { isReady: false, stop: new AbortController() };
   teardown.step('readiness', () => {
@@ -69,6 +70,8 @@ async function compose(
   teardown.step('connections', () => plane.outbound.destroy());
   teardown.step('logs', () => plane.logs.close());
   await control.start(options, stores, plane, log);
+  webhooks.open(stores, plane, control.informers, log);
+  await reopenOutboxes(stores, plane, control.informers);
   const faces = await openFaces(options, stores, plane, control, state);
   teardown.first('faces', () => faces.close());
   writeRunFile(dataDir, {

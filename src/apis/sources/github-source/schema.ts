@@ -1,0 +1,81 @@
+import Type from 'typebox';
+import type { Destination, Status } from '../../duck.ts';
+import type { Resource } from '../../resource.ts';
+import { destination, statusFields, stringMap, text } from '../../schema.ts';
+
+const secretValue = (description: string) =>
+  Type.Object(
+    {
+      secretKeyRef: Type.Optional(
+        Type.Object(
+          { name: Type.Optional(text('Name of the Secret.')), key: Type.Optional(text('Key in it.')) },
+          { description: 'A key of a Secret in the same namespace.' },
+        ),
+      ),
+    },
+    { description },
+  );
+
+export const gitHubSourceSchema = Type.Object({
+  spec: Type.Optional(
+    Type.Object(
+      {
+        ownerAndRepository: Type.Optional(text('owner/repository, or owner for a whole organisation.')),
+        eventTypes: Type.Optional(
+          Type.Array(Type.String(), { description: 'Which events are taken; * for all.' }),
+        ),
+        accessToken: Type.Optional(secretValue('For registering the webhook through the GitHub API.')),
+        secretToken: Type.Optional(secretValue('What GitHub signs its deliveries with.')),
+        sink: Type.Optional(destination('Where the events go.')),
+        ceOverrides: Type.Optional(
+          Type.Object(
+            { extensions: Type.Optional(stringMap('Attributes added to each event.')) },
+            { description: 'Changes to each event.' },
+          ),
+        ),
+        githubAPIURL: Type.Optional(text('GitHub Enterprise: its API.')),
+        secure: Type.Optional(Type.Boolean({ description: 'Whether the webhook uses TLS.' })),
+        serviceAccountName: Type.Optional(text('Not used.')),
+      },
+      { description: 'What is desired.' },
+    ),
+  ),
+  status: Type.Optional(
+    Type.Object(
+      {
+        ...statusFields,
+        sinkUri: Type.Optional(text('The resolved sink.')),
+        webhookURL: Type.Optional(text('The address to enter at GitHub.')),
+        webhookIDKey: Type.Optional(text('The webhook at GitHub.')),
+        ceAttributes: Type.Optional(
+          Type.Array(
+            Type.Object({
+              type: Type.Optional(text('Event type.')),
+              source: Type.Optional(text('Event source.')),
+            }),
+            { description: 'What the events look like.' },
+          ),
+        ),
+      },
+      { description: 'What there is.' },
+    ),
+  ),
+});
+
+type SecretValue = { readonly secretKeyRef?: { readonly name: string; readonly key: string } };
+
+export type GitHubSource = Resource & {
+  readonly spec: {
+    readonly ownerAndRepository: string;
+    readonly eventTypes: readonly string[];
+    readonly accessToken?: SecretValue;
+    readonly secretToken?: SecretValue;
+    readonly sink?: Destination;
+    readonly ceOverrides?: { readonly extensions?: Readonly<Record<string, string>> };
+    readonly githubAPIURL?: string;
+    readonly secure?: boolean;
+  };
+  readonly status?: Status & { readonly sinkUri?: string; readonly webhookURL?: string };
+};
+
+export const GITHUB_SOURCE = { apiVersion: 'sources.knative.dev/v1alpha1', kind: 'GitHubSource' };
