@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { LABELS } from '../apis/serving/shared.ts';
@@ -14,6 +15,8 @@ import type { DataPlane } from './data-plane.ts';
 import { InstanceStates } from './instance-states.ts';
 import type { PlatformOptions } from './options.ts';
 import type { Stores } from './stores.ts';
+
+const TOLD_AFTER_MS = 30;
 
 /** What decides: reconcilers, and the plans that follow from objects. */
 export class ControlPlane {
@@ -37,11 +40,16 @@ export class ControlPlane {
     );
   }
 
-  /** Instances have their Pods and their revision's status from what the activator tells. */
+  /**
+   * Instances have their Pods and their revision's status from what the activator tells; written a moment later, so that
+   * no API write competes with the request that an instance is woken for (design decision 8).
+   */
   observe(event: InstanceEvent): void {
     this.#states.observe(event);
-    this.#pods.follow(event);
-    this.#controllers?.enqueueRevision(event.revision);
+    setTimeout(() => {
+      this.#pods.follow(event);
+      this.#controllers?.enqueueRevision(event.revision);
+    }, TOLD_AFTER_MS);
   }
 
   /** An image has come: revisions that wait for one are looked at again. */
@@ -107,6 +115,7 @@ export class ControlPlane {
   }
 
   async stop(): Promise<void> {
+    await pause(2 * TOLD_AFTER_MS); // what was observed last is told
     await this.#pods.settled();
     await this.informers.stop();
   }
