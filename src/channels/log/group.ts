@@ -197,7 +197,10 @@ export class Group {
 
   async #readBack(flight: Flight, readStage: boolean): Promise<void> {
     const loaded = await this.#host.readEvent(flight.seq);
-    if (readStage) flight.stage = await this.#host.readStage(this.id, flight.seq);
+    if (readStage) {
+      await this.#host.flushed(); // it may have been noted a moment ago
+      flight.stage = await this.#host.readStage(this.id, flight.seq);
+    }
     flight.bytes = loaded.bytes;
     if (this.#isStopped) return this.#free(flight); // stays owed
     const stage = decodeStage(flight.stage);
@@ -241,8 +244,11 @@ export class Group {
     this.#free(flight);
   }
 
-  #retry(flight: Flight, { dueMs, reason, code }: { dueMs: number; reason: string; code: number }): void {
+  #retry(flight: Flight, verdict: { dueMs: number; reason: string; code: number }): void {
     const { seq, attempt, lane, stage } = flight;
+    const { reason, code } = verdict;
+    // Never in the same turn of the event loop: a consumer that fails at once would leave no room for anything else.
+    const dueMs = Math.max(verdict.dueMs, this.#host.clock.nowMs() + 1);
     this.#owe(flight, { dueMs, attempts: attempt, reason, code });
     // One of a later stage is read back, so that its bytes do not wait in memory.
     this.#retries.push({ seq, dueMs, attempts: attempt, lane, stage: stage === null ? null : undefined });
@@ -252,6 +258,7 @@ export class Group {
   async #advance(flight: Flight, event: CloudEvent | undefined, stage: Stage): Promise<void> {
     flight.stage = encodeStage(stage);
     this.#owe(flight, { dueMs: 0, attempts: 0, reason: '', code: 0 });
+    this.#host.touch(this); // with the row, or it would be owed and fresh after a crash (G1)
     await this.#host.flushed(); // G2
     if (event === undefined || this.#isStopped || this.#host.isOver()) return this.#free(flight); // goes on from disk
     flight.attempt = 1;

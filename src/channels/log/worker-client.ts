@@ -30,7 +30,12 @@ export class WorkerClient {
     const url = isBuilt ? new URL('./worker.js', import.meta.url) : new URL('./worker.ts', import.meta.url);
     const worker = new Worker(url, { workerData: options, name: 'millrace-log' });
     const client = new WorkerClient(worker, options.file, onFailure);
-    await new Promise<void>((resolve, reject) => client.#waiting.set(OPENING, { resolve, reject }));
+    try {
+      await new Promise<void>((resolve, reject) => client.#waiting.set(OPENING, { resolve, reject }));
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
     return client;
   }
 

@@ -25,7 +25,6 @@ if (database !== undefined) {
     if (name === 'close') {
       database.close();
       tell({ id, output: undefined });
-      port.close();
       return;
     }
     if (name === 'commit') {
@@ -69,8 +68,10 @@ function refuse(id: number, error: unknown, isFinal: boolean): void {
   const code = error instanceof PlatformError ? error.code : isDiskFull(error) ? 'STORE_FULL' : 'LOG_FAILED';
   tell({ id, error: `${file}: ${messageOf(error)}`, code, isFinal });
   if (!isFinal) return;
-  port?.removeAllListeners('message'); // nothing more is done, whatever was asked meanwhile
-  port?.close();
+  // Nothing more is done, whatever was asked meanwhile. The thread lives on until the main thread ends it: its end may
+  // outrun what was just told.
+  port?.removeAllListeners('message');
+  port?.on('message', () => undefined);
   if (database?.db.isOpen === true) database.close();
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { CloudEvent } from '../../events/event.ts';
 import type { Backlog, Consumer, Failure, GroupOptions, Stage, Verdict } from '../channel.ts';
@@ -127,6 +128,7 @@ export class MemoryGroup {
   async #retryAt(owed: Owed, dueMs: number): Promise<void> {
     this.#retrying += 1;
     await this.#tools.clock.until(dueMs, this.#stop.signal);
+    await nextTurn(); // a consumer that fails at once would leave no room for anything else
     this.#retrying -= 1;
     this.#ready.set(owed.seq, owed);
     this.#pump();

@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, it } from 'vitest';
+import { idOf } from '../../kit/events.ts';
+import { temporaryFolder } from '../../kit/folders.ts';
+import { seededRandom } from '../../kit/journal.ts';
+import { openWorld, OPTIONS, SETTLED } from './log-world.ts';
+
+const KILLS = 10;
+const IN_FLIGHT = 20;
+/** P4: what was in flight, and what was settled while the last commit was under way: at most what a batch holds. */
+const REPEATS_PER_KILL = IN_FLIGHT + 1024;
+
+const child = join(import.meta.dirname, 'log-child.ts');
+
+it(`P2 loses and alters nothing that was acknowledged in ${KILLS} kills, and P4 repeats little`, async () => {
+  const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 2 ** 31);
+  process.stdout.write(`MILLRACE_SEED=${seed}\n`);
+  const random = seededRandom(seed);
+  const folder = temporaryFolder('log-kill');
+  const acked = new Map<string, number>();
+  const settled = new Map<string, number>();
+  const altered: string[] = [];
+  let repeats = 0;
+  const settle = (id: string, bytes: number): void => {
+    if (settled.has(id)) repeats += 1;
+    settled.set(id, bytes);
+  };
+
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    const running = spawn(process.execPath, [child, folder, `run${kill}`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines = createInterface(running.stdout);
+    let isKilled = false;
+    const wait = 20 + random() * 150;
+    lines.on('line', (line) => {
+      const [what, id = '', bytes] = line.split(' ');
+      if (what === 'acked') acked.set(id, Number(bytes));
+      else if (what === 'settled' && bytes !== undefined) settle(id, Number(bytes));
+      if (isKilled) return;
+      isKilled = true;
+      setTimeout(() => running.kill('SIGKILL'), wait); // a random moment under load is what is tested
+    });
+    await Promise.all([once(running, 'exit'), once(lines, 'close')]);
+  }
+
+  const { orders } = await openWorld({}, folder);
+  await orders.consume('audit', { ...OPTIONS, inFlightMax: 1000 }, async ({ event }) => {
+    settle(idOf(event), event.body.byteLength);
+    if (Buffer.compare(event.body, Buffer.alloc(event.body.byteLength, idOf(event))) !== 0)
+      altered.push(idOf(event));
+    return SETTLED;
+  });
+  await expect.poll(() => orders.backlog(), { timeout: 10_000 }).toMatchObject([{ events: 0, bytes: 0 }]);
+  const lost = [...acked].filter(([id, bytes]) => settled.get(id) !== bytes);
+  process.stdout.write(`${JSON.stringify({ acked: acked.size, settled: settled.size, repeats })}\n`);
+  expect({ lost, altered }).toEqual({ lost: [], altered: [] });
+  expect(acked.size).toBeGreaterThan(KILLS);
+  expect(repeats).toBeLessThanOrEqual(KILLS * REPEATS_PER_KILL);
+}, 60_000);
+
+it('L5 a write that fails is final: all publishers are refused, and what was acknowledged is there', async () => {
+  const folder = temporaryFolder('log-fails');
+  // With SIGXFSZ ignored, a write past the limit on file sizes fails with EFBIG, which is not a full disk.
+  const limited = `trap '' XFSZ; ulimit -f 4096; exec "$@"`;
+  const running = spawn('sh', ['-c', limited, 'sh', process.execPath, child, folder, 'full'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const said: string[] = [];
+  createInterface(running.stdout).on('line', (line) => said.push(line));
+  const [code] = (await once(running, 'close')) as [number | null];
+  expect(code).toBe(0);
+  expect(said.find((line) => line.startsWith('lost'))).toMatch(
+    /lost PlatformError: .*events\.db: disk I\/O error/,
+  );
+  expect(said.find((line) => line.startsWith('refused'))).toContain('the log has failed');
+
+  const { orders } = await openWorld({}, folder);
+  const acked = said.filter((line) => line.startsWith('acked')).map((line) => line.split(' ')[1] ?? '');
+  const offered = new Set<string>();
+  await orders.consume('audit', OPTIONS, async ({ event }) => (offered.add(idOf(event)), SETTLED));
+  await expect.poll(() => orders.backlog(), { timeout: 10_000 }).toMatchObject([{ events: 0 }]);
+  expect(acked.filter((id) => !offered.has(id))).toEqual([]);
+  expect(acked.length).toBeGreaterThan(100);
+}, 60_000);
