@@ -17,6 +17,8 @@ import { CHANNEL_SPAN, type DeadPageRow, type OpenedChannel, type PageRow } from
 
 const PAGE_EVENTS = 256;
 const PAGE_BYTES = 512 * 1024;
+/** What an event takes in memory beside its bytes: a map of some attributes, each a string of its own. */
+const EVENT_OVERHEAD_BYTES = 1024;
 /** What is under way when its group is forgotten may come to its end in this time. */
 const FORGET_GRACE_MS = 1000;
 
@@ -159,7 +161,7 @@ export class LogChannel implements Channel, DeadLetterStore {
   committed(kept: readonly (Kept & { readonly seq: number })[]): void {
     let bytes = 0;
     for (const { seq, event, bytes: size } of kept) {
-      this.#store.tail.add(this.#base + seq, event, size, this.#groups.size);
+      this.#store.tail.add(this.#base + seq, event, size + EVENT_OVERHEAD_BYTES, this.#groups.size);
       this.unqueue(size);
       bytes += size;
       this.#committed.seq = seq;

@@ -2,6 +2,9 @@ import type { CloudEvent } from '../../events/event.ts';
 
 type Kept = { readonly event: CloudEvent; readonly bytes: number; owing: number };
 
+/** So many row ids of events that have gone are kept at least, so that the order is seldom renewed. */
+const ORDER_SLACK = 1024;
+
 /**
  * The newest events of all channels that some group has not settled yet, so that a consumer who keeps up never reads from
  * disk; bounded by bytes (P6). What is settled goes at once: events that die young cost the garbage collector least.
@@ -9,8 +12,12 @@ type Kept = { readonly event: CloudEvent; readonly bytes: number; owing: number 
 export class TailCache {
   readonly #bytesMax: number;
   readonly #kept = new Map<number, Kept>(); // by row id, the oldest first
-  /** Goes on from where it was: an iteration begun anew steps over all that has been removed (up to 50 µs an event). */
-  #oldest = this.#kept.entries();
+  /**
+   * Row ids in the order they came, from `#first` on; some have gone since. Not an iterator of the map: one begun anew
+   * steps over all that has been removed (up to 50 µs an event), and one that is kept holds every table the map ever had.
+   */
+  #order: number[] = [];
+  #first = 0;
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -25,7 +32,9 @@ export class TailCache {
   add(row: number, event: CloudEvent, bytes: number, owing: number): void {
     if (owing === 0) return;
     this.#kept.set(row, { event, bytes, owing });
+    this.#order.push(row);
     this.#bytes += bytes;
+    if (this.#order.length > 2 * this.#kept.size + ORDER_SLACK) this.#renewOrder();
     while (this.#bytes > this.#bytesMax) this.#forgetOldest();
   }
 
@@ -38,13 +47,19 @@ export class TailCache {
   }
 
   #forgetOldest(): void {
-    const next = this.#oldest.next();
-    if (next.done === true) {
-      this.#oldest = this.#kept.entries(); // it had come to the end
+    while (this.#first < this.#order.length) {
+      const row = this.#order[this.#first] ?? 0;
+      this.#first += 1;
+      const kept = this.#kept.get(row);
+      if (kept === undefined) continue;
+      this.#kept.delete(row);
+      this.#bytes -= kept.bytes;
       return;
     }
-    const [oldest, { bytes }] = next.value;
-    this.#kept.delete(oldest);
-    this.#bytes -= bytes;
+  }
+
+  #renewOrder(): void {
+    this.#order = [...this.#kept.keys()];
+    this.#first = 0;
   }
 }

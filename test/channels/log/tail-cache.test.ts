@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { TailCache } from '../../../src/channels/log/tail-cache.ts';
 import { anEvent } from '../../kit/events.ts';
@@ -27,4 +29,25 @@ describe('tail cache', () => {
     for (let row = 2; row <= 3; row += 1) cache.add(row, anEvent(`e-${row}`), 50, 1);
     expect([2, 3].filter((row) => cache.get(row) !== undefined)).toEqual([2, 3]); // the room is free again
   });
+
+  it('takes no more memory after a million settled events than before', () => {
+    const cache = new TailCache(1000);
+    const event = anEvent();
+    const pass = (first: number, count: number): void => {
+      for (let row = first; row < first + count; row += 1) {
+        cache.add(row, event, 1, 1);
+        if (row > 50) cache.settle(row - 50);
+      }
+    };
+    pass(1, 1000);
+    const before = usedBytes();
+    pass(1001, 1_000_000);
+    expect(usedBytes() - before).toBeLessThan(10_000_000);
+  });
 });
+
+function usedBytes(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc()');
+  return process.memoryUsage().heapUsed;
+}
