@@ -4,6 +4,7 @@ import { writeBundles } from './bundles.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
+import { startUp } from './start-up.ts';
 import { warmGateway } from './warm-gateway.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'from-zero-node': programFromZero('program'),
   'from-zero-python': programFromZero('python'),
   'from-zero-go': programFromZero('go'),
+  'start-up': startUp,
 };
 
 /** `node bench/run.ts [name …] [--rounds 11] [--seconds 2] [--profile FOLDER]`; a profiled run is not kept as a result. */

@@ -37,10 +37,12 @@ async function attempt(
 describe('an attempt (D1)', () => {
   it.each(ZOO)('ends with its own reason, without a code, at a subscriber that: $what', async (broken) => {
     const startMs = performance.now();
-    const { outcome, code, reason } = await attempt(broken.open());
+    const isTimeout = broken.reason.endsWith('within 300 ms');
+    const timeoutMs = isTimeout ? 300 : 10_000; // a busy machine must not turn another reason into this one
+    const { outcome, code, reason } = await attempt(broken.open(), { timeoutMs });
     expect({ code, reason }).toEqual({ code: 0, reason: broken.reason });
-    expect(outcome).toBe(broken.reason.endsWith('within 300 ms') ? 'timedOut' : 'unreachable');
-    expect(performance.now() - startMs).toBeLessThan(1500);
+    expect(outcome).toBe(isTimeout ? 'timedOut' : 'unreachable');
+    if (isTimeout) expect(performance.now() - startMs).toBeLessThan(3000);
   });
 
   it('takes the answer that comes after 102 and 103', async () => {
