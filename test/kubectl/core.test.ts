@@ -169,12 +169,7 @@ describe('kubectl', { timeout: 60_000 }, () => {
       'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Big_Name}\n',
       /metadata.name: Invalid value: "Big_Name": a lowercase RFC 1123 subdomain must consist of/,
     ],
-    [
-      'what exists',
-      ['create', 'cm', 'settings'],
-      undefined,
-      /configmaps "settings" already exists/,
-    ],
+    ['what exists', ['create', 'cm', 'settings'], undefined, /configmaps "settings" already exists/],
     [
       'a missing namespace',
       ['create', 'cm', 'x', '-n', 'nowhere'],
