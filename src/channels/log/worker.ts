@@ -51,7 +51,8 @@ function open(): ReturnType<typeof openDatabase> | undefined {
   try {
     return openDatabase(file, acceptLoss);
   } catch (error) {
-    refuse(OPENING, error, true);
+    tell(refusal(OPENING, error, true));
+    port?.on('message', () => undefined); // lives on, as below
     return undefined;
   }
 }
@@ -65,14 +66,19 @@ async function tellLater(id: number, output: Promise<unknown>): Promise<void> {
 }
 
 function refuse(id: number, error: unknown, isFinal: boolean): void {
-  const code = error instanceof PlatformError ? error.code : isDiskFull(error) ? 'STORE_FULL' : 'LOG_FAILED';
-  tell({ id, error: `${file}: ${messageOf(error)}`, code, isFinal });
+  tell(refusal(id, error, isFinal));
   if (!isFinal) return;
   // Nothing more is done, whatever was asked meanwhile. The thread lives on until the main thread ends it: its end may
   // outrun what was just told.
   port?.removeAllListeners('message');
   port?.on('message', () => undefined);
   if (database?.db.isOpen === true) database.close();
+}
+
+function refusal(id: number, error: unknown, isFinal: boolean): Answer {
+  const code = error instanceof PlatformError ? error.code : isDiskFull(error) ? 'STORE_FULL' : 'LOG_FAILED';
+  const message = messageOf(error);
+  return { id, error: message.includes(file) ? message : `${file}: ${message}`, code, isFinal };
 }
 
 /** SQLITE_FULL: the transaction was rolled back and nothing was synced in vain. */

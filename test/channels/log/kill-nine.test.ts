@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { expect, it } from 'vitest';
 import { idOf } from '../../kit/events.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
@@ -20,6 +20,7 @@ it(`P2 loses and alters nothing that was acknowledged in ${KILLS} kills, and P4 
   process.stdout.write(`MILLRACE_SEED=${seed}\n`);
   const random = seededRandom(seed);
   const folder = temporaryFolder('log-kill');
+  const said = join(temporaryFolder('log-said'), 'said');
   const acked = new Map<string, number>();
   const settled = new Map<string, number>();
   const altered: string[] = [];
@@ -30,21 +31,16 @@ it(`P2 loses and alters nothing that was acknowledged in ${KILLS} kills, and P4 
   };
 
   for (let kill = 0; kill < KILLS; kill += 1) {
-    const running = spawn(process.execPath, [child, folder, `run${kill}`], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const lines = createInterface(running.stdout);
-    let isKilled = false;
-    const wait = 20 + random() * 150;
-    lines.on('line', (line) => {
-      const [what, id = '', bytes] = line.split(' ');
-      if (what === 'acked') acked.set(id, Number(bytes));
-      else if (what === 'settled' && bytes !== undefined) settle(id, Number(bytes));
-      if (isKilled) return;
-      isKilled = true;
-      setTimeout(() => running.kill('SIGKILL'), wait); // a random moment under load is what is tested
-    });
-    await Promise.all([once(running, 'exit'), once(lines, 'close')]);
+    const args = [child, folder, `run${kill}`, said];
+    const running = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(running.stdout, 'data');
+    await new Promise((resolve) => setTimeout(resolve, 20 + random() * 150)); // a random moment under load is tested
+    running.kill('SIGKILL');
+    await once(running, 'exit');
+  }
+  for (const [what, id = '', bytes] of linesOf(said).map((line) => line.split(' '))) {
+    if (what === 'acked') acked.set(id, Number(bytes));
+    else if (what === 'settled') settle(id, Number(bytes));
   }
 
   const { orders } = await openWorld({}, folder);
@@ -66,13 +62,12 @@ it('L5 a write that fails is final: all publishers are refused, and what was ack
   const folder = temporaryFolder('log-fails');
   // With SIGXFSZ ignored, a write past the limit on file sizes fails with EFBIG, which is not a full disk.
   const limited = `trap '' XFSZ; ulimit -f 4096; exec "$@"`;
-  const running = spawn('sh', ['-c', limited, 'sh', process.execPath, child, folder, 'full'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const said: string[] = [];
-  createInterface(running.stdout).on('line', (line) => said.push(line));
+  const saidFile = join(temporaryFolder('log-said'), 'said');
+  const args = ['-c', limited, 'sh', process.execPath, child, folder, 'full', saidFile];
+  const running = spawn('sh', args, { stdio: 'inherit' });
   const [code] = (await once(running, 'close')) as [number | null];
   expect(code).toBe(0);
+  const said = linesOf(saidFile);
   expect(said.find((line) => line.startsWith('lost'))).toMatch(
     /lost PlatformError: .*events\.db: disk I\/O error/,
   );
@@ -86,3 +81,7 @@ it('L5 a write that fails is final: all publishers are refused, and what was ack
   expect(acked.filter((id) => !offered.has(id))).toEqual([]);
   expect(acked.length).toBeGreaterThan(100);
 }, 60_000);
+
+function linesOf(file: string): string[] {
+  return readFileSync(file, 'utf8').split('\n');
+}
