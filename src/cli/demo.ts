@@ -8,7 +8,7 @@ import { applyFile, untilReady } from './apply.ts';
 import { ApiClient, PLATFORM_API } from './client.ts';
 import { EXIT, UserError, type Command, type CommandContext, type ExitCode } from './command.ts';
 import { parse } from './flags.ts';
-import { sendGitHub } from './send.ts';
+import { sendGitHub } from './send-github.ts';
 import { renderTrace, traceOf, type JournalRecord } from './trace.ts';
 import {
   started,

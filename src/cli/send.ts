@@ -1,6 +1,4 @@
-import { createHmac, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../base/errors.ts';
 import { writeBinary } from '../events/binary.ts';
@@ -8,6 +6,8 @@ import type { CloudEvent } from '../events/event.ts';
 import { ApiClient } from './client.ts';
 import { EXIT, UserError, type Command, type CommandContext, type ExitCode } from './command.ts';
 import { CLIENT_FLAGS, isJson, numberOf, parse } from './flags.ts';
+import { post, readFileOr, type Posted } from './post.ts';
+import { sendGitHub } from './send-github.ts';
 
 const HELP = `
 Usage: millrace send TARGET --type T [--source S] [--id I] [--subject S] [--data JSON | --data-file F] [--ext k=v …]
@@ -37,17 +37,6 @@ const FLAGS = {
   action: { type: 'string' },
   namespace: { type: 'string', short: 'n' },
 } as const;
-
-export type Posted = { readonly id: string; readonly code: number; readonly answer: string };
-type Post = {
-  readonly url: string;
-  readonly host: string | undefined;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
-};
-
-const ANSWER_BYTES = 4096;
-const TIMEOUT_MS = 60_000;
 
 export const send: Command = {
   summary: 'send an event, or a signed GitHub delivery',
@@ -160,14 +149,6 @@ function bodyFrom(values: Values): Buffer | undefined {
   return Buffer.from(data);
 }
 
-function readFileOr(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new UserError('MR0044', `${file} cannot be read`, { why: messageOf(error), exit: EXIT.notFound });
-  }
-}
-
 /** Where a target answers; a service by its name inside the cluster, through the events listener. */
 async function addressOf(
   context: CommandContext,
@@ -192,105 +173,6 @@ async function addressOf(
   return kind === 'channel'
     ? { url: `${events}/channels/${namespace}/${name}`, host: undefined }
     : { url: `${events}/`, host: `${name}.${namespace}.svc.cluster.local` };
-}
-
-type Delivery = {
-  readonly namespace: string;
-  readonly name: string;
-  readonly event: string;
-  readonly action?: string | undefined;
-  readonly file?: string | undefined;
-};
-type SourceObject = {
-  readonly spec: {
-    readonly secretToken: { readonly secretKeyRef: { readonly name: string; readonly key: string } };
-  };
-};
-type SecretObject = { readonly data?: Readonly<Record<string, string>> };
-
-/** Posts a delivery as GitHub does: its headers, a signature over the very bytes, a new GUID. */
-export async function sendGitHub(
-  client: ApiClient,
-  { namespace, name, event, action, file }: Delivery,
-): Promise<Posted> {
-  if (client.run === undefined)
-    throw new UserError('MR0046', 'deliveries are sent to a platform on this machine', {
-      fix: 'name its folder with --data-dir',
-      exit: EXIT.notFound,
-    });
-  const source = await client.get<SourceObject>(
-    `/apis/sources.knative.dev/v1alpha1/namespaces/${namespace}/githubsources/${name}`,
-  );
-  const { name: secretName, key } = source.spec.secretToken.secretKeyRef;
-  const secret = await client.get<SecretObject>(`/api/v1/namespaces/${namespace}/secrets/${secretName}`);
-  const token = Buffer.from(secret.data?.[key] ?? '', 'base64').toString();
-  const body = file === undefined ? await examplePayload(event, action) : readFileOr(file);
-  const id = randomUUID();
-  const headers = {
-    'content-type': 'application/json',
-    'user-agent': 'GitHub-Hookshot/millrace',
-    'x-github-event': event,
-    'x-github-delivery': id,
-    'x-hub-signature-256': `sha256=${createHmac('sha256', token).update(body).digest('hex')}`,
-  };
-  return post(
-    { url: `${client.run.endpoints.gateway}/webhooks/${namespace}/${name}`, host: undefined, headers, body },
-    id,
-  );
-}
-
-type Examples = readonly {
-  readonly name: string;
-  readonly examples: readonly Readonly<Record<string, unknown>>[];
-}[];
-
-/** One of the payloads that GitHub's own types are tested with. */
-async function examplePayload(event: string, action: string | undefined): Promise<Buffer> {
-  const { createRequire } = await import('node:module');
-  const published = createRequire(import.meta.url)('@octokit/webhooks-examples') as
-    | Examples
-    | { readonly default: Examples };
-  const all = Array.isArray(published)
-    ? (published as Examples)
-    : (published as { readonly default: Examples }).default;
-  const examples = all.find(({ name }) => name === event)?.examples;
-  if (examples === undefined)
-    throw new UserError('MR0047', `there is no example of a GitHub event "${event}"`, {
-      fix: `give a payload with --data-file, or one of: ${all.map(({ name }) => name).join(', ')}`,
-      exit: EXIT.notFound,
-    });
-  const found = action === undefined ? examples[0] : examples.find((each) => each['action'] === action);
-  if (found === undefined)
-    throw new UserError('MR0048', `there is no example of "${event}" with the action "${action}"`, {
-      exit: EXIT.notFound,
-    });
-  return Buffer.from(JSON.stringify(found));
-}
-
-function post({ url, host, headers, body }: Post, id: string): Promise<Posted> {
-  return new Promise((resolve, reject) => {
-    const named = host === undefined ? {} : { host };
-    const outgoing = httpRequest(
-      url,
-      {
-        method: 'POST',
-        headers: { ...headers, ...named, 'content-length': body.length },
-        timeout: TIMEOUT_MS,
-      },
-      (response) => {
-        let answer = '';
-        response.on('data', (chunk: Buffer) => {
-          if (answer.length < ANSWER_BYTES) answer += chunk.toString();
-        });
-        response.on('end', () => resolve({ id, code: response.statusCode ?? 0, answer: answer.trim() }));
-      },
-    );
-    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
-    outgoing.on('error', (error) =>
-      reject(new UserError('MR0049', `${url} does not answer`, { why: messageOf(error), exit: EXIT.failed })),
-    );
-    outgoing.end(body);
-  });
 }
 
 function report({ stdout }: CommandContext, { id, code, answer }: Posted, json: boolean): ExitCode {

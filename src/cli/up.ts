@@ -2,7 +2,7 @@ import { PlatformError } from '../base/errors.ts';
 import { EXIT, UserError, type Command, type CommandContext, type ExitCode } from './command.ts';
 import { addressOf, dataDirOf, numberOf, parse, setting } from './flags.ts';
 
-/** What `platform/` can start, as far as the command line knows it. */
+/** Starts what the options say; `platform/` is it. */
 export type Startable<Options> = (options: Options) => Promise<Started>;
 export type Started = {
   readonly endpoints: {
@@ -13,8 +13,11 @@ export type Started = {
   };
   readonly kubeconfig: string;
   readonly readyInMs: number;
+  /** What a user should know although nothing failed: a name that does not resolve. */
   readonly notes: readonly string[];
+  /** Resolves with the error when it cannot go on. */
   readonly failed: Promise<Error>;
+  /** Drains, then stops; twice is as good as once. */
   close(drainMs?: number): Promise<void>;
 };
 
@@ -27,6 +30,7 @@ export type UpOptions = {
   readonly dashboard: Address;
   readonly api: Address;
   readonly domain: string;
+  /** What is told to GitHub and written to `status.url`, when the platform is reached by another address. */
   readonly publicUrl: string | undefined;
   readonly logFormat: 'text' | 'json';
   readonly drainMs: number;
