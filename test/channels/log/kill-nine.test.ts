@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -81,6 +81,35 @@ it('L5 a write that fails is final: all publishers are refused, and what was ack
   expect(acked.filter((id) => !offered.has(id))).toEqual([]);
   expect(acked.length).toBeGreaterThan(100);
 }, 60_000);
+
+const hasStrace = spawnSync('strace', ['-qq', 'true']).status === 0;
+
+it.skipIf(!hasStrace)(
+  '[kernel] L5 a sync that fails once is final, and nothing is acknowledged after it',
+  async () => {
+    const saidFile = join(temporaryFolder('log-said'), 'said');
+    const failing = ['-e', 'trace=fsync,fdatasync', '-e', 'inject=fsync,fdatasync:error=EIO:when=25'];
+    const folder = temporaryFolder('log-sync');
+    const args = [
+      '-f',
+      '-qq',
+      ...failing,
+      '-o',
+      '/dev/null',
+      process.execPath,
+      child,
+      folder,
+      'run',
+      saidFile,
+    ];
+    const [code] = (await once(spawn('strace', args, { stdio: 'ignore' }), 'close')) as [number | null];
+    expect(code).toBe(0);
+    const said = linesOf(saidFile);
+    const lostAt = said.findIndex((line) => line.startsWith('lost'));
+    expect(said[lostAt]).toMatch(/events\.db: disk I\/O error/);
+    expect(said.slice(lostAt).filter((line) => line.startsWith('acked'))).toEqual([]);
+  },
+);
 
 function linesOf(file: string): string[] {
   return readFileSync(file, 'utf8').split('\n');
