@@ -4,9 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { idOf } from '../../kit/events.ts';
-import { temporaryFolder } from '../../kit/folders.ts';
 import { seededRandom } from '../../kit/journal.ts';
-import { openWorld, OPTIONS, SETTLED } from './log-world.ts';
+import { openWorld, OPTIONS, SETTLED, testFolder } from './log-world.ts';
 
 const KILLS = 10;
 const IN_FLIGHT = 20;
@@ -19,8 +18,8 @@ it(`P2 loses and alters nothing that was acknowledged in ${KILLS} kills, and P4 
   const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 2 ** 31);
   process.stdout.write(`MILLRACE_SEED=${seed}\n`);
   const random = seededRandom(seed);
-  const folder = temporaryFolder('log-kill');
-  const said = join(temporaryFolder('log-said'), 'said');
+  const folder = testFolder('log-kill');
+  const said = join(testFolder('log-said'), 'said');
   const acked = new Map<string, number>();
   const settled = new Map<string, number>();
   const altered: string[] = [];
@@ -59,10 +58,10 @@ it(`P2 loses and alters nothing that was acknowledged in ${KILLS} kills, and P4 
 }, 60_000);
 
 it('L5 a write that fails is final: all publishers are refused, and what was acknowledged is there', async () => {
-  const folder = temporaryFolder('log-fails');
+  const folder = testFolder('log-fails');
   // With SIGXFSZ ignored, a write past the limit on file sizes fails with EFBIG, which is not a full disk.
   const limited = `trap '' XFSZ; ulimit -f 4096; exec "$@"`;
-  const saidFile = join(temporaryFolder('log-said'), 'said');
+  const saidFile = join(testFolder('log-said'), 'said');
   const args = ['-c', limited, 'sh', process.execPath, child, folder, 'full', saidFile];
   const running = spawn('sh', args, { stdio: 'inherit' });
   const [code] = (await once(running, 'close')) as [number | null];
@@ -87,9 +86,9 @@ const hasStrace = spawnSync('strace', ['-qq', 'true']).status === 0;
 it.skipIf(!hasStrace)(
   '[kernel] L5 a sync that fails once is final, and nothing is acknowledged after it',
   async () => {
-    const saidFile = join(temporaryFolder('log-said'), 'said');
+    const saidFile = join(testFolder('log-said'), 'said');
     const failing = ['-e', 'trace=fsync,fdatasync', '-e', 'inject=fsync,fdatasync:error=EIO:when=25'];
-    const folder = temporaryFolder('log-sync');
+    const folder = testFolder('log-sync');
     const args = [
       '-f',
       '-qq',

@@ -1,4 +1,5 @@
-import { cpSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { systemClock, type Clock } from '../../../src/base/clock.ts';
@@ -7,7 +8,6 @@ import type { LogChannel } from '../../../src/channels/log/log-channel.ts';
 import { LogStore, type LogOptions } from '../../../src/channels/log/log-store.ts';
 import { idOf } from '../../kit/events.ts';
 import { FakeClock } from '../../kit/fake-clock.ts';
-import { temporaryFolder } from '../../kit/folders.ts';
 
 export const SETTLED: Verdict = { kind: 'settled' };
 export const OPTIONS: GroupOptions = { start: 'latest', inFlightMax: 10, isOrdered: false };
@@ -15,10 +15,17 @@ export const FAILURE = { dest: 'http://subscriber.test/', code: 410, data: '', r
 
 export type World = { readonly folder: string; readonly store: LogStore; readonly orders: LogChannel };
 
+/** A folder that goes when the test is done, after what was opened in it later is closed. */
+export function testFolder(purpose: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `millrace-${purpose}-`));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}
+
 /** A log with the channel `orders`, in a folder of its own or in that of a former one; closed when the test ends. */
 export async function openWorld(
   options: Partial<LogOptions> = {},
-  folder = temporaryFolder('log'),
+  folder = testFolder('log'),
 ): Promise<World> {
   const file = join(folder, 'events.db');
   const store = await LogStore.open({ file, clock: systemClock, graceMs: 50, ...options });
@@ -36,7 +43,7 @@ async function closed({ clock, close }: { clock: Clock; close: () => Promise<voi
 
 /** What a power cut at this moment would leave behind, in a folder of its own. */
 export function crashCopy({ folder }: World): string {
-  const copy = temporaryFolder('log-crash');
+  const copy = testFolder('log-crash');
   cpSync(folder, copy, { recursive: true });
   return copy;
 }

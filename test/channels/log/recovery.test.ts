@@ -4,8 +4,16 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../../src/channels/channel.ts';
 import { anEvent, idOf } from '../../kit/events.ts';
-import { temporaryFolder } from '../../kit/folders.ts';
-import { crashCopy, FAILURE, hanging, openWorld, OPTIONS, SETTLED, settling } from './log-world.ts';
+import {
+  crashCopy,
+  FAILURE,
+  hanging,
+  openWorld,
+  OPTIONS,
+  SETTLED,
+  settling,
+  testFolder,
+} from './log-world.ts';
 
 const inDatabase = (folder: string, sql: string): void => {
   const db = new DatabaseSync(join(folder, 'events.db'));
@@ -132,7 +140,7 @@ it('a backup of a running log opens as a log with all that was owed', async () =
   const world = await openWorld();
   await world.orders.consume('audit', OPTIONS, hanging);
   for (let i = 0; i < 20; i += 1) await world.orders.publish(anEvent(`e-${i}`));
-  const restored = temporaryFolder('log-restore');
+  const restored = testFolder('log-restore');
   await world.store.backup(join(restored, 'events.db'));
   const { orders } = await openWorld({}, restored);
   const offered: string[] = [];
