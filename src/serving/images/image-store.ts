@@ -1,8 +1,8 @@
 import {
-  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -11,9 +11,10 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
-import { digestOf, readBundle, withJavaScript, type BundleFile } from './bundle.ts';
-import { guessLaunch, manifestOf, type ImageLaunch } from './launch.ts';
+import { digestOf, readBundle, refuseEscapes, type BundleFile } from './bundle.ts';
+import { guessLaunch, type ImageLaunch } from './launch.ts';
 import { parseImageName } from './name.ts';
+import { withJavaScript } from './strip-types.ts';
 
 export type StoredImage = {
   readonly digest: string; // sha256:…
@@ -25,6 +26,8 @@ export type ListedImage = { readonly name: string; readonly digest: string; read
 /** Loads the entry of a function once; says why it cannot be used, or undefined when it can. */
 export type FunctionCheck = (directory: string, entry: string) => Promise<string | undefined>;
 
+const DRAFT = '.draft-';
+
 /** The images that `push` has stored on this machine, by digest; names point to digests and move with a push. */
 export class ImageStore {
   readonly #folder: string;
@@ -34,6 +37,8 @@ export class ImageStore {
     this.#folder = folder;
     this.#check = check;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const drafts = readdirSync(folder).filter((name) => name.startsWith(DRAFT));
+    for (const draft of drafts) rmSync(join(folder, draft), { recursive: true, force: true }); // of a killed push
   }
 
   /** Stores what is at `path` under `reference`; throws IMAGE_NAME_INVALID, PUSH_INVALID or FUNCTION_INVALID. */
@@ -53,8 +58,9 @@ export class ImageStore {
     nowMs: number,
   ): Promise<ListedImage & StoredImage> {
     const { name } = parseImageName(reference);
+    refuseEscapes(pushed);
     const { launch: guessed, otherwise } = guessLaunch(pushed, command);
-    const [files, javaScript] = withJavaScript(pushed, manifestOf(pushed)?.type);
+    const [files, javaScript] = withJavaScript(pushed);
     const draft = this.#write(files);
     try {
       const launch = await this.#proven(draft, withStrippedEntry(guessed, javaScript), otherwise);
@@ -99,13 +105,12 @@ export class ImageStore {
   }
 
   #write(files: readonly BundleFile[]): string {
-    const draft = mkdtempSync(join(this.#folder, '.draft-'));
+    const draft = mkdtempSync(join(this.#folder, DRAFT));
     for (const file of files) {
       const path = join(draft, 'root', file.path);
       mkdirSync(dirname(path), { recursive: true });
       if (file.kind === 'link') symlinkSync(file.target, path);
-      else writeFileSync(path, file.content);
-      if (file.kind === 'file' && file.isExecutable) chmodSync(path, 0o755);
+      else writeFileSync(path, file.content, { mode: file.isExecutable ? 0o555 : 0o444 }); // M1
     }
     return draft;
   }
@@ -142,6 +147,6 @@ function withStrippedEntry(launch: ImageLaunch, javaScript: ReadonlyMap<string, 
 }
 
 function replaceFile(file: string, value: unknown): void {
-  writeFileSync(`${file}.new`, JSON.stringify(value), { mode: 0o600 });
+  writeFileSync(`${file}.new`, JSON.stringify(value), { mode: 0o600, flush: true });
   renameSync(`${file}.new`, file);
 }

@@ -54,8 +54,12 @@ type Manifest = {
   readonly type: string | undefined;
 };
 
-export function manifestOf(files: readonly BundleFile[]): Manifest | undefined {
-  const text = textOf(files, 'package.json');
+/** What a package.json says of how its folder starts; undefined when there is none. Throws PUSH_INVALID when it is broken. */
+export function manifestOf(
+  files: readonly BundleFile[],
+  path: string = 'package.json',
+): Manifest | undefined {
+  const text = textOf(files, path);
   if (text === undefined) return undefined;
   try {
     const parsed: unknown = JSON.parse(text);
@@ -67,7 +71,7 @@ export function manifestOf(files: readonly BundleFile[]): Manifest | undefined {
       start: asText(read(read(parsed, 'scripts'), 'start')),
     };
   } catch (cause) {
-    throw new PlatformError('PUSH_INVALID', 'package.json is not JSON', { retryable: false, cause });
+    throw new PlatformError('PUSH_INVALID', `${path} is not JSON`, { retryable: false, cause });
   }
 }
 
