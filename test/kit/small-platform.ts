@@ -11,7 +11,7 @@ import { createOutbound } from '../../src/http/outbound.ts';
 import { openServer } from '../../src/http/server.ts';
 import type { InstanceEvent } from '../../src/serving/activator/pool-tools.ts';
 import { localHostsOf, type RevisionPlan, type ScalePlan } from '../../src/serving/plan.ts';
-import type { LogSink } from '../../src/serving/runtime/process/child.ts';
+import type { LogSink } from '../../src/serving/runtime/process/output.ts';
 import { ProcessRuntime } from '../../src/serving/runtime/process/process-runtime.ts';
 import type { Launch } from '../../src/serving/runtime/runtime.ts';
 import { Serving } from '../../src/serving/serving.ts';

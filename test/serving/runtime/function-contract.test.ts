@@ -1,4 +1,4 @@
-import { request } from 'undici';
+import { request, type Dispatcher } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProcessRuntime } from '../../../src/serving/runtime/process/process-runtime.ts';
 import type { Instance } from '../../../src/serving/runtime/runtime.ts';
@@ -17,9 +17,13 @@ beforeAll(() => {
 });
 afterAll(() => runtime.close());
 
-function start(files: Record<string, string>, entry = 'index.mjs'): Promise<Instance> {
+function start(
+  files: Record<string, string>,
+  entry = 'index.mjs',
+  env: Record<string, string> = {},
+): Promise<Instance> {
   const { instance } = revisionPlan('f', folderWith('function', files), { kind: 'function', entry });
-  return runtime.start(instance, `f-${(last += 1)}`);
+  return runtime.start({ ...instance, env }, `f-${(last += 1)}`);
 }
 
 const EVENT = {
@@ -35,7 +39,7 @@ async function post(
   body: string | undefined,
   headers: Record<string, string> = {},
   path = '/',
-  method: 'POST' | 'GET' = 'POST',
+  method: Dispatcher.HttpMethod = 'POST',
 ) {
   const answer = await request(`http://127.0.0.1:${port}${path}`, { method, headers, body: body ?? null });
   return {
@@ -76,6 +80,20 @@ describe('what a function returns', () => {
     ["() => ({ statusCode: 201, headers: { 'x-a': 'b' }, body: 'made' })", 201, TEXT, 'made'],
     ['() => ({ body: { a: 1 } })', 200, JSON_TYPE, '{"a":1}'],
     ["() => ({ headers: { 'Content-Type': 'text/html' }, body: '<p>' })", 200, 'text/html', '<p>'],
+    ["() => ({ headers: { 'Content-Length': '99', 'X-A': 1 }, body: 'ab' })", 200, TEXT, 'ab'],
+    ['() => ({ statusCode: "202", body: Buffer.from("ab") })', 202, 'application/octet-stream', 'ab'],
+    ['() => ({ statusCode: 304 })', 304, JSON_TYPE, ''],
+    ['() => ({ statusCode: 99 })', 500, TEXT, 'the function returned statusCode 99, which is no HTTP status'],
+    ['() => 1n', 500, TEXT, 'Do not know how to serialize a BigInt'],
+    [
+      "() => ({ headers: { 'x-a': 'b\\nc' }, body: 'ab' })",
+      500,
+      TEXT,
+      'Invalid character in header content ["x-a"]',
+    ],
+    ['() => { throw "just text" }', 500, TEXT, 'just text'],
+    ['() => { throw { code: 404, message: "plain" } }', 404, TEXT, 'plain'],
+    ['() => Promise.reject(null)', 500, TEXT, 'null'],
     ['async () => "later"', 200, TEXT, 'later'],
     ["() => { throw new Error('broken') }", 500, TEXT, 'broken'],
     ["() => { throw Object.assign(new Error('gone'), { code: 410 }) }", 410, TEXT, 'gone'],
@@ -145,9 +163,15 @@ describe('what a function returns', () => {
       { ...EVENT, 'ce-specversion': '9' },
       '{}',
       400,
-      'ce-specversion: 9 is not supported',
+      'ce-specversion: "9" is not supported',
     ],
-    ['a structured event', { 'content-type': 'application/cloudevents+json' }, '[]', 400, 'no JSON object'],
+    [
+      'a structured event',
+      { 'content-type': 'application/cloudevents+json' },
+      '[]',
+      400,
+      'body: not a JSON object',
+    ],
     [
       'a batch',
       { 'content-type': 'application/cloudevents-batch+json' },
@@ -158,6 +182,65 @@ describe('what a function returns', () => {
   ])('refuses broken %s', async (_, headers, body, code, text) => {
     const answer = await post(instance, body, headers, '/?js=1');
     expect(answer).toMatchObject({ code, text: expect.stringContaining(text) });
+  });
+
+  it('an event has the class of the SDK, in binary and in structured mode, 1.0 and 0.3', async () => {
+    const js = encodeURIComponent(
+      '({ event, context, CloudEvent }) => ({ body: [event instanceof CloudEvent, context.cloudevent === event, event.subject, event.data, context.rawBody.length] })',
+    );
+    const binary = { ...EVENT, 'ce-specversion': '0.3', 'ce-subject': 'Euro%20%E2%82%AC' };
+    expect(JSON.parse((await post(instance, '{"a":1}', binary, `/?js=${js}`)).text)).toEqual([
+      true,
+      true,
+      'Euro €',
+      { a: 1 },
+      7,
+    ]);
+    const structured = JSON.stringify({
+      specversion: '1.0',
+      id: '1',
+      source: '/s',
+      type: 't',
+      subject: '€',
+      data_base64: 'aGk=',
+      datacontenttype: 'text/plain',
+    });
+    const headers = { 'content-type': 'application/cloudevents+json' };
+    expect(JSON.parse((await post(instance, structured, headers, `/?js=${js}`)).text)).toEqual([
+      true,
+      true,
+      '€',
+      'hi',
+      structured.length + 2, // € has three bytes
+    ]);
+  });
+
+  it('takes attributes of 64 KiB, and refuses a body past its bound', async () => {
+    const js = encodeURIComponent('({ event }) => ({ body: event?.long?.length ?? null })');
+    const long = { ...EVENT, 'ce-long': '€'.repeat(20_000).replace(/./g, encodeURIComponent) };
+    expect((await post(instance, '{}', long, `/?js=${js}`)).text).toBe('20000');
+    const small = await start({ 'index.mjs': 'export const handle = (context, body) => body' }, 'index.mjs', {
+      FUNC_BODY_LIMIT: '10',
+    });
+    const plain = { 'content-type': 'text/plain' };
+    expect(await post(small, '0123456789', plain)).toMatchObject({ code: 200, text: '0123456789' });
+    expect(await post(small, '01234567890', plain)).toMatchObject({
+      code: 413,
+      text: 'at most 10 bytes are taken (FUNC_BODY_LIMIT)',
+    });
+  });
+
+  it('a query parameter is a property of context, a list when given twice, never one of its own names', async () => {
+    const js = encodeURIComponent(
+      '({ context }) => ({ body: [context.a, context.query.a, typeof context.log.info, context.path] })',
+    );
+    const answer = await post(instance, undefined, {}, `//x?a=1&a=2&log=mine&path=mine&js=${js}`);
+    expect(JSON.parse(answer.text)).toEqual([['1', '2'], ['1', '2'], 'function', '//x']);
+  });
+
+  it.each(['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'GET'] as const)('%s reaches handle', async (method) => {
+    const js = encodeURIComponent('({ context }) => context.method');
+    expect((await post(instance, undefined, {}, `/some/where?js=${js}`, method)).text).toBe(method);
   });
 
   it('answers health probes by itself', async () => {
@@ -178,6 +261,15 @@ describe('what a bundle may be', () => {
     ['module.exports = { handle }', 'index.js', { 'index.js': 'module.exports = { handle: () => "ok" }' }],
     ['export default f', 'index.mjs', { 'index.mjs': 'export default () => "ok"' }],
     ['export { handle }', 'index.mjs', { 'index.mjs': 'export function handle() { return "ok" }' }],
+    [
+      'exports.default of compiled CommonJS',
+      'index.js',
+      {
+        'index.js':
+          'Object.defineProperty(exports, "__esModule", { value: true }); exports.default = () => "ok"',
+      },
+    ],
+    ['exports.handle', 'index.js', { 'index.js': 'exports.handle = () => "ok"' }],
     ['TypeScript', 'index.ts', { 'index.ts': 'export const handle = (context: object): string => "ok"' }],
   ])('%s', async (_, entry, files) => {
     expect(await post(await start(files, entry), undefined)).toMatchObject({ code: 200, text: 'ok' });
@@ -188,14 +280,16 @@ describe('what a bundle may be', () => {
       'index.mjs': `let ready = false;
         export const init = async () => { await new Promise((done) => setTimeout(done, 20)); ready = true; };
         export const handle = () => String(ready);
-        export const cors = () => 'https://app.test';
+        export const cors = () => ['https://app.test'];
         export const readiness = Object.assign(() => 'ready', { path: '/am-i' });`,
     });
-    const answer = await post(instance, undefined);
+    const answer = await post(instance, undefined, { origin: 'https://app.test' });
     expect(answer).toMatchObject({
       text: 'true',
       headers: { 'access-control-allow-origin': 'https://app.test' },
     });
+    const foreign = await post(instance, undefined, { origin: 'https://other.test' });
+    expect(foreign.headers['access-control-allow-origin']).toBeUndefined();
     expect((await post(instance, undefined, {}, '/am-i', 'GET')).text).toBe('ready');
   });
 
@@ -208,6 +302,30 @@ describe('what a bundle may be', () => {
     expect((await post(instance, '{}', EVENT)).text).toBe('true');
   });
 
+  it.each<[string, string, string]>([
+    ['require', 'index.cjs', "const { CloudEvent } = require('cloudevents');"],
+    ['import', 'index.mjs', "import { CloudEvent } from 'cloudevents';"],
+  ])('cloudevents need not be brought: %s finds ours', async (_, entry, line) => {
+    const code = `${line} ${entry.endsWith('.cjs') ? 'exports.handle =' : 'export const handle ='} (context, event) => String(event instanceof CloudEvent);`;
+    expect((await post(await start({ [entry]: code }, entry), '{}', EVENT)).text).toBe('true');
+  });
+
+  it('one that brings another major is handed events of that class, and its replies are taken', async () => {
+    const instance = await start({
+      'index.mjs': `import { CloudEvent } from 'cloudevents';
+        export const handle = (context, event) => new CloudEvent({ ...event, type: 'is ' + (event instanceof CloudEvent) + CloudEvent.mark });`,
+      'node_modules/cloudevents/package.json': '{"name":"cloudevents","version":"6.0.0","main":"index.js"}',
+      'node_modules/cloudevents/index.js': `class CloudEvent { static mark = '!'; constructor(fields) { Object.assign(this, fields); } }
+        module.exports = { CloudEvent, HTTP: {} };`,
+    });
+    const answer = await post(instance, '{"a":1}', EVENT);
+    expect(answer).toMatchObject({
+      code: 200,
+      headers: { 'ce-type': 'is%20true!', 'ce-id': 'e-1' },
+      text: '{"a":1}',
+    });
+  });
+
   it('one that brings another major keeps its own', async () => {
     const instance = await start({
       'index.mjs': `import { mine } from 'cloudevents'; export const handle = () => mine;`,
@@ -216,6 +334,19 @@ describe('what a bundle may be', () => {
       'node_modules/cloudevents/index.js': 'export const mine = "own copy"',
     });
     expect((await post(instance, undefined)).text).toBe('own copy');
+  });
+
+  it('liveness answers through the reply, as with upstream, or by what it returns', async () => {
+    const instance = await start({
+      'index.mjs': `export const handle = () => 'ok';
+        export const liveness = (request, reply) => reply.code(503).send({ up: false });
+        export function readiness(request, reply) { setTimeout(() => reply.send('a moment later'), 1); }`,
+    });
+    expect(await post(instance, undefined, {}, '/health/liveness', 'GET')).toMatchObject({
+      code: 503,
+      text: '{"up":false}',
+    });
+    expect((await post(instance, undefined, {}, '/health/readiness', 'GET')).text).toBe('a moment later');
   });
 
   it.each<[string, Record<string, string>, RegExp]>([

@@ -1,11 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { PlatformError } from '../../../base/errors.ts';
 import type { Ended } from '../runtime.ts';
-
-/** Where the output of instances goes; `stream` tells the two apart. */
-export interface LogSink {
-  write(instance: string, stream: 'stdout' | 'stderr', chunk: Buffer): void;
-}
+import { RUN_TOKEN } from './left-overs.ts';
+import { Output, type LogSink } from './output.ts';
 
 export type ChildOptions = {
   readonly command: readonly [string, ...string[]];
@@ -16,54 +15,47 @@ export type ChildOptions = {
   readonly token: string;
 };
 
-const TOKEN = 'MILLRACE_RUN';
 const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'USER'];
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
-const TAIL_BYTES = 2048;
+/** What a grandchild that holds the pipes still prints is not waited for longer. */
+const LAST_OUTPUT_MS = 100;
 
 /** One process group: its output, its end, and how to end it. */
 export class Child {
   readonly process: ChildProcess;
+  readonly output: Output;
   readonly ended: Promise<Ended>;
   readonly startedMs = Date.now();
-  #sink: ((stream: 'stdout' | 'stderr', chunk: Buffer) => void) | undefined;
-  #tail = Buffer.alloc(0);
   #wasAsked = false;
+  #isGone = false;
 
   constructor({ command, env, cwd, hasIpc, token }: ChildOptions) {
     const [file, ...args] =
       SETPRIV === undefined ? command : [SETPRIV, '--pdeathsig', 'KILL', '--', ...command];
     this.process = spawn(file, args, {
       cwd,
-      env: { ...inherited(), ...env, [TOKEN]: token },
+      env: { ...environment(), ...env, [RUN_TOKEN]: token },
       stdio: ['ignore', 'pipe', 'pipe', hasIpc ? 'ipc' : 'ignore'],
       detached: true,
     });
-    for (const stream of ['stdout', 'stderr'] as const) {
-      this.process[stream]?.on('data', (chunk: Buffer) => this.#print(stream, chunk));
-    }
-    this.ended = new Promise((resolve) => {
-      this.process.once('error', (error) => resolve(this.#endedAs(undefined, undefined, error.message)));
-      // 'close' comes after the last output, unless a grandchild holds the pipe: then 'exit' and a moment.
-      this.process.once('close', (code, signal) => resolve(this.#endedAs(code, signal)));
-      this.process.once('exit', (code, signal) => {
-        setTimeout(() => resolve(this.#endedAs(code, signal)), 100);
-        this.#kill('SIGKILL'); // what it forked goes with it
-      });
-    });
+    this.output = new Output(this.process);
+    this.ended = this.#untilEnded();
+    void this.ended.then(() => (this.#isGone = true));
   }
 
+  /** Of the process and of its group; 0 when it could not be started. */
   get pid(): number {
-    return this.process.pid ?? -1;
+    return this.process.pid ?? 0;
   }
 
-  /** The last lines of its output. */
-  get lastLines(): string {
-    return this.#tail.toString().trimEnd().split('\n').slice(-5).join('\n');
+  /** Whether it has ended, or has just been seen to. */
+  get isGone(): boolean {
+    return this.#isGone || this.process.exitCode !== null || this.process.signalCode !== null;
   }
 
   sendTo(sink: LogSink, instance: string): void {
-    this.#sink = (stream, chunk) => sink.write(instance, stream, chunk);
+    this.output.sendTo(sink, instance);
+    void this.ended.then(() => sink.ended?.(instance));
   }
 
   /** SIGTERM, SIGKILL after `graceMs`; resolves when the process is gone. */
@@ -75,13 +67,28 @@ export class Child {
     clearTimeout(timer);
   }
 
-  #print(stream: 'stdout' | 'stderr', chunk: Buffer): void {
-    this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-TAIL_BYTES);
-    this.#sink?.(stream, chunk);
+  #untilEnded(): Promise<Ended> {
+    const { promise, resolve } = Promise.withResolvers<Ended>();
+    // Later errors are those of its IPC channel, as it breaks; then 'exit' tells.
+    this.process.on('error', (error) => {
+      if (this.process.pid === undefined) resolve(this.#endedAs(undefined, undefined, error.message));
+    });
+    // 'close' comes after the last output, unless a grandchild holds the pipe: then 'exit' and a moment.
+    this.process.once('close', (code, signal) => resolve(this.#endedAs(code, signal)));
+    this.process.once('exit', (code, signal) => {
+      setTimeout(() => resolve(this.#endedAs(code, signal)), LAST_OUTPUT_MS);
+      this.#kill('SIGKILL'); // what it forked goes with it
+    });
+    return promise;
   }
 
   #kill(signal: NodeJS.Signals): void {
-    if (this.process.pid !== undefined) killGroup(this.process.pid, signal);
+    if (this.process.pid === undefined || this.#isGone) return; // its number may be another's by now
+    try {
+      process.kill(-this.process.pid, signal);
+    } catch {
+      // the group is gone already
+    }
   }
 
   #endedAs(
@@ -90,52 +97,29 @@ export class Child {
     error?: string,
   ): Ended {
     const how = error ?? (signal ? `ended by ${signal}` : `exited with code ${code ?? 0}`);
-    const printed = this.lastLines;
     return {
       exitCode: code ?? undefined,
       signal: signal ?? undefined,
       wasAsked: this.#wasAsked,
-      reason: printed === '' ? how : `${how}; it printed last:\n${printed}`,
+      reason: how + this.output.said,
     };
   }
 }
 
-function inherited(): Record<string, string> {
+/** What a process is given of the platform's own environment: an allowlist, since secrets are in the rest (X3). */
+export function environment(): Record<string, string> {
   return Object.fromEntries(
     INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  ); // X3
+  );
 }
 
-function killGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // the group is gone already
-  }
+/** The error of a start that ended in this way; codes as a shell and Kubernetes count: 128 + signal, 127 not found. */
+export function failedBy({ exitCode, signal, reason }: Ended): PlatformError {
+  const number = signal === undefined ? undefined : constants.signals[signal as NodeJS.Signals];
+  return failed(`ExitCode${exitCode ?? (number === undefined ? 127 : 128 + number)}`, reason);
 }
 
-/** Ends every process that an earlier run left, found by its token in their environment (X1); returns how many. */
-export function endLeftOvers(token: string): number {
-  if (!existsSync('/proc/self/environ')) return 0;
-  let ended = 0;
-  for (const pid of readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)) {
-    if (pid === process.pid || !environmentOf(pid).includes(`${TOKEN}=${token}`)) continue;
-    try {
-      process.kill(pid, 'SIGKILL');
-      ended += 1;
-    } catch {
-      // ended by itself meanwhile
-    }
-  }
-  return ended;
-}
-
-function environmentOf(pid: number): readonly string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-  } catch {
-    return []; // gone, or another user's
-  }
+/** A start that failed; it may well succeed another time. */
+export function failed(code: string, message: string): PlatformError {
+  return new PlatformError(code, message, { retryable: true });
 }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
+import { processes } from './left-overs.ts';
 
 /** A loopback port that was free a moment ago. */
 export function freePort(): Promise<number> {
@@ -13,51 +14,39 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Whether something accepts on a loopback port. */
-export function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-}
-
 /** The TCP ports that the processes of a group listen on; empty where /proc does not tell. */
 export function listeningPorts(group: number): readonly number[] {
   try {
-    const sockets = new Set(processesOf(group).flatMap(socketsOf));
+    const sockets = new Set(
+      processes()
+        .filter((pid) => groupOf(pid) === group)
+        .flatMap(socketsOf),
+    );
     return ['tcp', 'tcp6'].flatMap((table) => listenersIn(`/proc/${group}/net/${table}`, sockets));
   } catch {
     return [];
   }
 }
 
-function processesOf(group: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => groupOf(pid) === group);
-}
-
-function groupOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]); // state, parent, group
-  } catch {
-    return undefined;
-  }
+function groupOf(pid: number): number {
+  const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), '');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]); // state, parent, group
 }
 
 function socketsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return attempt(() => readdirSync(folder), []).flatMap((fd) => {
+    const target = attempt(() => readlinkSync(`${folder}/${fd}`), '');
+    return /^socket:\[(\d+)\]$/.exec(target)?.[1] ?? [];
+  });
+}
+
+/** What processes and descriptors say is read while they come and go. */
+function attempt<T>(read: () => T, otherwise: T): T {
   try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap(
-      (fd) => /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [],
-    );
+    return read();
   } catch {
-    return [];
+    return otherwise;
   }
 }
 

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf } from '../../../base/errors.ts';
+import { messageOf, PlatformError } from '../../../base/errors.ts';
 import type { Instance, InstanceSpec, Runtime } from '../runtime.ts';
-import { endLeftOvers, type Child, type LogSink } from './child.ts';
+import type { Child } from './child.ts';
+import { endLeftOvers } from './left-overs.ts';
+import type { LogSink } from './output.ts';
 import { freePort } from './ports.ts';
-import { startProgram } from './program.ts';
+import { startProgram, workingDirOf } from './program.ts';
 import { RunnerChild } from './runner-child.ts';
 import type { HostRoute } from './runner-protocol.ts';
+import { Warden } from './warden.ts';
 
 export type ProcessRuntimeOptions = {
   /** Holds the token of this run, so that the next can end what it left. */
@@ -19,8 +22,10 @@ export type ProcessRuntimeOptions = {
   readonly routes: () => readonly HostRoute[];
 };
 
-/** The pool is refilled this long after a runner was taken, so that it does not compete with the answer (X2). */
+/** The pool is refilled this long after a function became ready, so that it does not compete with the answer (X2). */
 const REFILL_AFTER_MS = 40;
+/** A runner that ended by itself while it waited is not replaced in a hurry. */
+const REPLACE_AFTER_MS = 1000;
 const CHECK_TIMEOUT_MS = 10_000;
 
 /** Starts instances as processes of this machine: Node functions in warm runners, anything else by spawn. */
@@ -28,6 +33,7 @@ export class ProcessRuntime implements Runtime {
   readonly #options: ProcessRuntimeOptions;
   readonly #token = randomUUID();
   readonly #children = new Set<Child>();
+  readonly #warden = new Warden();
   #warm: RunnerChild[] = [];
   #refill: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -57,7 +63,7 @@ export class ProcessRuntime implements Runtime {
     return [...this.#children].map((child) => child.pid);
   }
 
-  start(spec: InstanceSpec, id: string): Promise<Instance> {
+  async start(spec: InstanceSpec, id: string): Promise<Instance> {
     const { launch } = spec;
     return launch.kind === 'function'
       ? this.#startFunction(spec, launch.entry, id)
@@ -69,19 +75,15 @@ export class ProcessRuntime implements Runtime {
     const runner = this.#take();
     try {
       await runner.warm;
-      const handover = {
-        directory,
-        entry: join(directory, entry),
-        env: {},
-        routes: [],
-        readyTimeoutMs: CHECK_TIMEOUT_MS,
-      };
-      await runner.load(handover);
+      const path = join(directory, entry);
+      const load = { entry: path, workingDir: directory, env: {}, routes: [], isTrial: true };
+      await runner.load(load, CHECK_TIMEOUT_MS);
       return undefined;
     } catch (error) {
       return messageOf(error).replace(/^the function cannot be loaded: /, '');
     } finally {
       await runner.child.stop(0);
+      this.#fillIn(REFILL_AFTER_MS);
     }
   }
 
@@ -89,72 +91,98 @@ export class ProcessRuntime implements Runtime {
     this.#isClosed = true;
     clearTimeout(this.#refill);
     await Promise.all([...this.#children].map((child) => child.stop(0)));
+    this.#warden.close();
   }
 
   async #startFunction(spec: InstanceSpec, entry: string, id: string): Promise<Instance> {
+    const { directory, readyTimeoutMs } = spec;
+    const workingDir = workingDirOf(spec);
     const runner = this.#take();
-    runner.child.sendTo(this.#options.logs, id);
+    this.#tell(runner.child, spec, id);
     try {
       const port = await runner.warm;
-      const env = { ...spec.env, ...runtimeContract(spec), PORT: String(port) };
-      const { directory, readyTimeoutMs } = spec;
-      const path = join(directory, entry);
-      const times = await runner.load({
-        directory,
-        entry: path,
-        env,
-        routes: this.#options.routes(),
-        readyTimeoutMs,
-      });
+      const env = { ...spec.env, ...runtimeContract(spec), ...portContract(port) };
+      const routes = this.#options.routes();
+      const load = { entry: join(directory, entry), workingDir, env, routes, isTrial: false };
+      const times = await runner.load(load, readyTimeoutMs);
       return instance(id, runner.child, port, times);
     } catch (error) {
       await runner.child.stop(0); // R2
       throw error;
+    } finally {
+      this.#fillIn(REFILL_AFTER_MS);
     }
   }
 
   async #startProgram(spec: InstanceSpec, command: readonly string[], id: string): Promise<Instance> {
-    const [file = '', ...args] = command;
     const port = await freePort();
-    const env = { ...spec.env, ...runtimeContract(spec) };
-    const child = await startProgram({ ...spec, env }, [file, ...args], port, this.#token, (spawned) => {
-      spawned.sendTo(this.#options.logs, id);
+    if (this.#isClosed) throw closed();
+    const env = { ...spec.env, ...runtimeContract(spec), ...portContract(port) };
+    const child = await startProgram({ ...spec, env }, command, port, this.#token, (spawned) => {
       this.#keep(spawned);
+      this.#tell(spawned, spec, id);
     });
     return instance(id, child, port, { startedMs: child.startedMs, readyMs: Date.now() });
   }
 
+  #tell(child: Child, { namespace, revision }: InstanceSpec, id: string): void {
+    this.#options.logs.begin?.(id, { namespace, revision });
+    child.sendTo(this.#options.logs, id);
+  }
+
   #take(): RunnerChild {
-    const runner = this.#warm.shift() ?? this.#startRunner();
-    this.#refill ??= setTimeout(() => this.#fill(), REFILL_AFTER_MS);
-    return runner;
+    if (this.#isClosed) throw closed();
+    let runner = this.#warm.shift();
+    while (runner?.child.isGone === true) runner = this.#warm.shift();
+    return runner ?? this.#startRunner();
+  }
+
+  #fillIn(afterMs: number): void {
+    this.#refill ??= setTimeout(() => this.#fill(), afterMs);
   }
 
   #fill(): void {
     clearTimeout(this.#refill);
     this.#refill = undefined;
     if (this.#isClosed) return;
-    this.#warm = this.#warm.filter(
-      ({ child }) => child.process.exitCode === null && child.process.signalCode === null,
-    );
+    this.#warm = this.#warm.filter(({ child }) => !child.isGone);
     while (this.#warm.length < this.#options.warm) this.#warm.push(this.#startRunner());
   }
 
   #startRunner(): RunnerChild {
     const runner = new RunnerChild(this.#token, this.#options.folder);
     this.#keep(runner.child);
+    void runner.child.ended.then(() => {
+      if (this.#warm.includes(runner)) this.#fillIn(REPLACE_AFTER_MS);
+    });
     return runner;
   }
 
   #keep(child: Child): void {
+    const group = child.pid;
     this.#children.add(child);
-    void child.ended.then(() => this.#children.delete(child));
+    if (group > 0) this.#warden.watch(group);
+    void child.ended.then(() => {
+      this.#children.delete(child);
+      if (group > 0) this.#warden.forget(group);
+    });
   }
 }
 
 /** knative specs, runtime-contract.md. */
 function runtimeContract({ service, revision, configuration }: InstanceSpec): Record<string, string> {
   return { K_SERVICE: service, K_REVISION: revision, K_CONFIGURATION: configuration };
+}
+
+/** PORT is the contract; the other two are what the runtimes of Knative Functions read. */
+function portContract(port: number): Record<string, string> {
+  return { PORT: String(port), FUNC_PORT: String(port), LISTEN_ADDRESS: `127.0.0.1:${port}` };
+}
+
+function closed(): PlatformError {
+  return new PlatformError('RUNTIME_CLOSED', 'the platform stops and starts no instance any more', {
+    retryable: false,
+  });
 }
 
 function instance(

@@ -1,116 +1,135 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { execFile } from 'node:child_process';
-import { request } from 'node:http';
+import { unreachable } from '../../../base/errors.ts';
 import type { InstanceSpec, ReadinessProbe } from '../runtime.ts';
-import { Child } from './child.ts';
-import { accepts, listeningPorts } from './ports.ts';
-import { failed } from './runner-child.ts';
+import { Child, environment, failed, failedBy } from './child.ts';
+import { listeningPorts } from './ports.ts';
+import { accepts, answersWell, exitsWell } from './probe.ts';
 
 /** Tried every millisecond at first, when most programs come up, then ever more slowly. */
 const FAST_FOR_MS = 300;
 const SLOW_EVERY_MS = 25;
-/** A program that has listened elsewhere for so long is not going to listen where it was told to. */
-const WRONG_PORT_AFTER_MS = 3000;
-const PROBE_TIMEOUT_MS = 1000;
+/** How often to look, and how long a program may listen elsewhere first before that is taken for its mistake. */
+const LOOK_EVERY_MS = 500;
+const WRONG_PORT_FOR_MS = 3000;
 
-/** Spawns a program with the Knative runtime contract; resolves when it is ready (X4), rejects as R2 says. */
+/** Spawns a program that is to listen on `port`, which its `env` tells it; resolves when it is ready (X4), rejects as R2 says. */
 export async function startProgram(
   spec: InstanceSpec,
-  command: readonly [string, ...string[]],
+  command: readonly string[],
   port: number,
   token: string,
   onSpawn: (child: Child) => void,
 ): Promise<Child> {
-  const portText = String(port);
-  const env = { ...spec.env, PORT: portText, FUNC_PORT: portText, LISTEN_ADDRESS: `127.0.0.1:${port}` };
-  const child = new Child({ command, env, cwd: spec.workingDir ?? spec.directory, hasIpc: false, token });
+  const { env, directory } = spec;
+  const cwd = workingDirOf(spec);
+  const child = new Child({ command: located(command, directory, cwd), env, cwd, hasIpc: false, token });
   onSpawn(child);
-  const isOver = { value: false };
-  const ended = child.ended.then(({ exitCode, reason }) => {
-    throw failed(`ExitCode${exitCode ?? 0}`, reason);
-  });
+  const over = new AbortController();
   try {
-    await Promise.race([ended, untilReady(spec, child, port, isOver)]);
+    const ended = child.ended.then((how) => {
+      throw failedBy(how);
+    });
+    await Promise.race([ended, untilReady(spec, child, port, cwd, over.signal)]);
+    ended.catch(() => undefined); // from here on its end is the activator's to see
+    return child;
   } catch (error) {
     await child.stop(0);
     throw error;
   } finally {
-    isOver.value = true;
+    over.abort();
   }
-  ended.catch(() => undefined); // from here on its end is the activator's to see
-  return child;
+}
+
+/** Where it starts: `workingDir` is a path of the image, or, when the image has none such, of this machine. */
+export function workingDirOf({ directory, workingDir }: InstanceSpec): string {
+  if (workingDir === undefined || workingDir === '') return directory;
+  const found = [join(directory, workingDir), workingDir].find(
+    (path) => isAbsolute(path) && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
+  );
+  if (found !== undefined) return found;
+  throw failed('ContainerCannotRun', `workingDir ${workingDir} is no folder of the image or of this machine`);
+}
+
+/** `command[0]` is looked for in the working directory, in the image, and then as it stands, on PATH or as a path. */
+function located(
+  [file = '', ...args]: readonly string[],
+  directory: string,
+  cwd: string,
+): [string, ...string[]] {
+  const inImage = [join(cwd, file), join(directory, file)];
+  const candidates = file.startsWith('./') || !isAbsolute(file) ? inImage : [join(directory, file)];
+  return [candidates.find(isExecutable) ?? file, ...args];
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 async function untilReady(
   spec: InstanceSpec,
   child: Child,
   port: number,
-  isOver: { readonly value: boolean },
+  cwd: string,
+  over: AbortSignal,
 ): Promise<void> {
-  const startMs = Date.now();
-  while (!isOver.value) {
-    const waitedMs = Date.now() - startMs;
+  const startMs = performance.now();
+  let lookedMs = 0;
+  let elsewhereMs: number | undefined;
+  while (!over.aborted) {
+    const waitedMs = performance.now() - startMs;
     if (waitedMs > spec.readyTimeoutMs) throw tooLate(spec, child);
-    if (await isReady(spec.probe, port, child)) return;
-    if (waitedMs > WRONG_PORT_AFTER_MS && spec.probe.kind !== 'exec') refuseOtherPort(child, port);
+    if (await isReady(spec, port, cwd)) return;
+    if (spec.probe.kind !== 'exec' && waitedMs > lookedMs + LOOK_EVERY_MS) {
+      lookedMs = waitedMs;
+      const other = otherPort(child, port);
+      elsewhereMs = other === undefined ? undefined : (elsewhereMs ?? waitedMs);
+      if (other !== undefined && waitedMs - (elsewhereMs ?? waitedMs) >= WRONG_PORT_FOR_MS)
+        throw wrongPort(other, port);
+    }
     await pause(waitedMs < FAST_FOR_MS ? 1 : SLOW_EVERY_MS);
   }
 }
 
-async function isReady(probe: ReadinessProbe, port: number, child: Child): Promise<boolean> {
+async function isReady({ probe, env }: InstanceSpec, port: number, cwd: string): Promise<boolean> {
   switch (probe.kind) {
     case 'tcp':
       return accepts(port);
     case 'http':
       return answersWell(port, probe.path, probe.headers);
     case 'exec':
-      return exitsWell(probe.command, child);
+      return exitsWell(probe.command, cwd, { ...environment(), ...env });
+    default:
+      return unreachable(probe);
   }
 }
 
-function answersWell(
-  port: number,
-  path: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<boolean> {
-  return new Promise((resolve) => {
-    const outgoing = request(
-      { port, host: '127.0.0.1', path, headers, timeout: PROBE_TIMEOUT_MS, agent: false },
-      (response) => {
-        response.resume();
-        resolve((response.statusCode ?? 500) < 400 && (response.statusCode ?? 0) >= 200);
-      },
-    );
-    outgoing.on('timeout', () => outgoing.destroy());
-    outgoing.on('error', () => resolve(false));
-    outgoing.end();
-  });
+/** A port that the program listens on, while it does not listen on the one that it was given. */
+function otherPort(child: Child, port: number): number | undefined {
+  const ports = listeningPorts(child.pid);
+  return ports.includes(port) ? undefined : ports[0];
 }
 
-function exitsWell(command: readonly string[], child: Child): Promise<boolean> {
-  const [file = 'false', ...args] = command;
-  return new Promise((resolve) => {
-    execFile(file, args, { timeout: PROBE_TIMEOUT_MS, cwd: `/proc/${child.pid}/cwd` }, (error) =>
-      resolve(error === null),
-    );
-  });
-}
-
-function refuseOtherPort(child: Child, port: number): void {
-  const other = listeningPorts(child.pid).find((each) => each !== port);
-  if (other === undefined || listeningPorts(child.pid).includes(port)) return;
-  throw failed(
+function wrongPort(other: number, port: number): Error {
+  return failed(
     'PortNotOpened',
     `the program listens on port ${other}, not on the one it was given in PORT (${port}); let it listen on process.env.PORT, $PORT or the like`,
   );
 }
 
-function tooLate({ probe, readyTimeoutMs }: InstanceSpec, child: Child): Error {
-  const printed = child.lastLines === '' ? '' : `; it printed last:\n${child.lastLines}`;
-  return probe.kind === 'tcp'
-    ? failed('PortNotOpened', `nothing listened on the port in PORT within ${readyTimeoutMs} ms${printed}`)
-    : failed(
-        'ProbeFailed',
-        `the ${probe.kind} readiness probe did not succeed within ${readyTimeoutMs} ms${printed}`,
-      );
+const NOT_DONE: Readonly<Record<ReadinessProbe['kind'], string>> = {
+  tcp: 'nothing listened on the port in PORT',
+  http: 'the http readiness probe did not succeed',
+  exec: 'the exec readiness probe did not succeed',
+};
+
+function tooLate({ probe, readyTimeoutMs }: InstanceSpec, { output }: Child): Error {
+  const code = probe.kind === 'tcp' ? 'PortNotOpened' : 'ProbeFailed';
+  return failed(code, `${NOT_DONE[probe.kind]} within ${readyTimeoutMs} ms${output.said}`);
 }

@@ -1,6 +1,5 @@
-import { PlatformError } from '../../../base/errors.ts';
-import { Child } from './child.ts';
-import type { FromRunner, HostRoute, ToRunner } from './runner-protocol.ts';
+import { Child, failed, failedBy } from './child.ts';
+import type { FromRunner, ToRunner } from './runner-protocol.ts';
 
 const MAIN = import.meta.url.endsWith('.ts')
   ? new URL('./runner/main.ts', import.meta.url)
@@ -8,14 +7,6 @@ const MAIN = import.meta.url.endsWith('.ts')
 
 /** A runner is warm within this, or is given up: it imports nothing of a user's. */
 const WARM_TIMEOUT_MS = 20_000;
-
-export type Handover = {
-  readonly directory: string;
-  readonly entry: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly routes: readonly HostRoute[];
-  readonly readyTimeoutMs: number;
-};
 
 /** One runner process, from its start to the end of the function that it was handed. */
 export class RunnerChild {
@@ -31,45 +22,54 @@ export class RunnerChild {
     this.warm = this.#next(
       (message) => (message.kind === 'idle' ? message.port : undefined),
       WARM_TIMEOUT_MS,
+      'the runner is not warm',
     );
     this.warm.catch(() => undefined); // whoever takes it from the pool is told
   }
 
   /** Hands it a function; resolves with the two times once that is ready (X4), or rejects saying what the function threw. */
-  async load({ readyTimeoutMs, ...load }: Handover): Promise<{ startedMs: number; readyMs: number }> {
+  async load(
+    load: Omit<ToRunner, 'kind'>,
+    readyTimeoutMs: number,
+  ): Promise<{ startedMs: number; readyMs: number }> {
     let startedMs = Date.now();
-    const ready = this.#next((message) => {
-      if (message.kind === 'started') startedMs = Date.now();
-      if (message.kind === 'invalid')
-        throw failed('FunctionInvalid', `the function cannot be loaded: ${message.reason}`);
-      return message.kind === 'ready' ? Date.now() : undefined;
-    }, readyTimeoutMs);
-    this.child.process.send({ kind: 'load', ...load } satisfies ToRunner);
+    const ready = this.#next(
+      (message) => {
+        if (message.kind === 'started') startedMs = Date.now();
+        if (message.kind === 'invalid')
+          return failed('FunctionInvalid', `the function cannot be loaded: ${message.reason}`);
+        return message.kind === 'ready' ? Date.now() : undefined;
+      },
+      readyTimeoutMs,
+      'the function is not ready: its import or its init() has not come to an end',
+    );
+    // When the channel is broken the process is at its end, and that is told.
+    this.child.process.send({ kind: 'load', ...load } satisfies ToRunner, () => undefined);
     return { readyMs: await ready, startedMs };
   }
 
-  #next<T>(read: (message: FromRunner) => T | undefined, timeoutMs: number): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(failed('DeadlineExceeded', `not ready within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-      this.#hear = (message) => {
-        try {
-          const value = read(message);
-          if (value !== undefined) resolve(value);
-        } catch (error) {
-          reject(error as Error); // thrown by `read`, above
-        }
-      };
-      void this.child.ended.then(({ exitCode, reason }) =>
-        reject(failed(`ExitCode${exitCode ?? 0}`, reason)),
-      );
-      this.child.process.once('exit', () => clearTimeout(timer));
-    });
+  /** Resolves with the first number that `read` makes of a message, rejects with the first error. */
+  async #next(
+    read: (message: FromRunner) => number | Error | undefined,
+    timeoutMs: number,
+    late: string,
+  ): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const timer = setTimeout(
+      () => reject(failed('DeadlineExceeded', `${late} within ${timeoutMs} ms${this.child.output.said}`)),
+      timeoutMs,
+    );
+    this.#hear = (message) => {
+      const value = read(message);
+      if (value instanceof Error) reject(value);
+      else if (value !== undefined) resolve(value);
+    };
+    void this.child.ended.then((ended) => reject(failedBy(ended)));
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#hear = () => undefined; // what a function may send is of no meaning here
+    }
   }
-}
-
-export function failed(code: string, message: string): PlatformError {
-  return new PlatformError(code, message, { retryable: true });
 }

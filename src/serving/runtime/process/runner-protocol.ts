@@ -1,13 +1,13 @@
-/** What a runner is told, and what it says; over the IPC channel of node:child_process. */
-export type ToRunner =
-  | {
-      readonly kind: 'load';
-      readonly entry: string;
-      readonly directory: string;
-      readonly env: Readonly<Record<string, string>>;
-      readonly routes: readonly HostRoute[];
-    }
-  | { readonly kind: 'stop'; readonly graceMs: number };
+/** What a runner is told, once; over the IPC channel of node:child_process. SIGTERM tells it to stop. */
+export type ToRunner = {
+  readonly kind: 'load';
+  readonly entry: string; // absolute
+  readonly workingDir: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly routes: readonly HostRoute[];
+  /** Only to find out whether it loads: `init` is not called. */
+  readonly isTrial: boolean;
+};
 
 export type FromRunner =
   /** Warm: its server listens on `port`, and one event has gone through it. */
@@ -19,4 +19,10 @@ export type FromRunner =
   | { readonly kind: 'invalid'; readonly reason: string };
 
 /** Host names that one of our own listeners answers for: a connection to any of them goes there. */
-export type HostRoute = { readonly suffix: string; readonly host: string; readonly port: number };
+export type HostRoute = {
+  readonly suffix: string; // with its leading dot
+  readonly host: string;
+  readonly port: number;
+  /** Only connections to these ports; absent: to any. */
+  readonly ports?: readonly number[];
+};

@@ -1,10 +1,17 @@
 import type { IncomingMessage } from 'node:http';
-import { SdkEvent, SdkHttp } from '../../../../events/sdk.ts';
+import { parse as parseQuery } from 'node:querystring';
+import { messageOf } from '../../../../base/errors.ts';
+import type { CloudEvent } from '../../../../events/event.ts';
+import { readMessage, saysEvent } from '../../../../events/message.ts';
+import { log } from './log.ts';
+import { responseTo } from './response-event.ts';
+import type { Sdk } from './share-sdk.ts';
 
+/** What was sent cannot be read; answered with `code` and the message. */
 export class BadRequest extends Error {
-  readonly code: 400 | 415;
+  readonly code: number;
 
-  constructor(code: 400 | 415, message: string) {
+  constructor(code: number, message: string) {
     super(message);
     this.code = code;
   }
@@ -15,165 +22,83 @@ export type Context = Record<string, unknown>;
 
 export type Call = { readonly context: Context; readonly input: unknown; readonly isEvent: boolean };
 
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
-
 /** What a function is called with, made from a request and its whole body. Throws BadRequest on what cannot be read. */
-export function callFor(incoming: IncomingMessage, rawBody: Buffer): Call {
-  const url = new URL(incoming.url ?? '/', 'http://function');
-  const contentType = incoming.headers['content-type'];
-  const isEvent = isEventMessage(incoming);
-  const input = isEvent ? eventIn(incoming, rawBody) : bodyValue(rawBody, contentType);
+export function callFor(incoming: IncomingMessage, rawBody: Buffer, sdk: Sdk): Call {
+  const [path, search] = splitOnce(incoming.url ?? '/', '?');
+  const query = { ...parseQuery(search) };
+  const { headers, method, httpVersion, httpVersionMajor, httpVersionMinor } = incoming;
+  const contentType = headers['content-type'];
+  const isEvent = saysEvent(incoming.rawHeaders);
+  const input = isEvent ? eventIn(incoming, rawBody, sdk) : bodyValue(rawBody, contentType, 'body');
   const context: Context = {
     log,
-    query: Object.fromEntries(url.searchParams),
-    body: isEvent ? dataOf(input) : input,
+    query,
+    body: isEvent ? Reflect.get(Object(input), 'data') : input,
     rawBody,
-    headers: incoming.headers,
-    method: incoming.method,
-    httpVersion: incoming.httpVersion,
-    httpVersionMajor: incoming.httpVersionMajor,
-    httpVersionMinor: incoming.httpVersionMinor,
+    headers,
+    method,
+    httpVersion,
+    httpVersionMajor,
+    httpVersionMinor,
     contentType,
-    path: url.pathname,
-    cloudEventResponse: (data: unknown) => new ResponseBuilder(data),
-    ...(isEvent && { cloudevent: input }),
+    path,
+    cloudevent: isEvent ? input : undefined,
+    cloudEventResponse: (data: unknown) => responseTo(data, sdk),
   };
-  for (const [name, value] of url.searchParams) if (!(name in context)) context[name] = value;
+  for (const [name, value] of Object.entries(query)) if (!(name in context)) context[name] = value;
   return { context, input, isEvent };
 }
 
-const log = Object.fromEntries(
-  LOG_LEVELS.map((level) => [
-    level,
-    (...parts: unknown[]) => {
-      const stream = level === 'error' || level === 'fatal' ? process.stderr : process.stdout;
-      const text = parts.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' ');
-      stream.write(`${JSON.stringify({ level, time: Date.now(), msg: text })}\n`);
-    },
-  ]),
-);
-
-function isEventMessage({ headers }: IncomingMessage): boolean {
-  const type = headers['content-type']?.toLowerCase() ?? '';
-  if (type.startsWith('application/cloudevents-batch'))
-    throw new BadRequest(415, 'a batch of events is not taken');
-  return (
-    type.startsWith('application/cloudevents') ||
-    headers['ce-specversion'] !== undefined ||
-    headers['ce-id'] !== undefined
-  );
+/** The platform's own codec reads, so that what is refused, and why, is the same everywhere; the SDK's class is only filled. */
+function eventIn({ rawHeaders }: IncomingMessage, rawBody: Buffer, { Event }: Sdk): unknown {
+  const read = readMessage(rawHeaders, rawBody);
+  switch (read.kind) {
+    case 'event':
+      return sdkEvent(read.event, Event);
+    case 'batch':
+      throw new BadRequest(415, 'a batch of events is not taken; send them one by one');
+    case 'malformed':
+      throw new BadRequest(read.code, `this is no CloudEvent: ${read.reason}`);
+    case 'other':
+      throw new BadRequest(400, 'this is no CloudEvent: specversion: required, and missing or empty');
+  }
 }
 
-/** The SDK reads leniently; what it must not let through is refused first, and its own refusals are told as they are. */
-function eventIn(incoming: IncomingMessage, rawBody: Buffer): unknown {
-  const { headers } = incoming;
-  const isStructured = headers['content-type']?.toLowerCase().startsWith('application/cloudevents') ?? false;
-  const version = isStructured ? undefined : headers['ce-specversion'];
-  if (!isStructured && version !== '1.0' && version !== '0.3') {
-    throw new BadRequest(
-      400,
-      `ce-specversion: ${version === undefined ? 'missing' : `${String(version)} is not supported`}`,
-    );
-  }
-  if (isStructured) return structuredEvent(rawBody);
-  const attributes = binaryAttributes(headers);
-  for (const name of ['id', 'source', 'type']) {
-    if (!attributes[name]) throw new BadRequest(400, `ce-${name}: required, and missing or empty`);
-  }
-  const contentType = headers['content-type'];
-  const data = rawBody.length === 0 ? undefined : bodyValue(rawBody, contentType, 'event');
-  return new SdkEvent({
-    ...attributes,
+function sdkEvent({ attributes, contentType, body }: CloudEvent, Event: Sdk['Event']): unknown {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const data = bodyValue(bytes, contentType, 'data');
+  const fields = {
+    ...Object.fromEntries(attributes),
     ...(contentType !== undefined && { datacontenttype: contentType }),
     ...(data !== undefined && { data }),
-  } as ConstructorParameters<typeof SdkEvent>[0]);
-}
-
-function binaryAttributes(headers: IncomingMessage['headers']): Record<string, string> {
-  const attributes: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith('ce-')) attributes[name.slice(3)] = decoded(String(value));
-  }
-  return attributes;
-}
-
-/** HTTP binding 3.1.3.2, in reverse; the platform has checked the bytes before they came here. */
-function decoded(written: string): string {
-  if (!written.includes('%')) return written;
+  };
   try {
-    return decodeURIComponent(written.replace(/%(?![0-9a-f]{2})/gi, '%25'));
-  } catch {
-    return written;
+    return new Event(fields as ConstructorParameters<Sdk['Event']>[0]);
+  } catch (error) {
+    throw new BadRequest(400, `the CloudEvents SDK refuses this event: ${messageOf(error)}`);
   }
-}
-
-function structuredEvent(rawBody: Buffer): unknown {
-  const parsed = parseJson(rawBody);
-  const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
-  if (!isObject) throw new BadRequest(400, 'the event is no JSON object');
-  const { data_base64: base64, ...members } = parsed as Record<string, unknown>;
-  for (const name of ['specversion', 'id', 'source', 'type']) {
-    if (!members[name]) throw new BadRequest(400, `${name}: required, and missing or empty`);
-  }
-  const data = typeof base64 === 'string' ? { data: Buffer.from(base64, 'base64') } : {};
-  return new SdkEvent({ ...members, ...data } as ConstructorParameters<typeof SdkEvent>[0]);
 }
 
 /** JSON to a value, a form to an object, text to a string, anything else to bytes, nothing to undefined. */
-function bodyValue(rawBody: Buffer, contentType: string | undefined, what = 'body'): unknown {
+function bodyValue(rawBody: Buffer, contentType: string | undefined, what: string): unknown {
   if (rawBody.length === 0) return undefined;
   const essence = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (/^[^/]+\/(?:json|[^/]+\+json)$/.test(essence)) return parseJson(rawBody, what);
+  // `maxKeys` 0: the body is bounded already, and a field that is left out unseen would be worse than a slow one.
   if (essence === 'application/x-www-form-urlencoded')
-    return Object.fromEntries(new URLSearchParams(rawBody.toString()));
+    return { ...parseQuery(rawBody.toString(), '&', '=', { maxKeys: 0 }) };
   return essence === 'text/plain' ? rawBody.toString() : rawBody;
 }
 
-function parseJson(rawBody: Buffer, what = 'body'): unknown {
+function parseJson(rawBody: Buffer, what: string): unknown {
   try {
     return JSON.parse(rawBody.toString()) as unknown;
   } catch (error) {
-    throw new BadRequest(
-      400,
-      `the ${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw new BadRequest(400, `the ${what} is not JSON: ${messageOf(error)}`);
   }
 }
 
-function dataOf(event: unknown): unknown {
-  return typeof event === 'object' && event !== null ? Reflect.get(event, 'data') : undefined;
-}
-
-/** `context.cloudEventResponse(data).id(…).source(…).type(…).version(…).response()`. */
-class ResponseBuilder {
-  readonly #fields: Record<string, unknown>;
-
-  constructor(data: unknown) {
-    this.#fields = { data, type: 'dev.knative.function.response', source: '/', specversion: '1.0' };
-  }
-
-  id(id: string): this {
-    return this.#set('id', id);
-  }
-  source(source: string): this {
-    return this.#set('source', source);
-  }
-  type(type: string): this {
-    return this.#set('type', type);
-  }
-  version(version: string): this {
-    return this.#set('specversion', version);
-  }
-
-  response(): { headers: unknown; body: unknown } {
-    const { headers, body } = SdkHttp.binary(
-      new SdkEvent(this.#fields as ConstructorParameters<typeof SdkEvent>[0]),
-    );
-    return { headers, body };
-  }
-
-  #set(name: string, value: unknown): this {
-    this.#fields[name] = value;
-    return this;
-  }
+function splitOnce(text: string, at: string): [string, string] {
+  const index = text.indexOf(at);
+  return index < 0 ? [text, ''] : [text.slice(0, index), text.slice(index + 1)];
 }

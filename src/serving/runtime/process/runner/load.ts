@@ -1,36 +1,36 @@
-import { pathToFileURL } from 'node:url';
-
-type Callable = (...args: unknown[]) => unknown;
+export type Hook = ((...args: unknown[]) => unknown) & { readonly path?: string };
 
 /** What a bundle exports, by the function contract (contract: The function contract). */
 export type LoadedFunction = {
-  readonly handle: Callable;
-  readonly init?: Callable;
-  readonly shutdown?: Callable;
-  readonly liveness?: Callable & { readonly path?: string };
-  readonly readiness?: Callable & { readonly path?: string };
-  readonly cors?: Callable;
+  readonly handle: Hook;
+  readonly init?: Hook;
+  readonly shutdown?: Hook;
+  readonly liveness?: Hook;
+  readonly readiness?: Hook;
+  readonly cors?: Hook;
 };
 
+const HOOKS = ['init', 'shutdown', 'liveness', 'readiness', 'cors'] as const;
+
 /** Imports the entry of a bundle; throws what it throws, and a sentence when it exports no function. */
-export async function loadFunction(entry: string): Promise<LoadedFunction> {
-  const loaded: unknown = await import(pathToFileURL(entry).href);
-  const candidates = [loaded, property(loaded, 'default'), property(loaded, 'module.exports')];
+export async function loadFunction(entryUrl: string): Promise<LoadedFunction> {
+  const loaded: unknown = await import(entryUrl);
+  // ESM; `module.exports`; and `exports.default` of what was compiled to CommonJS.
+  const standard = property(loaded, 'default');
+  const candidates = [loaded, standard, property(standard, 'default')];
   for (const candidate of candidates) {
     const handle = property(candidate, 'handle');
-    if (isCallable(handle)) return withHooks(candidate, handle);
+    if (isHook(handle)) return withHooks(candidate, handle);
   }
-  for (const candidate of candidates) if (isCallable(candidate)) return withHooks(candidate, candidate);
-  throw new Error(
-    `${entry} exports no function: export handle(context, event), or a function as the default`,
-  );
+  for (const candidate of candidates) if (isHook(candidate)) return withHooks(candidate, candidate);
+  throw new Error('it exports no function: export handle(context, event), or a function as the default');
 }
 
-function withHooks(from: unknown, handle: Callable): LoadedFunction {
-  const found: Record<string, Callable> = {};
-  for (const name of ['init', 'shutdown', 'liveness', 'readiness', 'cors']) {
+function withHooks(from: unknown, handle: Hook): LoadedFunction {
+  const found: Partial<Record<(typeof HOOKS)[number], Hook>> = {};
+  for (const name of HOOKS) {
     const hook = property(from, name);
-    if (isCallable(hook)) found[name] = hook;
+    if (isHook(hook)) found[name] = hook;
   }
   return { ...found, handle };
 }
@@ -40,6 +40,6 @@ function property(from: unknown, name: string): unknown {
   return isContainer ? Reflect.get(from, name) : undefined;
 }
 
-function isCallable(value: unknown): value is Callable {
+function isHook(value: unknown): value is Hook {
   return typeof value === 'function';
 }

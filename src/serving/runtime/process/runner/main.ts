@@ -1,11 +1,13 @@
-import { createServer, request } from 'node:http';
+import { createServer, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pathToFileURL } from 'node:url';
 import { messageOf } from '../../../../base/errors.ts';
-import { answer } from './answer.ts';
-import { loadFunction, type LoadedFunction } from './load.ts';
+import { HEADER_BYTES_MAX } from '../../../../http/header-limit.ts';
 import type { FromRunner, ToRunner } from '../runner-protocol.ts';
+import { answer, printError } from './answer.ts';
+import { loadFunction, type LoadedFunction } from './load.ts';
 import { routeConnections } from './route-connections.ts';
-import { shareSdk } from './share-sdk.ts';
+import { SdkSharing } from './share-sdk.ts';
 
 /**
  * A function runner: an empty Node process that waits to be handed a bundle, and then is that function's instance.
@@ -14,26 +16,35 @@ import { shareSdk } from './share-sdk.ts';
  */
 const say = (message: FromRunner): void => void process.send?.(message);
 
-let current: LoadedFunction = { handle: () => undefined };
-const server = createServer((incoming, response) => void answer(current, incoming, response));
+const sharing = new SdkSharing();
+const open = new Set<ServerResponse>();
+let current: LoadedFunction = { handle: (_context, event) => event }; // while warming up: the whole way, reply included
+let stopping: Promise<void> | undefined;
+const drained = Promise.withResolvers<void>();
+
+const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (incoming, response) => {
+  open.add(response);
+  response.once('close', () => {
+    open.delete(response);
+    if (stopping !== undefined && open.size === 0) drained.resolve();
+  });
+  if (stopping !== undefined) response.shouldKeepAlive = false;
+  void answer(current, sharing.sdk, incoming, response);
+});
 server.keepAliveTimeout = 120_000;
 server.requestTimeout = 0; // the gateway has the deadlines
 
 process.on('disconnect', () => process.exit(0));
-process.on('message', (message: ToRunner) => {
-  if (message.kind === 'load') void load(message);
-  else void stop(message.graceMs);
-});
-process.on('SIGTERM', () => void stop(10_000));
+process.once('message', (message: ToRunner) => void load(message));
+process.on('SIGTERM', () => void (stopping ??= stop()));
 process.on('SIGINT', () => undefined); // Ctrl-C is the platform's to act on
 for (const cause of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(cause, (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    printError(error);
     process.exit(1);
   });
 }
 
-shareSdk();
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo; // a TCP server that listens has one
   warmUp(port, () => say({ kind: 'idle', port }));
@@ -44,8 +55,8 @@ function warmUp(port: number, done: () => void): void {
     'content-type': 'application/json',
     'ce-specversion': '1.0',
     'ce-id': 'warm',
-    'ce-source': 'millrace',
-    'ce-type': 'warm',
+    'ce-source': '/millrace/warm',
+    'ce-type': 'dev.millrace.warm',
   };
   const outgoing = request({ port, host: '127.0.0.1', method: 'POST', headers, agent: false }, (response) => {
     response.resume();
@@ -54,36 +65,37 @@ function warmUp(port: number, done: () => void): void {
   outgoing.end('{}');
 }
 
-async function load({ entry, directory, env, routes }: Extract<ToRunner, { kind: 'load' }>): Promise<void> {
+async function load({ entry, workingDir, env, routes, isTrial }: ToRunner): Promise<void> {
   say({ kind: 'started' });
   try {
-    process.chdir(directory);
+    process.chdir(workingDir);
     Object.assign(process.env, env);
     routeConnections(routes);
-    current = await loadFunction(entry);
-    await current.init?.();
+    const { href } = pathToFileURL(entry);
+    sharing.enter(href);
+    current = await loadFunction(href);
+    if (!isTrial) await current.init?.();
+    await sharing.settle();
     say({ kind: 'ready' });
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    printError(error);
     say({ kind: 'invalid', reason: messageOf(error) });
-    process.exitCode = 1;
     process.disconnect();
     process.exit(1);
   }
 }
 
-let stopping: Promise<void> | undefined;
-function stop(graceMs: number): Promise<void> {
-  return (stopping ??= drain(graceMs));
-}
-
-async function drain(graceMs: number): Promise<void> {
-  setTimeout(() => process.exit(0), graceMs).unref();
-  server.close();
-  server.closeIdleConnections();
+/** What is being answered is answered, then the function may tidy up; the platform ends it when that takes too long. */
+async function stop(): Promise<void> {
   try {
+    for (const response of open) if (!response.headersSent) response.shouldKeepAlive = false;
+    server.close();
+    server.closeIdleConnections();
+    if (open.size > 0) await drained.promise;
     await current.shutdown?.();
-  } finally {
     process.exit(0);
+  } catch (error) {
+    printError(error);
+    process.exit(1);
   }
 }
