@@ -1,12 +1,7 @@
+import { faultInValue } from '../../events/attributes.ts';
 import type { CloudEvent } from '../../events/event.ts';
+import type { Delivery } from './delivery.ts';
 import type { GitHubSourcePlan } from './plan.ts';
-
-export type Delivery = {
-  readonly id: string;
-  readonly event: string;
-  readonly payload: unknown;
-  readonly body: Uint8Array;
-};
 
 type Read = (path: string) => string | undefined;
 /** Where the subject of an event is, and which extensions it has beside owner, repository and sender. */
@@ -31,6 +26,11 @@ const ACTION = { action: 'action' };
 const LABELLED = { ...ACTION, label: 'label.name', assignee: 'assignee.login' };
 const INSTALLED = { installation: 'installation.id' };
 const ORGANIZATION = { common: ['sender'], owner: 'organization.login' };
+const OF_INSTALLATION: Shape = {
+  subject: at('installation.id'),
+  extensions: { ...INSTALLED, ...ACTION },
+  common: ['sender'],
+};
 
 /** knative-extensions/eventing-github pkg/common/events.go, event by event. */
 const SHAPES: Readonly<Record<string, Shape>> = {
@@ -44,16 +44,10 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   deployment_status: { subject: at('deployment.id'), extensions: {} },
   fork: { subject: at('forkee.id'), extensions: {} },
   gollum: { subject: (read) => read('pages'), extensions: {} },
-  installation: {
-    subject: at('installation.id'),
-    extensions: { ...INSTALLED, ...ACTION },
-    common: ['sender'],
-  },
-  installation_repositories: {
-    subject: at('installation.id'),
-    extensions: { ...INSTALLED, ...ACTION },
-    common: ['sender'],
-  },
+  installation: OF_INSTALLATION,
+  installation_repositories: OF_INSTALLATION,
+  integration_installation: OF_INSTALLATION,
+  integration_installation_repositories: OF_INSTALLATION,
   issues: { subject: at('issue.number'), extensions: LABELLED },
   label: { subject: at('label.name'), extensions: { ...ACTION, label: 'label.name' } },
   member: { subject: at('member.id'), extensions: ACTION },
@@ -106,15 +100,22 @@ const COMMON: Readonly<Record<string, string>> = {
   sender: 'sender.login',
 };
 
-/** What GitHub has added since: the number or id of the object that the event is named after, else its action. */
+/**
+ * What GitHub has added since: the number or id of the object that the event is named after, else its action. Some
+ * payloads have that object under the last word of the name, such as `alert` of `dependabot_alert`.
+ */
 function shapeOf(event: string): Shape {
-  return (
-    SHAPES[event] ?? {
-      subject: (read) => read(`${event}.number`) ?? read(`${event}.id`) ?? read('action'),
-      extensions: ACTION,
-    }
-  );
+  const known = Object.hasOwn(SHAPES, event) ? SHAPES[event] : undefined;
+  if (known !== undefined) return known;
+  const paths = [event, event.split('_').at(-1) ?? event].flatMap((name) => [`${name}.number`, `${name}.id`]);
+  return {
+    subject: (read) => [...paths, 'action'].map(read).find((value) => value !== undefined),
+    extensions: ACTION,
+  };
 }
+
+/** No attribute is longer; the names of wiki pages could be. */
+const VALUE_MAX = 4096;
 
 /** The CloudEvent of a delivery; what a payload does not have is left out. */
 export function eventOf(plan: GitHubSourcePlan, { id, event, payload, body }: Delivery): CloudEvent {
@@ -127,7 +128,8 @@ export function eventOf(plan: GitHubSourcePlan, { id, event, payload, body }: De
     ['type', `dev.knative.source.github.${event}`],
   ]);
   const put = (name: string, value: string | undefined): void => {
-    if (value !== undefined && value !== '' && !/\p{Cc}/u.test(value)) attributes.set(name, value);
+    if (value === undefined || value === '' || value.length > VALUE_MAX) return;
+    if (faultInValue(name, value) === undefined) attributes.set(name, value);
   };
   put('subject', subject(read));
   for (const name of common) put(name, read(COMMON[name] ?? ''));
@@ -151,7 +153,12 @@ function textAt(payload: unknown, path: string): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return value === 0 ? undefined : String(value);
   if (typeof value === 'boolean') return String(value);
-  return Array.isArray(value) && path === 'pages'
-    ? value.map((page) => textAt(page, 'page_name') ?? '').join(',')
-    : undefined;
+  return Array.isArray(value) && path === 'pages' ? namesOf(value) : undefined;
+}
+
+function namesOf(pages: readonly unknown[]): string {
+  return pages
+    .map((page) => textAt(page, 'page_name'))
+    .filter((name) => name !== undefined)
+    .join(',');
 }

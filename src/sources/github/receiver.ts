@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
-import { messageOf } from '../../base/errors.ts';
+import { messageOf, PlatformError } from '../../base/errors.ts';
+import type { CloudEvent } from '../../events/event.ts';
 import type { EventSink } from '../../events/sink.ts';
 import type { ByteBudget } from '../../http/body.ts';
 import { createWebApp, type WebAnswer, type WebRequest } from '../../http/web-app.ts';
 import { publishSignal } from '../../telemetry/signals.ts';
-import { eventOf, type Delivery } from './event.ts';
+import { DedupeWindow } from './dedupe-window.ts';
+import { isSigned, readHeaders, readPayload } from './delivery.ts';
+import { eventOf } from './event.ts';
 import type { GitHubSourcePlan } from './plan.ts';
 
 export type ReceiverOptions = {
@@ -15,35 +18,39 @@ export type ReceiverOptions = {
   readonly sinkFor: (plan: GitHubSourcePlan) => EventSink;
   readonly clock: Clock;
   readonly budget: ByteBudget;
+  /** Told of what no sender can have caused. */
   readonly onError: (error: unknown) => void;
+  readonly bodyWithinMs?: number;
+  readonly sinkWithinMs?: number;
 };
 
 /** GitHub's own bound for a payload. */
 const BYTES_MAX = 25 * 1024 * 1024;
-/** GitHub waits ten seconds; the sink has a little less. */
-const SINK_WITHIN_MS = 9000;
-const DEDUPE_MAX = 10_000;
+/** GitHub waits ten seconds; both together stay below that, with room for checking the largest payload. */
+const BODY_WITHIN_MS = 6000;
+const SINK_WITHIN_MS = 3000;
 
-const refused = (code: number, reason: string, headers?: Record<string, string>): WebAnswer => ({
-  code,
-  body: `${reason}\n`,
-  headers: { 'content-type': 'text/plain; charset=utf-8', ...headers },
-});
-const later = (reason: string): WebAnswer => refused(503, reason, { 'retry-after': '10' });
+const LATER = { 'retry-after': '10' };
+
+/** What a sender is told: `sent` when its event is kept, otherwise why not. */
+type Told = { readonly code: number; readonly reason: string; readonly sent?: CloudEvent };
+
+const later = (reason: string): Told => ({ code: 503, reason });
 
 /** Answers `POST /webhooks/<namespace>/<source>`; what it needs of libraries is loaded with the first delivery. */
 export function createGitHubReceiver(
   options: ReceiverOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const receiver = new Receiver(options);
+  const { budget, onError, bodyWithinMs: timeoutMs = BODY_WITHIN_MS } = options;
   let app: ReturnType<typeof createWebApp> | undefined;
   return (request, response) => {
     app ??= createWebApp({
       routes: [
         { method: 'post', path: '/webhooks/:namespace/:source', answer: (each) => receiver.answer(each) },
       ],
-      limits: { maxBytes: BYTES_MAX, budget: options.budget },
-      onError: options.onError,
+      limits: { maxBytes: BYTES_MAX, budget, timeoutMs },
+      onError,
     });
     void app.then((answer) => answer(request, response));
   };
@@ -51,115 +58,105 @@ export function createGitHubReceiver(
 
 class Receiver {
   readonly #options: ReceiverOptions;
-  readonly #seen = new Map<string, number>(); // source and delivery, until when
+  readonly #window: DedupeWindow;
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
+    this.#window = new DedupeWindow(options.clock);
   }
 
   async answer(request: WebRequest): Promise<WebAnswer> {
-    const { namespace, source } = request.params;
-    const origin = `GitHubSource/${String(namespace)}/${String(source)}`;
-    const answer = await this.#receive(request, String(namespace), String(source), origin);
-    if (answer.code >= 400) {
-      publishSignal('source.refused', {
-        atMs: this.#options.clock.nowMs(),
-        origin,
-        code: answer.code,
-        reason: String(answer.body).trim(),
-      });
-    }
-    return answer;
-  }
-
-  async #receive(request: WebRequest, namespace: string, name: string, origin: string): Promise<WebAnswer> {
-    const { find, secretOf } = this.#options;
+    const { find } = this.#options;
+    const [namespace, name] = [String(request.params['namespace']), String(request.params['source'])];
     const plan = find(namespace, name);
-    if (plan === undefined) return refused(404, `there is no GitHubSource ${namespace}/${name}`);
-    const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-    if (type !== 'application/json' && type !== 'application/x-www-form-urlencoded')
-      return refused(
-        415,
-        `content type ${JSON.stringify(type)} is not taken; GitHub sends application/json or a form`,
-      );
-    const [event, id] = [headerOf(request, 'x-github-event'), headerOf(request, 'x-github-delivery')];
-    if (event === undefined) return refused(400, 'the header X-GitHub-Event is missing');
-    if (id === undefined) return refused(400, 'the header X-GitHub-Delivery is missing');
-    const secret = secretOf(plan);
-    if (secret === undefined || secret === '') return later('the secret of this source is not there yet');
-    if (!(await isSigned(request, secret))) return refused(401, 'the signature is missing or does not fit'); // O1
-    const body = type === 'application/json' ? request.body : payloadField(request.body);
-    if (body === undefined) return refused(400, 'the form has no field payload');
-    const payload = parsed(body);
-    if (payload === undefined) return refused(400, 'the payload is not JSON');
-    if (event === 'ping') return refused(200, 'ping: nothing is forwarded');
-    if (!plan.eventTypes.has('*') && !plan.eventTypes.has(event))
-      return refused(200, `${event} is not among the eventTypes of this source: nothing is forwarded`);
-    return this.#forward(plan, { id, event, payload: payload.value, body }, origin);
+    const told =
+      plan === undefined
+        ? { code: 404, reason: `there is no GitHubSource ${namespace}/${name}` }
+        : await this.#receive(plan, request);
+    this.#tell(plan, told);
+    const { code, reason } = told;
+    return { code, body: `${reason}\n`, headers: { ...TEXT, ...(code === 503 && LATER) } };
   }
 
-  async #forward(plan: GitHubSourcePlan, delivery: Delivery, origin: string): Promise<WebAnswer> {
-    const { sinkFor, clock } = this.#options;
+  async #receive(plan: GitHubSourcePlan, request: WebRequest): Promise<Told> {
+    const headers = readHeaders(request);
+    if ('kind' in headers) return headers;
+    const secret = this.#options.secretOf(plan);
+    if (secret === undefined || secret === '') return later('the secret of this source is not there yet');
+    if (!(await isSigned(request, secret)))
+      return { code: 401, reason: 'the signature is missing or does not fit' }; // O1
+    const read = readPayload(request);
+    if ('kind' in read) return read;
+    const { event } = headers;
+    if (event === 'ping') return { code: 200, reason: 'ping: nothing is forwarded' };
+    if (!plan.eventTypes.has('*') && !plan.eventTypes.has(event))
+      return {
+        code: 200,
+        reason: `${event} is not among the eventTypes of this source: nothing is forwarded`,
+      };
     if (plan.sinkUrl === undefined) return later('the sink of this source has no address yet');
-    if (this.#isRepeated(plan, delivery.id)) return refused(202, 'taken before');
-    const event = eventOf(plan, delivery);
+    return this.#keep(plan, eventOf(plan, { ...headers, ...read }), headers.id);
+  }
+
+  async #keep(plan: GitHubSourcePlan, event: CloudEvent, id: string): Promise<Told> {
+    const { dedupeMs, uid } = plan;
     try {
-      await sinkFor(plan).send(event, AbortSignal.timeout(SINK_WITHIN_MS));
+      if (dedupeMs === 0) {
+        await this.#send(plan, event);
+      } else {
+        const how = await this.#window.once(`${uid} ${id}`, dedupeMs, () => this.#send(plan, event)); // O3
+        if (how === 'repeated') return { code: 202, reason: 'accepted before' };
+      }
+      return { code: 202, reason: 'accepted', sent: event };
     } catch (error) {
-      this.#seen.delete(`${plan.uid} ${delivery.id}`);
+      if (!(error instanceof PlatformError)) this.#options.onError(error);
       return later(`the event cannot be kept at the moment: ${messageOf(error)}`);
     }
-    const read = (name: string): string => event.attributes.get(name) ?? '';
+  }
+
+  /** A sink that takes longer than the sender waits is as good as none, whether or not it heeds the signal. */
+  async #send(plan: GitHubSourcePlan, event: CloudEvent): Promise<void> {
+    const { sinkFor, sinkWithinMs = SINK_WITHIN_MS } = this.#options;
+    const late = new PlatformError('SINK_LATE', `the sink did not take it within ${sinkWithinMs} ms`, {
+      retryable: true,
+    });
+    const { promise: deadline, reject } = Promise.withResolvers<never>();
+    const stop = new AbortController();
+    const timer = setTimeout(() => {
+      reject(late); // first, so that the sender is told this and not what the sink makes of the signal
+      stop.abort(late);
+    }, sinkWithinMs);
+    try {
+      await Promise.race([sinkFor(plan).send(event, stop.signal), deadline]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Every delivery that is not forwarded counts as turned away, the expected ones too. */
+  #tell(plan: GitHubSourcePlan | undefined, { code, reason, sent }: Told): void {
+    const atMs = this.#options.clock.nowMs();
+    // Whoever asks for what is not there chooses the name: it becomes no label of a metric.
+    const origin = plan === undefined ? 'GitHubSource' : `GitHubSource/${plan.key}`;
+    if (sent === undefined) return publishSignal('source.refused', { atMs, origin, code, reason });
+    const read = (name: string): string => sent.attributes.get(name) ?? '';
     publishSignal('source.sent', {
       id: read('id'),
       source: read('source'),
       type: read('type'),
-      atMs: clock.nowMs(),
+      atMs,
       origin,
-      sinkUrl: plan.sinkUrl,
+      sinkUrl: withoutUser(plan?.sinkUrl ?? ''),
     });
-    return refused(202, 'accepted');
-  }
-
-  /** O3 */
-  #isRepeated({ uid, dedupeMs }: GitHubSourcePlan, id: string): boolean {
-    if (dedupeMs === 0) return false;
-    const nowMs = this.#options.clock.nowMs();
-    const key = `${uid} ${id}`;
-    if ((this.#seen.get(key) ?? 0) > nowMs) return true;
-    this.#seen.set(key, nowMs + dedupeMs);
-    for (const [oldest, untilMs] of this.#seen) {
-      if (this.#seen.size <= DEDUPE_MAX && untilMs > nowMs) break;
-      this.#seen.delete(oldest);
-    }
-    return false;
   }
 }
 
-/** By GitHub's own library, in constant time, over the bytes as they came; SHA-1 alone is no signature. */
-async function isSigned(request: WebRequest, secret: string): Promise<boolean> {
-  const signature = headerOf(request, 'x-hub-signature-256');
-  if (signature === undefined || !/^sha256=[0-9a-f]{64}$/.test(signature)) return false;
-  const { Webhooks } = await import('@octokit/webhooks');
-  return new Webhooks({ secret }).verify(request.body.toString(), signature);
-}
+const TEXT = { 'content-type': 'text/plain; charset=utf-8' };
 
-/** A header that is there once, and not empty. */
-function headerOf({ headers, rawHeaders }: WebRequest, name: string): string | undefined {
-  const value = headers[name];
-  const times = rawHeaders.filter((each, i) => i % 2 === 0 && each.toLowerCase() === name).length;
-  return typeof value === 'string' && value !== '' && times === 1 ? value : undefined;
-}
-
-function payloadField(form: Buffer): Buffer | undefined {
-  const payload = new URLSearchParams(form.toString()).get('payload');
-  return payload === null ? undefined : Buffer.from(payload);
-}
-
-function parsed(body: Buffer): { readonly value: unknown } | undefined {
-  try {
-    return { value: JSON.parse(body.toString()) as unknown };
-  } catch {
-    return undefined;
-  }
+/** Signals carry no secret. */
+function withoutUser(address: string): string {
+  if (!URL.canParse(address)) return '';
+  const url = new URL(address);
+  url.username = url.password = '';
+  return url.href;
 }

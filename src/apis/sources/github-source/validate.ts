@@ -6,6 +6,7 @@ import { GITHUB_EVENTS } from './event-names.ts';
 import type { GitHubSource } from './schema.ts';
 
 export const DEDUPE_WINDOW = 'sources.millrace.dev/dedupe-window';
+const VALUE_MAX = 4096;
 const CORE_ATTRIBUTES = new Set([
   'id',
   'source',
@@ -34,21 +35,14 @@ export function gitHubSourceErrors({ spec, metadata }: GitHubSource): FieldError
   if (!(eventTypes?.length > 0)) errors.push(missingField('spec.eventTypes'));
   if (secretToken === undefined) errors.push(missingField('spec.secretToken'));
   for (const [name, value] of Object.entries({ secretToken, accessToken })) {
-    if (value !== undefined && (!value.secretKeyRef?.name || !value.secretKeyRef.key))
-      errors.push(missingField(`spec.${name}.secretKeyRef.name`, `spec.${name}.secretKeyRef.key`));
+    if (value === undefined) continue;
+    const missing = (['name', 'key'] as const).filter((field) => !value.secretKeyRef?.[field]);
+    if (missing.length > 0)
+      errors.push(missingField(...missing.map((field) => `spec.${name}.secretKeyRef.${field}`)));
   }
   if (sink === undefined) errors.push(missingField('spec.sink'));
   else errors.push(...below('spec.sink', destinationErrors(sink)));
-  for (const name of Object.keys(ceOverrides?.extensions ?? {})) {
-    if (!/^[a-z0-9]+$/.test(name) || CORE_ATTRIBUTES.has(name))
-      errors.push(
-        invalidValue(
-          name,
-          'spec.ceOverrides.extensions',
-          'an extension has lower-case letters and digits, and is no core attribute',
-        ),
-      );
-  }
+  errors.push(...extensionErrors(ceOverrides?.extensions ?? {}));
   const window = metadata.annotations?.[DEDUPE_WINDOW];
   if (window !== undefined && !parseIsoDuration(window))
     errors.push(
@@ -59,6 +53,21 @@ export function gitHubSourceErrors({ spec, metadata }: GitHubSource): FieldError
       ),
     );
   return errors;
+}
+
+/** What could not be an attribute is refused here, since the data plane would have to leave it out. */
+function extensionErrors(extensions: Readonly<Record<string, string>>): FieldError[] {
+  const path = 'spec.ceOverrides.extensions';
+  return Object.entries(extensions).flatMap(([name, value]) => {
+    if (!/^[a-z0-9]+$/.test(name) || CORE_ATTRIBUTES.has(name)) {
+      const why = 'an extension has lower-case letters and digits, and is no core attribute';
+      return [invalidValue(name, path, why)];
+    }
+    const isText = value.isWellFormed() && !/[\p{Cc}\p{Noncharacter_Code_Point}]/u.test(value);
+    if (isText && value !== '' && value.length <= VALUE_MAX) return [];
+    const why = `expected 1 to ${VALUE_MAX} characters of text, without control characters`;
+    return [invalidValue(value.slice(0, 64), `${path}[${name}]`, why)];
+  });
 }
 
 export function gitHubSourceWarnings({ spec }: GitHubSource): string[] {

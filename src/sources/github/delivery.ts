@@ -1,0 +1,85 @@
+import { isUtf8 } from 'node:buffer';
+import type { WebRequest } from '../../http/web-app.ts';
+
+/** One delivery of GitHub, read and believed. */
+export type Delivery = {
+  readonly id: string;
+  readonly event: string;
+  readonly payload: object;
+  /** The payload as it was signed; of a form, its decoded `payload` field. */
+  readonly body: Uint8Array;
+};
+
+export type Refused = { readonly kind: 'refused'; readonly code: 400 | 401 | 415; readonly reason: string };
+
+const refused = (code: Refused['code'], reason: string): Refused => ({ kind: 'refused', code, reason });
+
+const JSON_TYPE = 'application/json';
+const FORM_TYPE = 'application/x-www-form-urlencoded';
+/** Headers are not signed, and end up in attributes: only what GitHub would write is taken. */
+const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
+const DELIVERY_ID = /^[\x21-\x7e]{1,256}$/;
+
+/** Whether a request can be a delivery at all, going by its headers. */
+export function readHeaders(request: WebRequest): Pick<Delivery, 'id' | 'event'> | Refused {
+  const type = typeOf(request);
+  if (type !== JSON_TYPE && type !== FORM_TYPE)
+    return refused(
+      415,
+      `content type ${JSON.stringify(type)} is not taken; use ${JSON_TYPE} or ${FORM_TYPE}`,
+    );
+  const event = headerOf(request, 'x-github-event');
+  if (event === undefined) return refused(400, 'the header X-GitHub-Event is missing');
+  if (!EVENT_NAME.test(event)) return refused(400, 'the header X-GitHub-Event names no event');
+  const id = headerOf(request, 'x-github-delivery');
+  if (id === undefined) return refused(400, 'the header X-GitHub-Delivery is missing');
+  if (!DELIVERY_ID.test(id)) return refused(400, 'the header X-GitHub-Delivery is no delivery id');
+  return { event, id };
+}
+
+/**
+ * Whether the signature fits: by GitHub's own library, in constant time, over the bytes as they came. SHA-1 alone is no
+ * signature. The library takes text, and bytes that are no UTF-8 would not be the text that it checks.
+ */
+export async function isSigned(request: WebRequest, secret: string): Promise<boolean> {
+  const { body } = request;
+  const signature = headerOf(request, 'x-hub-signature-256');
+  if (signature === undefined || !/^sha256=[0-9a-f]{64}$/.test(signature)) return false;
+  if (body.length === 0 || !isUtf8(body)) return false;
+  const { Webhooks } = await import('@octokit/webhooks');
+  return new Webhooks({ secret }).verify(body.toString(), signature);
+}
+
+/** The payload of a signed request. */
+export function readPayload(request: WebRequest): Pick<Delivery, 'payload' | 'body'> | Refused {
+  const body = typeOf(request) === FORM_TYPE ? payloadField(request.body) : request.body;
+  if (body === undefined) return refused(400, 'the form has no field payload');
+  const payload = parsed(body);
+  if (payload === undefined) return refused(400, 'the payload is no JSON object');
+  return { payload, body };
+}
+
+function typeOf({ headers }: WebRequest): string {
+  return headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
+}
+
+/** A header that is there once, and not empty. */
+function headerOf({ headers, rawHeaders }: WebRequest, name: string): string | undefined {
+  const value = headers[name];
+  const times = rawHeaders.filter((each, i) => i % 2 === 0 && each.toLowerCase() === name).length;
+  return typeof value === 'string' && value !== '' && times === 1 ? value : undefined;
+}
+
+function payloadField(form: Buffer): Buffer | undefined {
+  const payload = new URLSearchParams(form.toString()).get('payload');
+  return payload === null ? undefined : Buffer.from(payload);
+}
+
+function parsed(body: Buffer): object | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
