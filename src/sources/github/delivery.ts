@@ -16,6 +16,7 @@ const refused = (code: Refused['code'], reason: string): Refused => ({ kind: 're
 
 const JSON_TYPE = 'application/json';
 const FORM_TYPE = 'application/x-www-form-urlencoded';
+const PAYLOAD = 'payload=';
 /** Headers are not signed, and end up in attributes: only what GitHub would write is taken. */
 const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
 const DELIVERY_ID = /^[\x21-\x7e]{1,256}$/;
@@ -53,7 +54,8 @@ export async function isSigned(request: WebRequest, secret: string): Promise<boo
 /** The payload of a signed request. */
 export function readPayload(request: WebRequest): Pick<Delivery, 'payload' | 'body'> | Refused {
   const body = typeOf(request) === FORM_TYPE ? payloadField(request.body) : request.body;
-  if (body === undefined) return refused(400, 'the form has no field payload');
+  if ('kind' in body) return body;
+  if (!isUtf8(body)) return refused(400, 'the payload is not UTF-8');
   const payload = parsed(body);
   if (payload === undefined) return refused(400, 'the payload is no JSON object');
   return { payload, body };
@@ -70,9 +72,19 @@ function headerOf({ headers, rawHeaders }: WebRequest, name: string): string | u
   return typeof value === 'string' && value !== '' && times === 1 ? value : undefined;
 }
 
-function payloadField(form: Buffer): Buffer | undefined {
-  const payload = new URLSearchParams(form.toString()).get('payload');
-  return payload === null ? undefined : Buffer.from(payload);
+/** The value of the first field `payload`, as bytes: decoded as text, what is no UTF-8 would be replaced and pass. */
+/** URLSearchParams would put a replacement character for what is no UTF-8, and so change what was signed (O2). */
+function payloadField(form: Buffer): Buffer | Refused {
+  const field = form
+    .toString()
+    .split('&')
+    .find((each) => each.startsWith(PAYLOAD));
+  if (field === undefined) return refused(400, 'the form has no field payload');
+  try {
+    return Buffer.from(decodeURIComponent(field.slice(PAYLOAD.length).replaceAll('+', ' ')));
+  } catch {
+    return refused(400, 'the field payload is no percent-encoded UTF-8');
+  }
 }
 
 function parsed(body: Buffer): object | undefined {
