@@ -17,9 +17,13 @@ export function withoutSubscriber(channel: BackingChannel, uid: string): Backing
   return withKnobs({ ...channel, spec: { ...channel.spec, subscribers } }, uid, {});
 }
 
-/** Carries the knobs that a Subscription has as annotations to the channel object, which plans are made from. */
-export function withAnnotations(channel: BackingChannel, { metadata }: Resource): BackingChannel {
-  return withKnobs(channel, metadata.uid ?? '', metadata.annotations ?? {});
+/** Carries a Subscription's knobs, named as its annotations are, to the channel object, which plans are made from. */
+export function withAnnotations(
+  channel: BackingChannel,
+  { metadata }: Resource,
+  knobs: Readonly<Record<string, string>>,
+): BackingChannel {
+  return withKnobs(channel, metadata.uid ?? '', knobs);
 }
 
 function withKnobs(

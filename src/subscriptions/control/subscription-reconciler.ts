@@ -9,9 +9,12 @@ import { isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts'
 import type { Channel } from '../../apis/messaging/channel/schema.ts';
 import type { PhysicalSubscription, Subscription } from '../../apis/messaging/subscription/schema.ts';
 import { SUBSCRIPTION_CONDITIONS } from '../../apis/messaging/subscription/status.ts';
+import { autoscalingAnnotations } from '../../apis/serving/autoscaling.ts';
+import { KINDS, type Service } from '../../apis/serving/types.ts';
 import { resolveDestination } from '../../control/destination-resolver.ts';
 import { settled, waitingFor, type Reconciler } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
+import { ANNOTATIONS } from '../annotations.ts';
 import { withAnnotations, withoutSubscriber, withSubscriber } from './subscriber-entry.ts';
 
 export const SUBSCRIPTION = { apiVersion: 'messaging.knative.dev/v1', kind: 'Subscription' };
@@ -43,7 +46,10 @@ export function subscriptionReconciler(cluster: ResourceClient): Reconciler<Subs
         );
       }
       const entry = entryOf(subscription, physicalSubscription, delivery);
-      const written = await cluster.apply(withAnnotations(withSubscriber(channel, entry), subscription));
+      const knobs = { ...(await serviceBound(cluster, spec.subscriber, namespace)), ...metadata.annotations };
+      const written = await cluster.apply(
+        withAnnotations(withSubscriber(channel, entry), subscription, knobs),
+      );
       const marks = [
         isTrue('ReferencesResolved'),
         isTrue('AddedToChannel'),
@@ -160,3 +166,18 @@ function readiness({ status }: BackingChannel, { metadata }: Subscription): Mark
 }
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
+/** A Service with a largest scale and a concurrency of its own takes no more at a time than both allow (contract: Defaults). */
+async function serviceBound(
+  cluster: ResourceClient,
+  subscriber: Destination | undefined,
+  namespace: string,
+): Promise<Readonly<Record<string, string>>> {
+  const { ref } = subscriber ?? {};
+  if (ref?.kind !== 'Service' || ref.apiVersion !== KINDS.service.apiVersion) return {};
+  const service = await cluster.find<Service>(KINDS.service, ref.namespace ?? namespace, ref.name);
+  const { metadata = {}, spec } = service?.spec.template ?? {};
+  const maxScale = Number(autoscalingAnnotations(metadata.annotations).get('max-scale') ?? 0);
+  const most = maxScale * (spec?.containerConcurrency ?? 0);
+  return most > 0 ? { [ANNOTATIONS.inFlightMax]: String(most) } : {};
+}
