@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { isHex } from '../../events/syntax.ts';
 import type { WebRequest } from '../../http/web-app.ts';
 
 /** One delivery of GitHub, read and believed. */
@@ -54,7 +55,7 @@ export async function isSigned(request: WebRequest, secret: string): Promise<boo
 /** The payload of a signed request. */
 export function readPayload(request: WebRequest): Pick<Delivery, 'payload' | 'body'> | Refused {
   const body = typeOf(request) === FORM_TYPE ? payloadField(request.body) : request.body;
-  if ('kind' in body) return body;
+  if (body === undefined) return refused(400, 'the form has no field payload');
   if (!isUtf8(body)) return refused(400, 'the payload is not UTF-8');
   const payload = parsed(body);
   if (payload === undefined) return refused(400, 'the payload is no JSON object');
@@ -73,19 +74,33 @@ function headerOf({ headers, rawHeaders }: WebRequest, name: string): string | u
 }
 
 /** The value of the first field `payload`, as bytes: decoded as text, what is no UTF-8 would be replaced and pass. */
-/** URLSearchParams would put a replacement character for what is no UTF-8, and so change what was signed (O2). */
-function payloadField(form: Buffer): Buffer | Refused {
-  const field = form
-    .toString()
-    .split('&')
-    .find((each) => each.startsWith(PAYLOAD));
-  if (field === undefined) return refused(400, 'the form has no field payload');
-  try {
-    return Buffer.from(decodeURIComponent(field.slice(PAYLOAD.length).replaceAll('+', ' ')));
-  } catch {
-    return refused(400, 'the field payload is no percent-encoded UTF-8');
+function payloadField(form: Buffer): Buffer | undefined {
+  for (let start = 0, end = 0; start < form.length; start = end + 1) {
+    end = form.indexOf('&', start);
+    if (end < 0) end = form.length;
+    const field = form.subarray(start, end);
+    if (field.toString('latin1', 0, PAYLOAD.length) === PAYLOAD)
+      return decoded(field.subarray(PAYLOAD.length));
   }
+  return undefined;
 }
+
+/** Form-decodes as the URL standard does it: `+` is a space, and a `%` without two hex digits stands for itself. */
+function decoded(value: Buffer): Buffer {
+  const bytes = Buffer.alloc(value.length);
+  let length = 0;
+  for (let i = 0; i < value.length; i += 1) {
+    const byte = value[i] ?? 0;
+    const [high, low] = [value[i + 1] ?? 0, value[i + 2] ?? 0];
+    const isEscape = byte === 0x25 && isHex(high) && isHex(low);
+    bytes[length] = isEscape ? digit(high) * 16 + digit(low) : byte === 0x2b ? 0x20 : byte;
+    length += 1;
+    if (isEscape) i += 2;
+  }
+  return bytes.subarray(0, length);
+}
+
+const digit = (code: number): number => (code & 0x0f) + (code > 0x39 ? 9 : 0);
 
 function parsed(body: Buffer): object | undefined {
   try {
