@@ -48,23 +48,19 @@ export function gitHubSourceReconciler(
 }
 
 async function secretsMark(reader: ResourceReader, { spec }: GitHubSource, namespace: string): Promise<Mark> {
-  for (const [what, value] of Object.entries({
-    secretToken: spec.secretToken,
-    accessToken: spec.accessToken,
-  })) {
+  for (const [reason, value] of [
+    ['AccessTokenNotFound', spec.accessToken],
+    ['SecretTokenNotFound', spec.secretToken],
+  ] as const) {
     const reference = value?.secretKeyRef;
     if (reference === undefined) continue;
     const secret = await reader.find<Secret>({ apiVersion: 'v1', kind: 'Secret' }, namespace, reference.name);
     if (secret === undefined)
-      return isFalse(
-        'SecretsProvided',
-        `${what}NotFound`,
-        `Secret ${namespace}/${reference.name} is not there`,
-      );
+      return isFalse('SecretsProvided', reason, `Secret ${namespace}/${reference.name} is not there`);
     if (!secret.data?.[reference.key])
       return isFalse(
         'SecretsProvided',
-        `${what}NotFound`,
+        reason,
         `Secret ${namespace}/${reference.name} has no key ${reference.key}`,
       );
   }

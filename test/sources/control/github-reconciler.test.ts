@@ -62,7 +62,7 @@ describe('the GitHubSource reconciler', () => {
     const source = aGitHubSource();
     expect(await mark('SecretsProvided', source)).toMatchObject({
       status: 'False',
-      reason: 'secretTokenNotFound',
+      reason: 'SecretTokenNotFound',
       message: 'Secret demo/github-webhook is not there',
     });
     await aSecret({ other: 'eA==' });
@@ -106,7 +106,7 @@ describe('the GitHubSource reconciler', () => {
     });
     expect(await mark('SecretsProvided', source)).toMatchObject({
       status: 'False',
-      reason: 'accessTokenNotFound',
+      reason: 'AccessTokenNotFound',
     });
   });
 
