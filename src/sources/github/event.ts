@@ -139,7 +139,10 @@ export function eventOf(plan: GitHubSourcePlan, { id, event, payload, body }: De
   return { attributes, contentType: 'application/json', body };
 }
 
-/** A text, a number other than 0, or a boolean at a path of own members; the names of wiki pages joined by commas. */
+/**
+ * A text, a number other than 0, or a boolean at a path of own members; the names of wiki pages joined by commas. A
+ * whole number beyond what JavaScript can hold is left out: it would not be the payload's.
+ */
 function textAt(payload: unknown, path: string): string | undefined {
   const value = path
     .split('.')
@@ -151,10 +154,12 @@ function textAt(payload: unknown, path: string): string | undefined {
       payload,
     );
   if (typeof value === 'string') return value;
-  if (typeof value === 'number') return value === 0 ? undefined : String(value);
+  if (typeof value === 'number') return value === 0 || isRounded(value) ? undefined : String(value);
   if (typeof value === 'boolean') return String(value);
   return Array.isArray(value) && path === 'pages' ? namesOf(value) : undefined;
 }
+
+const isRounded = (value: number): boolean => Math.abs(value) > Number.MAX_SAFE_INTEGER;
 
 function namesOf(pages: readonly unknown[]): string {
   return pages

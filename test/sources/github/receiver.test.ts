@@ -63,6 +63,12 @@ describe('a signed delivery', () => {
     expect(bodyOf()).toBe(body);
   });
 
+  it('with a number that JavaScript would round gets no wrong subject from it', async () => {
+    const headers = { 'x-github-event': 'issues' };
+    expect((await post('{"issue":{"number":12345678901234567890}}', headers)).code).toBe(202);
+    expect(attribute('subject')).toBeUndefined();
+  });
+
   it('as a form carries the bytes of its decoded payload field', async () => {
     const payload = '{"n":12345678901234567890,"text":"a+b & c=d % \u00e9 \u{1f980}"}';
     expect((await post(new URLSearchParams({ payload }).toString(), FORM)).code).toBe(202);
