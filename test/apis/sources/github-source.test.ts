@@ -67,6 +67,18 @@ describe('a GitHubSource', () => {
     expect(faults(withSpec(spec))).toContain(text);
   });
 
+  it('is shown by kubectl with the columns of upstream', () => {
+    const { columns, plural, categories } = gitHubSourceKind;
+    expect(columns.map(({ name, from }) => [name, from])).toEqual([
+      ['Ready', '.status.conditions[?(@.type=="Ready")].status'],
+      ['Reason', '.status.conditions[?(@.type=="Ready")].reason'],
+      ['Sink', '.status.sinkUri'],
+      ['Age', '.metadata.creationTimestamp'],
+    ]);
+    expect(plural).toBe('githubsources');
+    expect(categories).toEqual(['all', 'knative', 'eventing', 'sources']);
+  });
+
   it('takes an event that nobody knows, with a warning', () => {
     const source = aGitHubSource({ eventTypes: ['push', '*', 'sneeze'] });
     expect(faults(source)).toBe('');
