@@ -88,6 +88,27 @@ describe('kubectl', { timeout: 60_000 }, () => {
     });
   });
 
+  it('applies what has changed in a Secret and a ConfigMap, and patches without a type', async () => {
+    const secretOf = (key: string): string =>
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: rotated}\nstringData: {${key}: of-${key}}\n`;
+    expect(await ok(['apply'], secretOf('first'))).toBe('secret/rotated created\n');
+    expect(await ok(['apply'], secretOf('second'))).toBe('secret/rotated configured\n');
+    const { data } = JSON.parse(await ok(['get', 'secret', 'rotated', '-o', 'json'])) as { data: object };
+    expect(data).toMatchObject({ second: Buffer.from('of-second').toString('base64') });
+    await ok(['delete', 'secret', 'rotated']);
+
+    const configOf = (data: string): string =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: changed}\ndata: {${data}}\n`;
+    await ok(['apply'], configOf('a: one, b: two'));
+    expect(await ok(['apply'], configOf('b: three'))).toBe('configmap/changed configured\n');
+    await ok(['patch', 'cm', 'changed', '-p', '{"data":{"c":"four"}}']);
+    expect(JSON.parse(await ok(['get', 'cm', 'changed', '-o', 'json']))).toMatchObject({
+      data: { b: 'three', c: 'four' },
+    });
+    expect(await ok(['get', 'cm', 'changed', '-o', 'jsonpath={.data.a}'])).toBe('');
+    await ok(['delete', 'cm', 'changed']);
+  });
+
   it('creates, describes and deletes', async () => {
     expect(await ok(['create', 'secret', 'generic', 'token', '--from-literal=key=hidden'])).toBe(
       'secret/token created\n',
@@ -183,10 +204,10 @@ describe('kubectl', { timeout: 60_000 }, () => {
       /server-side apply is not supported by this version of Millrace/,
     ],
     [
-      'strategic merge',
-      ['patch', 'cm', 'settings', '-p', '{"data":{"a":"b"}}'],
+      'a strategic merge of lists',
+      ['patch', 'cm', 'settings', '-p', '{"metadata":{"finalizers":["a/b"]}}'],
       undefined,
-      /strategic merge patch is not supported by this version/,
+      /strategic merge patch with a list or a \$directive is not supported by this version/,
     ],
     [
       'a CRD of a user',

@@ -9,12 +9,23 @@ export function applyPatch(contentType: string, stored: Resource, patch: unknown
     case 'application/json-patch+json':
       return jsonPatched(stored, patch) as Resource;
     case 'application/strategic-merge-patch+json':
-      throw unsupported('strategic merge patch', 'kubectl patch --type=merge');
+      if (needsSchema(patch))
+        throw unsupported('strategic merge patch with a list or a $directive', 'kubectl patch --type=merge');
+      return merged(stored, patch) as Resource;
     case 'application/apply-patch+yaml':
       throw unsupported('server-side apply', 'kubectl apply without --server-side');
     default:
       throw unsupported(contentType, 'application/merge-patch+json');
   }
+}
+
+/** Only lists and directives make a strategic merge patch another than RFC 7386's: how lists merge stands in a kind's Go tags. */
+function needsSchema(patch: unknown): boolean {
+  if (Array.isArray(patch)) return true;
+  return (
+    isObject(patch) &&
+    Object.entries(patch).some(([name, value]) => name.startsWith('$') || needsSchema(value))
+  );
 }
 
 function unsupported(what: string, instead: string): ApiError {
