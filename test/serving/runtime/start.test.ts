@@ -182,6 +182,7 @@ describe('an instance that starts', () => {
       PATH: process.env['PATH'],
     });
     expect(Object.values(env)).not.toContain('of the platform'); // X3
+    expect(Object.keys(env)).not.toContain('NODE_COMPILE_CACHE');
     await instance.stop(0);
   });
 

@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { filesIn, type FoundFile } from './files-in.ts';
 import type { LogSink } from './output.ts';
 
 export type LogFilesOptions = {
@@ -32,7 +33,6 @@ export const LOG_FILE_BOUNDS = {
 const SWEEP_EVERY_BYTES = 16 * 1024 * 1024;
 
 type Listener = { readonly more: (chunk: Buffer) => void; readonly end: () => void };
-type Found = { readonly path: string; readonly bytes: number; readonly atMs: number };
 
 /**
  * What instances print: `<namespace>/<revision>/<instance>.log`, with `.1`, `.2` … for what was rotated away.
@@ -161,7 +161,7 @@ export class LogFiles implements LogSink {
   }
 
   /** Keeps the newest files, up to so many bytes and files; of the others, those that nobody writes go. */
-  #remove(files: readonly Found[], bytesMax: number, filesMax: number): void {
+  #remove(files: readonly FoundFile[], bytesMax: number, filesMax: number): void {
     const written = new Set([...this.#open.keys()].map((instance) => this.#paths.get(instance)));
     let [bytes, count] = [0, 0];
     for (const file of files.toSorted((a, b) => b.atMs - a.atMs)) {
@@ -171,13 +171,4 @@ export class LogFiles implements LogSink {
         rmSync(file.path, { force: true });
     }
   }
-}
-
-function filesIn(folder: string): readonly Found[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).flatMap((name) => {
-    const path = join(folder, name);
-    const stat = statSync(path, { throwIfNoEntry: false });
-    return stat?.isFile() === true ? [{ path, bytes: stat.size, atMs: stat.mtimeMs }] : [];
-  });
 }

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, PlatformError } from '../../../base/errors.ts';
 import type { Instance, InstanceSpec, Runtime } from '../runtime.ts';
 import type { Child } from './child.ts';
 import { endLeftOvers } from './left-overs.ts';
 import type { LogSink } from './output.ts';
+import { filesIn } from './files-in.ts';
 import { freePort } from './ports.ts';
 import { startProgram, workingDirOf } from './program.ts';
 import { RunnerChild } from './runner-child.ts';
-import type { HostRoute } from './runner-protocol.ts';
+import type { HostRoute, ToRunner } from './runner-protocol.ts';
 import { Warden } from './warden.ts';
 
 export type ProcessRuntimeOptions = {
@@ -26,6 +27,8 @@ export type ProcessRuntimeOptions = {
 const REFILL_AFTER_MS = 40;
 /** A runner that ended by itself while it waited is not replaced in a hurry. */
 const REPLACE_AFTER_MS = 1000;
+const COMPILED = 'compiled';
+const COMPILED_BYTES_MAX = 256 * 1024 * 1024;
 const CHECK_TIMEOUT_MS = 10_000;
 
 /** Starts instances as processes of this machine: Node functions in warm runners, anything else by spawn. */
@@ -47,6 +50,7 @@ export class ProcessRuntime implements Runtime {
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     const file = join(options.folder, 'run-token');
     if (existsSync(file)) endLeftOvers(readFileSync(file, 'utf8'));
+    boundFolder(join(options.folder, COMPILED), COMPILED_BYTES_MAX);
     const runtime = new ProcessRuntime(options);
     writeFileSync(file, runtime.#token, { mode: 0o600 });
     runtime.#fill();
@@ -72,18 +76,19 @@ export class ProcessRuntime implements Runtime {
 
   /** Loads a function once in a runner of its own; says why it cannot be used, or undefined when it can. */
   async check(directory: string, entry: string): Promise<string | undefined> {
-    const runner = this.#take();
+    const load = {
+      entry: join(directory, entry),
+      workingDir: directory,
+      env: {},
+      routes: [],
+      isTrial: true,
+    };
     try {
-      await runner.warm;
-      const path = join(directory, entry);
-      const load = { entry: path, workingDir: directory, env: {}, routes: [], isTrial: true };
-      await runner.load(load, CHECK_TIMEOUT_MS);
+      const { runner } = await this.#handOver(load, CHECK_TIMEOUT_MS, () => undefined);
+      await runner.child.stop(0);
       return undefined;
     } catch (error) {
       return messageOf(error).replace(/^the function cannot be loaded: /, '');
-    } finally {
-      await runner.child.stop(0);
-      this.#fillIn(REFILL_AFTER_MS);
     }
   }
 
@@ -95,20 +100,37 @@ export class ProcessRuntime implements Runtime {
   }
 
   async #startFunction(spec: InstanceSpec, entry: string, id: string): Promise<Instance> {
-    const { directory, readyTimeoutMs } = spec;
-    const workingDir = workingDirOf(spec);
+    const load = {
+      entry: join(spec.directory, entry),
+      workingDir: workingDirOf(spec),
+      env: { ...spec.env, ...runtimeContract(spec) },
+      routes: this.#options.routes(),
+      isTrial: false,
+    };
+    const { runner, port, times } = await this.#handOver(load, spec.readyTimeoutMs, ({ child }) =>
+      this.#tell(child, spec, id),
+    );
+    return instance(id, runner.child, port, times);
+  }
+
+  /** Hands a function to a warm runner; one that dies before it begins was ill before, and another gets it, once. */
+  async #handOver(
+    load: Omit<ToRunner, 'kind'>,
+    readyTimeoutMs: number,
+    onTaken: (runner: RunnerChild) => void,
+    isSecond = false,
+  ): Promise<{ runner: RunnerChild; port: number; times: { startedMs: number; readyMs: number } }> {
     const runner = this.#take();
-    this.#tell(runner.child, spec, id);
+    onTaken(runner);
     try {
       const port = await runner.warm;
-      const env = { ...spec.env, ...runtimeContract(spec), ...portContract(port) };
-      const routes = this.#options.routes();
-      const load = { entry: join(directory, entry), workingDir, env, routes, isTrial: false };
-      const times = await runner.load(load, readyTimeoutMs);
-      return instance(id, runner.child, port, times);
+      const env = { ...load.env, ...portContract(port) };
+      return { runner, port, times: await runner.load({ ...load, env }, readyTimeoutMs) };
     } catch (error) {
+      const wasIll = runner.child.isGone && !runner.hasBegun;
       await runner.child.stop(0); // R2
-      throw error;
+      if (!wasIll || isSecond || this.#isClosed) throw error;
+      return await this.#handOver(load, readyTimeoutMs, onTaken, true);
     } finally {
       this.#fillIn(REFILL_AFTER_MS);
     }
@@ -150,7 +172,8 @@ export class ProcessRuntime implements Runtime {
   }
 
   #startRunner(): RunnerChild {
-    const runner = new RunnerChild(this.#token, this.#options.folder);
+    const { folder } = this.#options;
+    const runner = new RunnerChild(this.#token, folder, join(folder, COMPILED));
     this.#keep(runner.child);
     void runner.child.ended.then(() => {
       if (this.#warm.includes(runner)) this.#fillIn(REPLACE_AFTER_MS);
@@ -167,6 +190,12 @@ export class ProcessRuntime implements Runtime {
       if (group > 0) this.#warden.forget(group);
     });
   }
+}
+
+/** Empties a folder whose files are only a saving of time, once they are too much. */
+function boundFolder(folder: string, bytesMax: number): void {
+  const bytes = filesIn(folder).reduce((sum, file) => sum + file.bytes, 0);
+  if (bytes > bytesMax) rmSync(folder, { recursive: true, force: true });
 }
 
 /** knative specs, runtime-contract.md. */

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { Child, failed, failedBy } from './child.ts';
 import type { FromRunner, ToRunner } from './runner-protocol.ts';
 
@@ -13,11 +14,14 @@ export class RunnerChild {
   readonly child: Child;
   /** Resolves with its port once it is warm. */
   readonly warm: Promise<number>;
+  #hasBegun = false;
   #hear: (message: FromRunner) => void = () => undefined;
 
-  constructor(token: string, cwd: string) {
-    const node: [string, ...string[]] = [process.execPath, '--no-warnings', MAIN.pathname];
-    this.child = new Child({ command: node, env: {}, cwd, hasIpc: true, token });
+  /** `compiled` is the folder in which runners keep what they have compiled for one another. */
+  constructor(token: string, cwd: string, compiled: string) {
+    const node: [string, ...string[]] = [process.execPath, '--no-warnings', fileURLToPath(MAIN)];
+    const env = { NODE_COMPILE_CACHE: compiled };
+    this.child = new Child({ command: node, env, cwd, hasIpc: true, token });
     this.child.process.on('message', (message: FromRunner) => this.#hear(message));
     this.warm = this.#next(
       (message) => (message.kind === 'idle' ? message.port : undefined),
@@ -25,6 +29,11 @@ export class RunnerChild {
       'the runner is not warm',
     );
     this.warm.catch(() => undefined); // whoever takes it from the pool is told
+  }
+
+  /** Whether it has begun to import what it was handed. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** Hands it a function; resolves with the two times once that is ready (X4), or rejects saying what the function threw. */
@@ -35,7 +44,10 @@ export class RunnerChild {
     let startedMs = Date.now();
     const ready = this.#next(
       (message) => {
-        if (message.kind === 'started') startedMs = Date.now();
+        if (message.kind === 'started') {
+          this.#hasBegun = true;
+          startedMs = Date.now();
+        }
         if (message.kind === 'invalid')
           return failed('FunctionInvalid', `the function cannot be loaded: ${message.reason}`);
         return message.kind === 'ready' ? Date.now() : undefined;
