@@ -27,7 +27,7 @@ Examples:
 export const deadLetters: Command = {
   summary: 'what could not be delivered, and why',
   async run(context) {
-    const parsed = parse(context, CLIENT_FLAGS, HELP);
+    const parsed = parse(context, CLIENT_FLAGS, HELP, 3);
     if (parsed === undefined) return EXIT.done;
     const json = isJson(parsed.values);
     const [verb = 'list', id, group] = parsed.positionals;
@@ -91,7 +91,7 @@ Examples:
 export const backup: Command = {
   summary: "a consistent copy of a platform's objects and events",
   async run(context) {
-    const parsed = parse(context, CLIENT_FLAGS, BACKUP_HELP);
+    const parsed = parse(context, CLIENT_FLAGS, BACKUP_HELP, 1);
     if (parsed === undefined) return EXIT.done;
     const [folder] = parsed.positionals;
     if (folder === undefined)

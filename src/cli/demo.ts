@@ -44,7 +44,7 @@ export function demoCommand(start: Startable<UpOptions>): Command {
   return {
     summary: 'see a signed GitHub push wake a function',
     async run(context) {
-      const parsed = parse(context, { ...UP_FLAGS, once: { type: 'boolean' } }, HELP);
+      const parsed = parse(context, { ...UP_FLAGS, once: { type: 'boolean' } }, HELP, 0);
       if (parsed === undefined) return EXIT.done;
       const { values } = parsed;
       const isOwnFolder = values['data-dir'] === undefined;

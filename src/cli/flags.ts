@@ -14,11 +14,15 @@ export type Parsed<Options extends ParseArgsOptionsConfig> = ReturnType<
   typeof parseArgs<{ args: string[]; options: Options; allowPositionals: true }>
 >;
 
-/** Parses by Node's parser; prints the help and returns undefined when that is what was asked for. */
+/**
+ * Parses by Node's parser; prints the help and returns undefined when that is what was asked for. More than
+ * `positionalsMax` arguments that are no flags are the user's mistake.
+ */
 export function parse<Options extends ParseArgsOptionsConfig>(
   context: CommandContext,
   options: Options,
   help: string,
+  positionalsMax = Number.POSITIVE_INFINITY,
 ): Parsed<Options> | undefined {
   const parsed = parseArgs({
     args: [...context.args],
@@ -29,6 +33,12 @@ export function parse<Options extends ParseArgsOptionsConfig>(
     context.stdout.write(`${help.trim()}\n`);
     return undefined;
   }
+  const tooMany = parsed.positionals[positionalsMax];
+  if (tooMany !== undefined)
+    throw new UserError('MR0009', `nothing is known of the argument "${tooMany}"`, {
+      fix: 'leave it out, or see --help',
+      exit: EXIT.usage,
+    });
   return parsed as Parsed<Options>;
 }
 

@@ -110,7 +110,7 @@ Examples:
 export const images: Command = {
   summary: 'what the local image store holds',
   async run(context) {
-    const parsed = parse(context, CLIENT_FLAGS, IMAGES_HELP);
+    const parsed = parse(context, CLIENT_FLAGS, IMAGES_HELP, 0);
     if (parsed === undefined) return EXIT.done;
     const json = isJson(parsed.values);
     const client = await ApiClient.open(context, parsed.values['data-dir']);

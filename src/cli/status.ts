@@ -31,7 +31,7 @@ Examples:
 export const status: Command = {
   summary: 'what runs, where it answers, what it owes',
   async run(context) {
-    const parsed = parse(context, CLIENT_FLAGS, HELP);
+    const parsed = parse(context, CLIENT_FLAGS, HELP, 0);
     if (parsed === undefined) return EXIT.done;
     const json = isJson(parsed.values);
     const client = await ApiClient.open(context, parsed.values['data-dir']);
@@ -70,7 +70,7 @@ const DOWN_WITHIN_MS = 120_000;
 export const down: Command = {
   summary: 'drain the platform and stop it',
   async run(context) {
-    const parsed = parse(context, CLIENT_FLAGS, DOWN_HELP);
+    const parsed = parse(context, CLIENT_FLAGS, DOWN_HELP, 0);
     if (parsed === undefined) return EXIT.done;
     const dataDir = dataDirOf(context, parsed.values['data-dir']);
     const run = runningOn(dataDir);

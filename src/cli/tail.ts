@@ -25,6 +25,7 @@ export const tail: Command = {
         namespace: { type: 'string', short: 'n' },
       },
       HELP,
+      1,
     );
     if (parsed === undefined) return EXIT.done;
     const { values, positionals } = parsed;

@@ -133,7 +133,7 @@ export function upCommand(start: Startable<UpOptions>): Command {
   return {
     summary: 'start the platform in the foreground',
     async run(context) {
-      const parsed = parse(context, UP_FLAGS, HELP);
+      const parsed = parse(context, UP_FLAGS, HELP, 0);
       if (parsed === undefined) return EXIT.done;
       const platform = await started(start, upOptions(context, parsed.values));
       context.stdout.write(banner(platform));

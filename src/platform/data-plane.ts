@@ -70,6 +70,9 @@ export async function openDataPlane(
     ...options.events,
     ...serving.gateway('internal', guardHost(ownHosts, ingress)),
     requestTimeoutMs: 0,
+  }).catch(async (error: unknown) => {
+    await runtime.close(); // its warm runners would keep the process alive
+    throw error;
   });
   addresses.events = { host: options.events.host, port: eventsServer.port };
   const gateway = serving.gateway('public', onOtherHost);
