@@ -18,9 +18,7 @@ export function openLog(format: 'text' | 'json', write: (text: string) => unknow
   };
 }
 
-/** Without what a terminal would act on: messages quote what senders chose. */
+/** Without what a terminal would act on, and on one line: messages quote what senders chose. */
 export function printable(text: string): string {
-  const escaped = (char: string): string =>
-    char === '\n' || char === '\t' ? char : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  return text.replace(/\p{Cc}/gu, escaped);
+  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
