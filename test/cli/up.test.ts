@@ -3,9 +3,10 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../kit/folders.ts';
-import { FREE_PORTS, millrace, runFileOf, up } from '../kit/millrace.ts';
+import { FREE_PORTS, millrace, runFileOf, platformStarter } from '../kit/millrace.ts';
 
 const root = temporaryFolder('up');
+const up = platformStarter();
 const modeOf = (path: string): number => statSync(path).mode & 0o777;
 
 /** Processes that name this folder in their command line or environment: what belongs to a platform on it. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect } from 'vitest';
+import { afterAll } from 'vitest';
 import type { RunFile } from '../../src/cli/client.ts';
 import type { Ended } from './api-server.ts';
 
@@ -58,20 +58,36 @@ export class Running {
     return this.child.exitCode ?? this.child.signalCode;
   }
 
+  /** Resolves once its standard output matches; rejects with its errors when it ends before. */
+  printed(pattern: RegExp): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (pattern.test(this.stdout)) resolve();
+      };
+      this.child.stdout?.on('data', look);
+      this.child.once('close', () => reject(new Error(`it ended: ${this.stderr}`)));
+      look();
+    });
+  }
+
   stop(signal: NodeJS.Signals): Promise<number | string | null> {
     this.child.kill(signal);
     return this.ended();
   }
 }
 
-/** `up` on free ports, once it is ready; it is killed with the test file when nobody has stopped it. */
-export async function up(dataDir: string, more: readonly string[] = []): Promise<Running> {
-  const platform = new Running(['up', '--data-dir', dataDir, ...FREE_PORTS, ...more]);
-  afterAll(() => void platform.child.kill('SIGKILL'));
-  await expect
-    .poll(() => (platform.child.exitCode === null ? platform.stdout : platform.stderr), { timeout: 15_000 })
-    .toMatch(/ready in \d+ ms\n/);
-  return platform;
+/** Starts platforms by `up` on free ports; what still runs when the test file is done is killed. */
+export function platformStarter(): (dataDir: string, more?: readonly string[]) => Promise<Running> {
+  const started: Running[] = [];
+  afterAll(async () => {
+    for (const platform of started) await platform.stop('SIGKILL');
+  });
+  return async (dataDir, more = []) => {
+    const platform = new Running(['up', '--data-dir', dataDir, ...FREE_PORTS, ...more]);
+    started.push(platform);
+    await platform.printed(/^ready in \d+ ms\n/m);
+    return platform;
+  };
 }
 
 export function runFileOf(dataDir: string): RunFile {
