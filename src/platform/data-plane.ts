@@ -90,7 +90,7 @@ export async function openDataPlane(
   addresses.gateway = { host: options.gateway.host, port: gatewayServer.port };
   hosts.push(
     { suffix: '.svc.cluster.local', ...addresses.events },
-    { suffix: `.${options.domain}`, ...addresses.gateway },
+    { suffix: `.${options.domain}`, ...addresses.gateway, ports: [80, addresses.gateway.port] },
   );
   return {
     serving,

@@ -18,7 +18,8 @@ export class InstanceStates {
       const trouble = serving.poolOf(key)?.trouble;
       return {
         ready,
-        desired,
+        // What is ready and not draining is wanted: a revision told of once must not show 1 of 0 until its next change.
+        desired: Math.max(ready, desired),
         trouble:
           problem === undefined
             ? trouble && { code: trouble.code, reason: trouble.reason }

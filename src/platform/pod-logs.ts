@@ -1,7 +1,7 @@
 import type { LogOptions, LogReader } from '../apiserver/api-server.ts';
 import type { LogFiles } from '../serving/runtime/process/log-files.ts';
 
-/** `kubectl logs`: what an instance has printed, and, when followed, what it prints until the reader goes. */
+/** `kubectl logs`: what an instance has printed, and, when followed, what it prints until it ends or the reader goes. */
 export function podLogs(files: LogFiles): LogReader {
   return {
     read({ name, container }, options) {
@@ -13,23 +13,42 @@ export function podLogs(files: LogFiles): LogReader {
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
+/** What a follower has not read yet may be so large; what comes beyond is left out, and the follower is told so. */
+const UNREAD_BYTES_MAX = 8 * 1024 * 1024;
+
 async function* stream(
   files: LogFiles,
   instance: string,
   { tailLines, isFollowed, signal }: LogOptions,
 ): AsyncGenerator<Uint8Array> {
   const unread: Buffer[] = [];
+  let unreadBytes = 0;
+  let lostBytes = 0;
+  let isOver = false;
   let wake: (() => void) | undefined;
-  const unfollow = files.follow(instance, (chunk) => {
-    unread.push(chunk);
+  const more = (chunk: Buffer): void => {
+    if (unreadBytes + chunk.length > UNREAD_BYTES_MAX) lostBytes += chunk.length;
+    else {
+      unread.push(chunk);
+      unreadBytes += chunk.length;
+    }
     wake?.();
-  });
-  signal.addEventListener('abort', () => wake?.());
+  };
+  const end = (): void => {
+    isOver = true;
+    wake?.();
+  };
+  const unfollow = files.follow(instance, more, end);
+  signal.addEventListener('abort', end);
   try {
     yield lastLines(files.read(instance) ?? Buffer.alloc(0), tailLines);
     while (isFollowed && !signal.aborted) {
-      yield Buffer.concat(unread.splice(0));
-      if (unread.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      if (lostBytes > 0) unread.push(Buffer.from(`… ${lostBytes} bytes were printed faster than read\n`));
+      const next = unread.splice(0);
+      [unreadBytes, lostBytes] = [0, 0];
+      if (next.length > 0) yield Buffer.concat(next);
+      else if (isOver) return;
+      else await new Promise<void>((resolve) => (wake = resolve));
     }
   } finally {
     unfollow();
