@@ -1,0 +1,25 @@
+import type { RunningPlatform } from '../../src/platform/options.ts';
+import { startPlatform } from '../../src/platform/start.ts';
+
+const ANY = { host: '127.0.0.1', port: 0 };
+
+/** A whole platform in this process, on a folder and on free ports. */
+export function openPlatform(dataDir: string): Promise<RunningPlatform> {
+  return startPlatform({
+    dataDir,
+    gateway: ANY,
+    events: ANY,
+    dashboard: ANY,
+    api: ANY,
+    domain: 'localhost',
+    publicUrl: undefined,
+    logFormat: 'text',
+    drainMs: 2000,
+    maxEventBytes: 1024 * 1024,
+    maxBacklogBytes: undefined,
+    maxInflightBytes: 64 * 1024 * 1024,
+    tailCacheBytes: undefined,
+    acceptLoss: false,
+    warmRunners: 1,
+  });
+}
