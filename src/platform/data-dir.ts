@@ -15,11 +15,12 @@ export function takeDataDir(folder: string): () => void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const versionFile = join(folder, 'VERSION');
   if (existsSync(versionFile)) {
-    const format = Number(readFileSync(versionFile, 'utf8'));
-    if (format > FORMAT)
+    const written = readFileSync(versionFile, 'utf8').trim();
+    const format = Number(written); // an empty file, which a crash can leave, is older than any
+    if (!Number.isInteger(format) || format > FORMAT)
       throw new PlatformError(
         'FORMAT_NEWER',
-        `${folder} has format ${format}, which is newer than ${FORMAT}, the newest that this version knows`,
+        `${folder} has format ${written}, which is newer than ${FORMAT}, the newest that this version knows`,
         { retryable: false },
       );
   }

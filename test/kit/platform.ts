@@ -1,10 +1,10 @@
-import type { RunningPlatform } from '../../src/platform/options.ts';
+import type { PlatformOptions, RunningPlatform } from '../../src/platform/options.ts';
 import { startPlatform } from '../../src/platform/start.ts';
 
 const ANY = { host: '127.0.0.1', port: 0 };
 
 /** A whole platform in this process, on a folder and on free ports. */
-export function openPlatform(dataDir: string): Promise<RunningPlatform> {
+export function openPlatform(dataDir: string, more: Partial<PlatformOptions> = {}): Promise<RunningPlatform> {
   return startPlatform({
     dataDir,
     gateway: ANY,
@@ -21,5 +21,6 @@ export function openPlatform(dataDir: string): Promise<RunningPlatform> {
     tailCacheBytes: undefined,
     acceptLoss: false,
     warmRunners: 1,
+    ...more,
   });
 }
