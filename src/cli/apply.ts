@@ -7,14 +7,18 @@ import { EXIT, UserError } from './command.ts';
 
 const KINDS = new KindRegistry();
 
-/** Creates what the documents of a YAML file describe, in the namespace `default` unless they say another. */
+/** Creates what the documents of a YAML file describe, in `default` unless they say another; what exists stays as it is. */
 export async function applyFile(client: ApiClient, file: string): Promise<readonly Resource[]> {
   const { parseAllDocuments } = await import('yaml');
   const documents = parseAllDocuments(readFileSync(file, 'utf8'), { version: '1.1' });
   const objects = [...documents]
     .map((document) => document.toJS() as Resource)
     .filter((object) => object !== null);
-  for (const object of objects) await client.post(collectionOf(object), object);
+  for (const object of objects) {
+    await client.post(collectionOf(object), object).catch((error: unknown) => {
+      if (!(error instanceof UserError) || error.exit !== EXIT.conflict) throw error;
+    });
+  }
   return objects;
 }
 

@@ -136,8 +136,9 @@ export function upCommand(start: Startable<UpOptions>): Command {
       const parsed = parse(context, UP_FLAGS, HELP, 0);
       if (parsed === undefined) return EXIT.done;
       const platform = await started(start, upOptions(context, parsed.values));
+      const ended = untilStopped(context, platform); // listens first: who reads "ready" may send a signal at once
       context.stdout.write(banner(platform));
-      return untilStopped(context, platform);
+      return ended;
     },
   };
 }

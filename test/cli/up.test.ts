@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { temporaryFolder } from '../kit/folders.ts';
+import { kubectlFor } from '../kit/api-server.ts';
+import { folderWith, temporaryFolder } from '../kit/folders.ts';
 import { FREE_PORTS, millrace, runFileOf, platformStarter } from '../kit/millrace.ts';
 
 const root = temporaryFolder('up');
@@ -78,7 +79,7 @@ describe('millrace up', { timeout: 30_000 }, () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     const { port } = server.address() as AddressInfo;
-    for (const flag of ['--gateway', '--events', '--dashboard', '--api']) {
+    const held = async (flag: string): Promise<void> => {
       const folder = join(root, `taken${flag}`);
       const ended = await millrace(['up', '--data-dir', folder, ...FREE_PORTS, flag, `127.0.0.1:${port}`]);
       expect({ flag, ...ended }).toMatchObject({ flag, code: 1, stdout: '' });
@@ -86,7 +87,8 @@ describe('millrace up', { timeout: 30_000 }, () => {
       expect(ended.stderr).toContain(String(port));
       expect(ended.stderr).toContain(flag);
       expect(existsSync(join(folder, 'run.json'))).toBe(false);
-    }
+    };
+    await Promise.all(['--gateway', '--events', '--dashboard', '--api'].map(held));
   });
 
   it('comes up again after kill -9, and leaves no process behind', async () => {
@@ -107,6 +109,31 @@ describe('millrace up', { timeout: 30_000 }, () => {
     expect(stopped).toEqual({ code: 0, stdout: `stopped (pid ${second.pid})\n`, stderr: '' });
     expect(await second.ended()).toBe(0);
     await expect.poll(() => processesOn(folder), { timeout: 5000 }).toEqual([]);
+  });
+
+  it('answers what is in flight before it ends on SIGTERM', async () => {
+    const folder = join(root, 'draining');
+    const platform = await up(folder);
+    const code = folderWith('slow', {
+      'index.js':
+        "exports.handle = () => { console.log('asked'); return new Promise((done) => setTimeout(done, 1500, 'done')); };",
+    });
+    await millrace(['push', 'slow', code, '--data-dir', folder]);
+    const { kubeconfig } = runFileOf(folder);
+    const kubectl = kubectlFor(root, kubeconfig);
+    const service =
+      'apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: slow}\n' +
+      'spec: {template: {spec: {containers: [{image: slow}]}}}\n';
+    expect(await kubectl(['apply'], service)).toMatchObject({ code: 0 });
+    expect(await kubectl(['wait', '--for=condition=Ready', '--timeout=15s', 'ksvc/slow'])).toMatchObject({
+      code: 0,
+    });
+    const sending = millrace(['send', 'service/slow', '--type', 't', '--data-dir', folder]);
+    const logs = (): Promise<string> =>
+      kubectl(['logs', '-l', 'serving.knative.dev/service=slow']).then(({ stdout }) => stdout);
+    await expect.poll(logs, { timeout: 10_000, interval: 100 }).toContain('asked');
+    expect(await platform.stop('SIGTERM')).toBe(0);
+    expect(await sending).toMatchObject({ code: 0, stdout: expect.stringMatching(/ 200 done\n$/) });
   });
 
   it('does not touch a folder that a newer version wrote', async () => {

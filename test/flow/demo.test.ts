@@ -26,12 +26,15 @@ describe('millrace demo', { timeout: 30_000 }, () => {
     expect(readdirSync(tmpdir()).filter((name) => stdout.includes(`/${name}/kubeconfig`))).toEqual([]);
   });
 
-  it('keeps a folder that is named, and refuses a second argument', async () => {
+  it('keeps a folder that is named, runs on it again, and refuses a stray argument', async () => {
     const folder = temporaryFolder('demo-named');
     const ended = await millrace(['demo', '--once', '--data-dir', folder, ...FREE_PORTS]);
     expect(ended).toMatchObject({ code: 0, stderr: '' });
     expect(readdirSync(folder)).toEqual(expect.arrayContaining(['events.db', 'kubeconfig', 'objects.db']));
     expect(readdirSync(folder)).not.toContain('run.json');
+    const again = await millrace(['demo', '--once', '--data-dir', folder, ...FREE_PORTS]);
+    expect(again).toMatchObject({ code: 0, stderr: '' });
+    expect(again.stdout).toContain('accepted by LogChannel/default/github as number 2');
     expect((await millrace(['demo', 'now'])).code).toBe(2);
   });
 });
