@@ -19,11 +19,42 @@ export const oneOf = (...paths: string[]): FieldError => ({
   message: 'expected exactly one, got neither',
   paths,
 });
-export const immutable = (path: string, before: unknown, after: unknown): FieldError => ({
-  message: 'Immutable fields changed (-old +new)',
+export const invalidKeyName = (key: string, path: string, details: string): FieldError => ({
+  message: `invalid key name ${JSON.stringify(key)}`,
   paths: [path],
-  details: `{${path}}:\n\t-: ${JSON.stringify(JSON.stringify(before))}\n\t+: ${JSON.stringify(JSON.stringify(after))}\n`,
+  details,
 });
+
+/** None when both are the same, in whatever order their members are; `what` as in `{v1.RevisionSpec}`. */
+export function immutable(what: string, before: unknown, after: unknown): FieldError[] {
+  const details = shortDiff(what, before, after);
+  return details === ''
+    ? []
+    : [{ message: 'Immutable fields changed (-old +new)', paths: ['spec'], details }];
+}
+
+/** The members that differ, one after the other (knative pkg/kmp/reporters.go, ShortDiffReporter). */
+export function shortDiff(path: string, before: unknown, after: unknown): string {
+  if (isOpenable(before) && isOpenable(after)) {
+    const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+    const at = (name: string): string =>
+      Array.isArray(before) || Array.isArray(after) ? `${path}[${name}]` : `${path}.${goName(name)}`;
+    return [...names]
+      .map((name) => shortDiff(at(name), Reflect.get(before, name), Reflect.get(after, name)))
+      .join('');
+  }
+  if (before === after) return '';
+  const line = (sign: string, value: unknown): string =>
+    value === undefined ? '' : `\t${sign}: ${JSON.stringify(value)}\n`;
+  return `${path}:\n${line('-', before)}${line('+', after)}`;
+}
+
+const isOpenable = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** The Go name of a member, which diffs speak in. */
+function goName(name: string): string {
+  return name === 'apiVersion' ? 'APIVersion' : name.charAt(0).toUpperCase() + name.slice(1);
+}
 
 /** All errors in one text: `message: path, path` and details below, one after the other. */
 export function renderFieldErrors(errors: readonly FieldError[]): string {

@@ -46,9 +46,18 @@ describe('field errors', () => {
   });
 
   it('say old and new of what must not change', () => {
-    expect(renderFieldErrors([immutable('spec.channel', 'a', 'b')])).toBe(
-      'Immutable fields changed (-old +new): spec.channel\n{spec.channel}:\n\t-: "\\"a\\""\n\t+: "\\"b\\""\n',
+    const [before, after] = [
+      { kind: 'Channel', name: 'a' },
+      { name: 'b', kind: 'Channel' },
+    ];
+    expect(renderFieldErrors(immutable('{v1.SubscriptionSpec}.Channel', before, after))).toBe(
+      'Immutable fields changed (-old +new): spec\n{v1.SubscriptionSpec}.Channel.Name:\n\t-: "a"\n\t+: "b"\n',
     );
+  });
+
+  it('see no change in another order of members, and one in every item of a list', () => {
+    expect(immutable('{x}', { a: 1, b: [{ c: 2, d: 3 }] }, { b: [{ d: 3, c: 2 }], a: 1 })).toEqual([]);
+    expect(immutable('{x}', [1, 2], [1])[0]?.details).toBe('{x}[1]:\n\t-: 2\n');
   });
 
   it('are signed by the webhook that denies', () => {

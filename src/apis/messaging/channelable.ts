@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import type { BackingChannel } from '../duck.ts';
 import { deliveryErrors } from '../delivery.ts';
-import { below, disallowedField, invalidValue, immutable } from '../field-error.ts';
+import { below, disallowedField, invalidValue, shortDiff } from '../field-error.ts';
 import type { AdmissionContext, FieldError, KindDefinition, PrinterColumn } from '../kind.ts';
 import { AGE } from '../core/core-kinds.ts';
 import { addressable, delivery, int64, statusFields, text } from '../schema.ts';
@@ -101,10 +101,11 @@ export function withSubscribable<R extends BackingChannel>(channel: R): R {
 function subscriberErrors(channel: BackingChannel, { old, user }: AdmissionContext): FieldError[] {
   const before = (old as BackingChannel | undefined)?.spec?.subscribers ?? [];
   const after = channel.spec?.subscribers ?? [];
-  if (user === CONTROLLER_USER || JSON.stringify(before) === JSON.stringify(after)) return [];
-  return old === undefined
-    ? [disallowedField('spec.subscribers')]
-    : [immutable('spec.subscribers', before, after)];
+  const details = shortDiff('{[]v1.SubscriberSpec}', before, after);
+  if (user === CONTROLLER_USER || details === '') return [];
+  if (old === undefined) return [disallowedField('spec.subscribers')];
+  const message = `Channel.Spec.Subscribers changed by user ${user} which was not the ${CONTROLLER_USER} service account`;
+  return [{ message, paths: ['spec.subscribers'], details }];
 }
 
 /** The knobs of contract.md that a channel or a Subscription carries as annotations. */

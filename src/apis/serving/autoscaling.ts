@@ -33,13 +33,15 @@ const number =
     return parsed < low || parsed > high ? outOfBounds(value, low, high, path) : undefined;
   };
 const span =
-  (lowMs: number, highMs: number): Rule =>
+  (lowMs: number): Rule =>
   (value, path) => {
+    const highMs = HOUR_MS;
     const ms = parseGoDuration(value);
-    if (ms === undefined || ms % 1000 !== 0) return invalidValue(value, path);
-    return ms < lowMs || ms > highMs
-      ? outOfBounds(value, `${lowMs / 1000}s`, `${highMs / 1000}s`, path)
-      : undefined;
+    if (ms === undefined) return invalidValue(value, path);
+    if (ms < lowMs || ms > highMs) return outOfBounds(value, `${lowMs / 1000}s`, '1h0m0s', path);
+    return ms % 1000 === 0
+      ? undefined
+      : { message: 'must be specified with at most second precision', paths: [path] };
   };
 const among =
   (...values: string[]): Rule =>
@@ -47,21 +49,28 @@ const among =
     values.includes(value) ? undefined : invalidValue(value, path);
 
 const INT_MAX = 2 ** 31 - 1;
+const whole = number(0, INT_MAX, true);
 const RULES: Readonly<Record<string, Rule>> = {
   class: among('kpa.autoscaling.knative.dev'),
   metric: among('concurrency', 'rps'),
   'metric-aggregation-algorithm': among('linear', 'weighted-exponential'),
-  target: number(0.01, Number.MAX_VALUE, false),
+  target: (value, path) =>
+    Number(value) < 0.01 && value.trim() !== ''
+      ? { message: `target ${value} should be at least 0.01`, paths: [path] }
+      : number(0.01, Number.MAX_VALUE, false)(value, path),
   'target-utilization-percentage': number(1, 100, false),
   'target-burst-capacity': (value, path) =>
-    value === '-1' ? undefined : number(0, Number.MAX_VALUE, false)(value, path),
-  'min-scale': number(0, INT_MAX, true),
-  'max-scale': number(0, INT_MAX, true),
-  'initial-scale': number(0, INT_MAX, true),
+    Number(value) === -1 || number(0, Number.MAX_VALUE, false)(value, path) === undefined
+      ? undefined
+      : invalidValue(value, path),
+  'min-scale': whole,
+  'max-scale': whole,
+  'initial-scale': (value, path) =>
+    Number(value) < 0 ? invalidValue(value, `${path} must be greater than 0`) : whole(value, path),
   'activation-scale': number(2, INT_MAX, true),
-  'scale-down-delay': span(0, HOUR_MS),
-  'scale-to-zero-pod-retention-period': span(0, HOUR_MS),
-  window: span(6000, HOUR_MS),
+  'scale-down-delay': span(0),
+  'scale-to-zero-pod-retention-period': span(0),
+  window: span(6000),
   'panic-window-percentage': number(1, 100, false),
   'panic-threshold-percentage': number(110, 1000, false),
 };
@@ -74,13 +83,13 @@ export function autoscalingErrors(
   const found = autoscalingAnnotations(annotations);
   const errors = [...found].flatMap(([name, value]) => RULES[name]?.(value, PREFIX + name) ?? []);
   const [min, max] = [Number(found.get('min-scale') ?? 0), Number(found.get('max-scale') ?? 0)];
-  if (max !== 0 && max < min)
+  if (max > 0 && max < min)
     errors.push({
       message: `max-scale=${max} is less than min-scale=${min}`,
       paths: [`${PREFIX}max-scale`, `${PREFIX}min-scale`],
     });
   if (found.get('initial-scale') === '0' && !allowsZero) {
-    errors.push(invalidValue('0', `${PREFIX}initial-scale`, 'initial-scale=0 not allowed by cluster'));
+    errors.push(invalidValue('0', `${PREFIX}initial-scale=0 not allowed by cluster`));
   }
   return errors;
 }

@@ -11,15 +11,14 @@ export function channelErrors(channel: Channel, { old, user }: AdmissionContext)
     .filter((field) => !channelTemplate?.[field])
     .map((field) => `spec.channelTemplate.${field}`);
   const before = (old as Channel | undefined)?.spec?.channelTemplate;
-  const isChanged = old !== undefined && JSON.stringify(before) !== JSON.stringify(channelTemplate);
   return [
     ...(channelTemplate === undefined
       ? [missingField('spec.channelTemplate')]
       : missing.map((path) => missingField(path))),
     ...(subscribers.length > 0 && user !== CONTROLLER_USER
-      ? [disallowedField(...subscribers.map((_, i) => `spec.subscribers[${i}].subscribers`))]
+      ? [disallowedField('spec.subscribable.subscribers')]
       : []),
-    ...(isChanged ? [immutable('{*v1.ChannelSpec}.ChannelTemplate', before, channelTemplate)] : []),
+    ...(old === undefined ? [] : immutable('{v1.ChannelSpec}.ChannelTemplate', before, channelTemplate)),
     ...below('spec.delivery', deliveryErrors(delivery)),
     ...annotationErrors(channel.metadata.annotations ?? {}),
   ];

@@ -8,7 +8,6 @@ import type { Subscription } from './schema.ts';
 export function subscriptionErrors(subscription: Subscription, { old }: AdmissionContext): FieldError[] {
   const { channel, subscriber, reply, delivery } = subscription.spec ?? {};
   const before = (old as Subscription | undefined)?.spec.channel;
-  const isMoved = before !== undefined && JSON.stringify(before) !== JSON.stringify(channel);
   return [
     ...channelErrors(channel),
     ...(subscriber === undefined
@@ -17,7 +16,7 @@ export function subscriptionErrors(subscription: Subscription, { old }: Admissio
     ...(reply === undefined ? [] : below('spec.reply', destinationErrors(reply))),
     ...below('spec.delivery', deliveryErrors(delivery)),
     ...annotationErrors(subscription.metadata.annotations ?? {}),
-    ...(isMoved ? [immutable('{v1.SubscriptionSpec}.Channel', before, channel)] : []),
+    ...(before === undefined ? [] : immutable('{v1.SubscriptionSpec}.Channel', before, channel)),
   ];
 }
 

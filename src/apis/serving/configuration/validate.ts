@@ -1,4 +1,4 @@
-import { below, missingField } from '../../field-error.ts';
+import { below, invalidKeyName, invalidValue, missingField, shortDiff } from '../../field-error.ts';
 import type { AdmissionContext, FieldError } from '../../kind.ts';
 import { dns1035Fault } from '../../names.ts';
 import { autoscalingErrors } from '../autoscaling.ts';
@@ -27,23 +27,25 @@ export function templateErrors(
 
 function nameErrors(owner: string, name: string | undefined): FieldError[] {
   if (name === undefined || name === '') return [];
-  if (dns1035Fault(name) !== undefined)
-    return [{ message: `not a DNS 1035 label: ${name}`, paths: ['template.metadata.name'] }];
+  const fault = dns1035Fault(name);
+  if (fault !== undefined)
+    return [invalidValue(`not a DNS 1035 label: [${fault}]`, 'template.metadata.name')];
   return name.startsWith(`${owner}-`)
     ? []
-    : [{ message: `"${name}" must have prefix "${owner}-"`, paths: ['template.metadata.name'] }];
+    : [invalidValue(`"${name}" must have prefix "${owner}-"`, 'template.metadata.name')];
 }
 
 /** A revision that is named by its user cannot become another one. */
 function unchangedNameErrors(template: RevisionTemplate, before: RevisionTemplate | undefined): FieldError[] {
   const name = template.metadata?.name;
   if (before === undefined || name === undefined || name !== before.metadata?.name) return [];
-  if (JSON.stringify(template) === JSON.stringify(before)) return [];
+  const details = shortDiff('{*v1.RevisionTemplateSpec}', before, template);
+  if (details === '') return [];
   return [
     {
       message: 'Saw the following changes without a name change (-old +new)',
       paths: ['template.metadata.name'],
-      details: `-: ${JSON.stringify(before)}\n+: ${JSON.stringify(template)}`,
+      details,
     },
   ];
 }
@@ -51,8 +53,8 @@ function unchangedNameErrors(template: RevisionTemplate, before: RevisionTemplat
 /** On the object itself autoscaling annotations would do nothing (metadata_validation.go). */
 export function misplacedAnnotationErrors(annotations: Readonly<Record<string, string>> = {}): FieldError[] {
   const misplaced = Object.keys(annotations).filter((name) => name.startsWith('autoscaling.knative.dev/'));
-  const message = 'autoscaling annotations must be put under "spec.template.metadata.annotations" to work';
-  return misplaced.map((name) => ({ message, paths: [`metadata.annotations[${name}]`] }));
+  const details = 'autoscaling annotations must be put under "spec.template.metadata.annotations" to work';
+  return misplaced.map((name) => invalidKeyName(name, 'metadata.annotations', details));
 }
 
 export function configurationErrors(configuration: Configuration, context: AdmissionContext): FieldError[] {

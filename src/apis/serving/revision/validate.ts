@@ -158,13 +158,12 @@ export function allowsZeroInitialScale(context: AdmissionContext): boolean {
 
 export function revisionErrors(revision: Revision, context: AdmissionContext): FieldError[] {
   const before = (context.old as Revision | undefined)?.spec;
-  const isChanged = before !== undefined && JSON.stringify(before) !== JSON.stringify(revision.spec);
   return [
     ...below('spec', revisionSpecErrors(revision.spec, context)),
     ...below(
       'metadata.annotations',
       autoscalingErrors(revision.metadata.annotations, allowsZeroInitialScale(context)),
     ),
-    ...(isChanged ? [immutable('{v1.RevisionSpec}', before, revision.spec)] : []),
+    ...(before === undefined ? [] : immutable('{v1.RevisionSpec}', before, revision.spec)),
   ];
 }

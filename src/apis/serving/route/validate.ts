@@ -1,4 +1,4 @@
-import { below, disallowedField, invalidValue, missingField } from '../../field-error.ts';
+import { below, disallowedField, invalidValue, outOfBounds } from '../../field-error.ts';
 import type { FieldError } from '../../kind.ts';
 import { dns1035Fault } from '../../names.ts';
 import type { Route, TrafficTarget } from '../types.ts';
@@ -7,7 +7,12 @@ import type { Route, TrafficTarget } from '../types.ts';
 export function trafficErrors(traffic: readonly TrafficTarget[], isOfService: boolean): FieldError[] {
   const errors = traffic.flatMap((target, i) => below(`[${i}]`, targetErrors(target, isOfService)));
   const tags = new Map<string, number[]>();
-  for (const [i, { tag }] of traffic.entries()) if (tag) tags.set(tag, [...(tags.get(tag) ?? []), i]);
+  for (const [i, { tag }] of traffic.entries()) {
+    if (!tag) continue;
+    const fault = dns1035Fault(tag);
+    if (fault !== undefined) errors.push(invalidValue(`not a DNS 1035 label: [${fault}]`, `tag[${i}]`)); // sic
+    tags.set(tag, [...(tags.get(tag) ?? []), i]);
+  }
   for (const [tag, places] of tags) {
     if (places.length > 1)
       errors.push({ message: `Multiple definitions for "${tag}"`, paths: places.map((i) => `[${i}].tag`) });
@@ -18,13 +23,12 @@ export function trafficErrors(traffic: readonly TrafficTarget[], isOfService: bo
 }
 
 function targetErrors(
-  { percent, tag, url, revisionName, configurationName, latestRevision }: TrafficTarget,
+  { percent, url, revisionName, configurationName, latestRevision }: TrafficTarget,
   isOfService: boolean,
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (percent !== undefined && (percent < 0 || percent > 100))
-    errors.push({ message: `expected 0 <= ${percent} <= 100`, paths: ['percent'] });
-  if (tag && dns1035Fault(tag) !== undefined) errors.push(invalidValue(tag, 'tag'));
+    errors.push(outOfBounds(percent, 0, 100, 'percent'));
   if (url) errors.push(disallowedField('url'));
   if (isOfService && configurationName) errors.push(disallowedField('configurationName'));
   if (!isOfService && !revisionName && !configurationName)
@@ -34,18 +38,14 @@ function targetErrors(
     });
   if (revisionName && configurationName)
     errors.push({ message: 'expected exactly one, got both', paths: ['configurationName', 'revisionName'] });
-  if (latestRevision === true && revisionName)
+  if (latestRevision !== undefined && latestRevision === Boolean(revisionName))
     errors.push({
-      message: `may not set revisionName "${revisionName}" when latestRevision is true`,
+      message: `may not set revisionName "${revisionName ?? ''}" when latestRevision is ${latestRevision}`,
       paths: ['latestRevision'],
     });
-  if (isOfService && latestRevision === false && !revisionName)
-    errors.push({ ...missingField('revisionName') });
   return errors;
 }
 
 export function routeErrors(route: Route): FieldError[] {
-  const { traffic = [] } = route.spec ?? {};
-  if (traffic.length === 0) return [missingField('spec.traffic')];
-  return below('spec.traffic', trafficErrors(traffic, false));
+  return below('spec.traffic', trafficErrors(route.spec?.traffic ?? [], false));
 }
