@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Extension } from '../apiserver/api-server.ts';
 import type { ApiRequest } from '../apiserver/request.ts';
 import { ApiError, badRequest } from '../apiserver/storage/api-error.ts';
@@ -134,6 +136,9 @@ async function backup(options: ExtensionOptions, request: ApiRequest): Promise<v
   const folder = textIn(await bodyOf(request), 'folder');
   if (folder === undefined || !folder.startsWith('/'))
     throw badRequest('folder: an absolute path is required');
+  // Its databases may be open, this platform's own among them: a copy over them would lose all that came after.
+  if (existsSync(join(folder, 'VERSION')))
+    throw new ApiError(409, 'Conflict', `${folder} is the data folder of a platform; a backup takes another`);
   await options.backup(folder);
   answerJson(request.response, 201, { folder });
 }

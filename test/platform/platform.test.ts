@@ -120,6 +120,9 @@ describe('a platform', { timeout: 30_000 }, () => {
     expect(await refused(client.post(`${PLATFORM_API}/backup`, { folder: 'here' }))).toContain(
       'absolute path',
     );
+    expect(await refused(client.post(`${PLATFORM_API}/backup`, { folder: dataDir }))).toContain(
+      'is the data folder of a platform',
+    );
     expect(await refused(client.post(`${PLATFORM_API}/images`, { image: 'x' }))).toContain(
       'path are required',
     );
