@@ -1,0 +1,30 @@
+export const MESSAGING = 'messaging.knative.dev/v1';
+export const CHANNEL = { apiVersion: MESSAGING, kind: 'Channel' };
+export const MEMORY = { apiVersion: MESSAGING, kind: 'InMemoryChannel' };
+export const LOG = { apiVersion: 'messaging.knative.dev/v1alpha1', kind: 'LogChannel' };
+export const SUBSCRIPTION = { apiVersion: MESSAGING, kind: 'Subscription' };
+
+type Annotations = Readonly<Record<string, string>>;
+
+/** Objects in `default`, as a user writes them. */
+export const aChannel = (name: string, spec?: object, annotations: Annotations = {}): object => ({
+  ...CHANNEL,
+  metadata: { name, namespace: 'default', annotations },
+  ...(spec && { spec }),
+});
+
+export const aMemoryChannel = (name: string, spec?: object): object => ({
+  ...MEMORY,
+  metadata: { name, namespace: 'default' },
+  ...(spec && { spec }),
+});
+
+export const aSubscription = (name: string, spec: object = {}, annotations: Annotations = {}): object => ({
+  ...SUBSCRIPTION,
+  metadata: { name, namespace: 'default', annotations },
+  spec: {
+    channel: { ...CHANNEL, name: 'orders' },
+    subscriber: { uri: 'http://one.example/' },
+    ...spec,
+  },
+});
