@@ -1,6 +1,6 @@
 import type { Addressable, Destination } from '../apis/duck.ts';
 import type { Resource } from '../apis/resource.ts';
-import type { ResourceReader } from './resource-client.ts';
+import { isUnknownKind, type ResourceReader } from './resource-client.ts';
 
 export type Resolved =
   | { readonly kind: 'url'; readonly url: string }
@@ -40,7 +40,8 @@ async function addressOf(
   let found: WithAddress | undefined;
   try {
     found = await reader.find<WithAddress>(kind, namespace, name);
-  } catch {
+  } catch (error) {
+    if (!isUnknownKind(error)) throw error;
     return missing(`${kind.apiVersion} has no kind ${kind.kind}`);
   }
   if (found === undefined) return missing(`${kind.kind} ${namespace}/${name} is not found`);

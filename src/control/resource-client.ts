@@ -1,3 +1,4 @@
+import { PlatformError } from '../base/errors.ts';
 import type { Resource } from '../apis/resource.ts';
 
 export type KindName = { readonly apiVersion: string; readonly kind: string };
@@ -31,9 +32,15 @@ export interface ResourceReader {
  *       resourceVersion it throws a retryable CONFLICT when that is not the stored one any more.
  *   W2  patchStatus() replaces the status and nothing else; the same no-op and conflict rules.
  *   W3  remove() is done when the object is gone or marked for deletion; an absent object is no error.
+ *   W4  find() of a kind that nobody serves throws (isUnknownKind); an absent object is undefined.
  */
 export interface ResourceClient extends ResourceReader {
   apply<R extends Resource>(desired: R): Promise<R>;
   patchStatus<R extends Resource & { readonly status?: unknown }>(object: R): Promise<R>;
   remove(kind: KindName, namespace: string | undefined, name: string): Promise<void>;
+}
+
+/** What find() throws of a kind that is not served, which is no fault that passes by itself. */
+export function isUnknownKind(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'NOTFOUND';
 }

@@ -5,7 +5,7 @@ import type { Channel } from '../../apis/messaging/channel/schema.ts';
 import { CHANNEL_CONDITIONS } from '../../apis/messaging/channel/status.ts';
 import { isOwnedBy, ownerOf } from '../../control/owned.ts';
 import { settled, type Reconciler } from '../../control/reconciler.ts';
-import type { ResourceClient } from '../../control/resource-client.ts';
+import { isUnknownKind, type ResourceClient } from '../../control/resource-client.ts';
 
 export const CHANNEL = { apiVersion: 'messaging.knative.dev/v1', kind: 'Channel' };
 
@@ -21,7 +21,8 @@ export function channelReconciler(cluster: ResourceClient): Reconciler<Channel> 
       let existing: BackingChannel | undefined;
       try {
         existing = await cluster.find<BackingChannel>(kind, namespace, name);
-      } catch {
+      } catch (error) {
+        if (!isUnknownKind(error)) throw error;
         const why = `this platform has no channel kind ${kind.kind} in ${kind.apiVersion}`;
         return settled(
           {},
@@ -66,17 +67,23 @@ export function channelReconciler(cluster: ResourceClient): Reconciler<Channel> 
   };
 }
 
+const HANDED_ON = /^(?:delivery\.millrace\.dev|messaging\.millrace\.dev|kafka\.eventing\.knative\.dev)\//;
+const OF_SUBSCRIPTION = /\.[\da-f]{8}-[\da-f-]{27}$/; // ends with its uid
+
 /** Annotations that mean something to the channel are handed on, and the knobs of Subscriptions stay. */
 function copied(
   channel: Channel,
   existing: BackingChannel | undefined,
-): { annotations: Record<string, string>; finalizers?: readonly string[] } {
-  const handed = Object.entries(channel.metadata.annotations ?? {}).filter(([name]) =>
-    /^(?:delivery\.millrace\.dev|messaging\.millrace\.dev|kafka\.eventing\.knative\.dev)\//.test(name),
+): Pick<BackingChannel['metadata'], 'annotations' | 'finalizers' | 'resourceVersion'> {
+  const handed = Object.entries(channel.metadata.annotations ?? {}).filter(([name]) => HANDED_ON.test(name));
+  const kept = Object.entries(existing?.metadata.annotations ?? {}).filter(
+    ([name]) => !HANDED_ON.test(name) || OF_SUBSCRIPTION.test(name),
   );
-  const { finalizers } = existing?.metadata ?? {};
+  const { finalizers, resourceVersion } = existing?.metadata ?? {};
   return {
-    annotations: { ...existing?.metadata.annotations, ...Object.fromEntries(handed) },
+    annotations: { ...Object.fromEntries(kept), ...Object.fromEntries(handed) },
+    // What Subscriptions write at the same time is not lost: this write is then a conflict, and the pass runs again.
+    ...(resourceVersion !== undefined && { resourceVersion }),
     ...(finalizers !== undefined && { finalizers }),
   };
 }

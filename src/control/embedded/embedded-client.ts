@@ -1,16 +1,18 @@
 import { PlatformError } from '../../base/errors.ts';
-import { groupOf } from '../../apis/registry.ts';
+import { groupOf, type KindRegistry } from '../../apis/registry.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { ApiError } from '../../apiserver/storage/api-error.ts';
 import type { ObjectKey, ResourceStore } from '../../apiserver/storage/resource-store.ts';
 import type { Change, KindName, ResourceClient } from '../resource-client.ts';
 
+type ServedStore = ResourceStore & { readonly kinds: KindRegistry };
+
 /** Our own controllers' way to the embedded API: no HTTP, the same admission, as the user `user`. */
 export class EmbeddedClient implements ResourceClient {
-  readonly #store: ResourceStore;
+  readonly #store: ServedStore;
   readonly #writer: { readonly user: string };
 
-  constructor(store: ResourceStore, user: string) {
+  constructor(store: ServedStore, user: string) {
     this.#store = store;
     this.#writer = { user };
   }
@@ -20,7 +22,12 @@ export class EmbeddedClient implements ResourceClient {
     namespace: string | undefined,
     name: string,
   ): Promise<R | undefined> {
-    return this.#store.find(keyOf(kind, namespace, name)) as R | undefined; // as its kind names it
+    const key = keyOf(kind, namespace, name);
+    if (this.#store.kinds.byKind(key) === undefined) {
+      const message = `the server could not find the requested resource (${kind.kind} in ${kind.apiVersion})`;
+      throw new ApiError(404, 'NotFound', message); // W4
+    }
+    return this.#store.find(key) as R | undefined; // as its kind names it
   }
 
   async list<R extends Resource>(

@@ -93,9 +93,14 @@ async function latestReadyOf(
 ): Promise<string | undefined> {
   if (isReady(latest)) return latest.metadata.name;
   const { items } = await cluster.list<Revision>(KINDS.revision, configuration.metadata.namespace);
-  const ready = items.filter((revision) => isOwnedBy(revision, configuration) && isReady(revision));
+  const before = configuration.status?.latestReadyRevisionName;
+  const known = items.find(({ metadata }) => metadata.name === before);
+  const oldest = known === undefined ? 0 : generationOf(known);
+  const ready = items.filter(
+    (revision) => isOwnedBy(revision, configuration) && isReady(revision) && generationOf(revision) >= oldest,
+  );
   const newest = ready.toSorted((a, b) => generationOf(b) - generationOf(a))[0];
-  return newest?.metadata.name ?? configuration.status?.latestReadyRevisionName;
+  return newest?.metadata.name ?? before;
 }
 
 export function generationOf({ metadata }: Revision): number {

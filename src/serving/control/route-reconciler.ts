@@ -79,13 +79,9 @@ async function assign(cluster: ResourceClient, namespace: string, target: Traffi
   return { kind: 'missing', mark: isUnknown('AllTrafficAssigned', 'RevisionMissing', message) };
 }
 
-function notReady(
-  kind: string,
-  name: string,
-  ready: { status: string; message?: string } | undefined,
-): Assigned {
+function notReady(kind: string, name: string, ready: { status: string } | undefined): Assigned {
   if (ready?.status === 'False')
-    return missing('RevisionFailed', `${kind} "${name}" failed to become ready: ${ready.message ?? ''}`);
+    return missing('RevisionFailed', `${kind} "${name}" failed to become ready.`);
   return {
     kind: 'missing',
     mark: isUnknown('AllTrafficAssigned', 'RevisionMissing', `${kind} "${name}" is not yet ready.`),

@@ -13,7 +13,7 @@ import { autoscalingAnnotations } from '../../apis/serving/autoscaling.ts';
 import { KINDS, type Service } from '../../apis/serving/types.ts';
 import { resolveDestination } from '../../control/destination-resolver.ts';
 import { settled, waitingFor, type Reconciler } from '../../control/reconciler.ts';
-import type { ResourceClient } from '../../control/resource-client.ts';
+import { isUnknownKind, type ResourceClient } from '../../control/resource-client.ts';
 import { ANNOTATIONS } from '../annotations.ts';
 import { withAnnotations, withoutSubscriber, withSubscriber } from './subscriber-entry.ts';
 
@@ -73,7 +73,14 @@ export async function backingChannelOf(
   { apiVersion = CHANNEL.apiVersion, kind, name }: KReference,
   namespace: string,
 ): Promise<BackingChannel | undefined> {
-  if (kind !== 'Channel') return cluster.find<BackingChannel>({ apiVersion, kind }, namespace, name);
+  if (kind !== 'Channel') {
+    try {
+      return await cluster.find<BackingChannel>({ apiVersion, kind }, namespace, name);
+    } catch (error) {
+      if (isUnknownKind(error)) return undefined;
+      throw error;
+    }
+  }
   const channel = await cluster.find<Channel>(CHANNEL, namespace, name);
   const backing = channel?.status?.channel;
   if (backing?.apiVersion === undefined) return undefined;
