@@ -167,7 +167,9 @@ describe('a channel that keeps events', () => {
       { uid: 'u1', ready: 'True', observedGeneration: 2 },
       { uid: 'u2', ready: 'False', observedGeneration: 1, message: 'no subscriberUri' },
     ]);
-    expect((status?.['conditions'] as { type: string; status: string }[]).map(({ type }) => type)).toEqual([
+    expect(
+      ((status?.['conditions'] ?? []) as { type: string; status: string }[]).map(({ type }) => type),
+    ).toEqual([
       'Addressable',
       'ChannelServiceReady',
       'DeadLetterSinkResolved',
