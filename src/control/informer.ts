@@ -85,9 +85,13 @@ export class Informer {
     onSynced();
     const resync = new AbortController();
     const signal = AbortSignal.any([this.#stop.signal, resync.signal]);
-    void clock.until(clock.nowMs() + RESYNC_MS, this.#stop.signal).then(() => resync.abort()); // N3
-    for await (const { type, object } of reader.watch(kind, { since: resourceVersion, signal }))
-      this.#take(object, type);
+    void clock.until(clock.nowMs() + RESYNC_MS, signal).then(() => resync.abort()); // N3
+    try {
+      for await (const { type, object } of reader.watch(kind, { since: resourceVersion, signal }))
+        this.#take(object, type);
+    } finally {
+      resync.abort(); // a watch that broke leaves no timer behind
+    }
   }
 
   #replace(items: readonly Resource[]): void {
