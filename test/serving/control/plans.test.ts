@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import { LABELS } from '../../../src/apis/serving/shared.ts';
+import { KINDS, type Container, type Revision, type Route } from '../../../src/apis/serving/types.ts';
+import { planRevision, planRoutes, type Bundle } from '../../../src/serving/control/plans.ts';
+import type { RevisionPlan, ScalePlan } from '../../../src/serving/plan.ts';
+
+const PROGRAM: Bundle = { directory: '/b', launch: { kind: 'program', command: ['./run', '-v'] } };
+
+const revision = (
+  annotations: Record<string, string> = {},
+  spec: object = {},
+  container: Container = {},
+): Revision => ({
+  ...KINDS.revision,
+  metadata: {
+    name: 'r-00001',
+    namespace: 'n',
+    annotations,
+    labels: { [LABELS.configuration]: 'r', [LABELS.service]: 's' },
+  },
+  spec: { containers: [container], ...spec },
+});
+const plan = (of: Revision, config = {}): RevisionPlan => planRevision(of, PROGRAM, { A: '1' }, config);
+const scale = (annotations: Record<string, string>, config = {}, spec = {}): ScalePlan => {
+  const full = Object.entries(annotations).map(([name, value]) => [`autoscaling.knative.dev/${name}`, value]);
+  return plan(revision(Object.fromEntries(full), spec), config).scale;
+};
+
+describe('the plan of a revision', () => {
+  it('has the shipped values of Knative when nothing else is said', () => {
+    expect(plan(revision())).toMatchObject({
+      key: 'n/r-00001',
+      instance: {
+        namespace: 'n',
+        revision: 'r-00001',
+        service: 's',
+        configuration: 'r',
+        directory: '/b',
+        env: { A: '1' },
+        readyTimeoutMs: 600_000,
+        probe: { kind: 'tcp' },
+      },
+      containerConcurrency: 0,
+      timeoutMs: 300_000,
+      scale: {
+        minScale: 0,
+        maxScale: 0,
+        initialScale: 1,
+        activationScale: 1,
+        metric: 'concurrency',
+        target: 70,
+        windowMs: 60_000,
+        panicWindowMs: 6000,
+        panicThreshold: 2,
+        maxScaleUpRate: 1000,
+        maxScaleDownRate: 2,
+        isScaledToZero: true,
+      },
+    });
+  });
+
+  it.each<[string, Record<string, string>, Record<string, string>, Partial<ScalePlan>]>([
+    [
+      'annotations before the ConfigMap',
+      { window: '10s' },
+      { 'stable-window': '30s' },
+      { windowMs: 10_000, panicWindowMs: 1000 },
+    ],
+    [
+      'the ConfigMap before what is shipped',
+      {},
+      { 'stable-window': '30s', 'initial-scale': '0' },
+      { windowMs: 30_000, initialScale: 0 },
+    ],
+    ['old names', { minScale: '2', maxScale: '4' }, {}, { minScale: 2, maxScale: 4, initialScale: 2 }],
+    ['rps', { metric: 'rps' }, {}, { metric: 'rps', target: 140 }],
+    ['a target', { target: '10', 'target-utilization-percentage': '50' }, {}, { target: 5 }],
+    ['no scale to zero', {}, { 'enable-scale-to-zero': 'false' }, { isScaledToZero: false }],
+    [
+      'delays',
+      { 'scale-down-delay': '15s', 'scale-to-zero-pod-retention-period': '1m' },
+      {},
+      { scaleDownDelayMs: 15_000, retentionMs: 60_000 },
+    ],
+  ])('takes %s', (_, annotations, config, expected) => {
+    expect(scale(annotations, config)).toMatchObject(expected);
+  });
+
+  it('aims below what an instance takes at all', () => {
+    expect(scale({ target: '100' }, {}, { containerConcurrency: 10 }).target).toBe(7);
+  });
+
+  it('starts nothing for a revision that has been ready before', () => {
+    const was = { ...revision(), status: { conditions: [{ type: 'Ready', status: 'True' as const }] } };
+    expect(plan(was).scale.initialScale).toBe(0);
+  });
+
+  it('gives it as long to start as its annotation says', () => {
+    const { instance, scale: of } = plan(revision({ 'serving.knative.dev/progress-deadline': '5s' }));
+    expect([instance.readyTimeoutMs, of.progressDeadlineMs]).toEqual([5000, 5000]);
+  });
+
+  it.each<[string, Container, readonly string[]]>([
+    ['what its image starts', {}, ['./run', '-v']],
+    ['args after it', { args: ['-x'] }, ['./run', '-v', '-x']],
+    ['a command in its place', { command: ['/bin/it'], args: ['-x'] }, ['/bin/it', '-x']],
+  ])('starts %s', (_, container, command) => {
+    expect(plan(revision({}, {}, container)).instance.launch).toEqual({ kind: 'program', command });
+  });
+
+  it.each<[Container['readinessProbe'], object]>([
+    [
+      { httpGet: { path: '/up', httpHeaders: [{ name: 'a', value: 'b' }] } },
+      { kind: 'http', path: '/up', headers: { a: 'b' } },
+    ],
+    [{ httpGet: {} }, { kind: 'http', path: '/', headers: {} }],
+    [{ exec: { command: ['true'] } }, { kind: 'exec', command: ['true'] }],
+    [{ tcpSocket: { port: 0 } }, { kind: 'tcp' }],
+  ])('probes as %o says', (readinessProbe, probe) => {
+    expect(plan(revision({}, {}, { ...(readinessProbe && { readinessProbe }) })).instance.probe).toEqual(
+      probe,
+    );
+  });
+});
+
+describe('the plans of a Route', () => {
+  const route = (traffic: object[], labels: Record<string, string> = {}): Route => ({
+    ...KINDS.route,
+    metadata: { name: 'r', namespace: 'n', labels },
+    spec: {},
+    status: { traffic },
+  });
+  const LOCAL = ['r.n', 'r.n.svc', 'r.n.svc.cluster.local'];
+
+  it('share the traffic, and give each tag all of its own host', () => {
+    expect(
+      planRoutes(
+        route([
+          { revisionName: 'a', percent: 90 },
+          { revisionName: 'b', percent: 10, tag: 'new' },
+          { revisionName: 'c', percent: 0, tag: 'old' },
+        ]),
+        'localhost',
+      ),
+    ).toEqual([
+      {
+        key: 'n/r',
+        publicHosts: ['r.n.localhost'],
+        localHosts: LOCAL,
+        targets: [
+          { revision: 'n/a', percent: 90 },
+          { revision: 'n/b', percent: 10 },
+        ],
+      },
+      ...(
+        [
+          ['new', 'b'],
+          ['old', 'c'],
+        ] as const
+      ).map(([tag, name]) => ({
+        key: `n/r#${tag}`,
+        publicHosts: [`${tag}-r.n.localhost`],
+        localHosts: LOCAL.map((host) => `${tag}-${host}`),
+        targets: [{ revision: `n/${name}`, percent: 100 }],
+      })),
+    ]);
+  });
+
+  it('are none before traffic is resolved', () => {
+    expect(planRoutes(route([]), 'localhost')).toEqual([]);
+  });
+
+  it('keep a cluster-local one from public hosts', () => {
+    const [local] = planRoutes(
+      route([{ revisionName: 'a', percent: 100 }], { [LABELS.visibility]: 'cluster-local' }),
+      'localhost',
+    );
+    expect(local?.publicHosts).toEqual([]);
+    expect(local?.localHosts).toEqual([...LOCAL, 'r.n.localhost']);
+  });
+});
