@@ -51,6 +51,12 @@ export type GroupOptions = {
   readonly isOrdered: boolean;
   /** At most so many bytes may be owed to this group; past it publish() refuses. Undefined: the channel's own share. */
   readonly backlogBytesMax?: number | undefined;
+  /**
+   * What the group is called in the broker, when several platforms share its work: each event goes to one of them, and
+   * forget() leaves the group and what it is owed to the others. Undefined: a name of its own, made from the group's.
+   * Only a channel in a broker knows others.
+   */
+  readonly sharedName?: string | undefined;
 };
 
 export type Backlog = {

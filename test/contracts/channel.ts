@@ -21,6 +21,10 @@ export type Backend = {
   /** Closes everything and opens the same channel again, as after a restart; absent when nothing survives one. */
   readonly reopen?: (channel: Channel) => Promise<Channel & DeadLetterStore>;
   readonly release: () => Promise<void>;
+  /** What backlog() counts after a restart: all that is owed, or only what this process has seen, where the broker does not tell. */
+  readonly figures?: 'whole' | 'seen';
+  /** A second platform on the same channel, closed by release(); absent when there is no broker to share. */
+  readonly join?: () => Promise<Channel & DeadLetterStore>;
 };
 
 const SETTLED: Verdict = { kind: 'settled' };
@@ -29,7 +33,10 @@ const DEAD: Verdict = { kind: 'dead', failure: FAILURE };
 export const OPTIONS: GroupOptions = { start: 'latest', inFlightMax: 10, isOrdered: false };
 
 /** The promises of src/channels/channel.ts and P2, P3, P5 of the design, for any adapter. */
-export function channelContract(name: string, { clock, tick, open, reopen, release }: Backend): void {
+export function channelContract(
+  name: string,
+  { clock, tick, open, reopen, release, figures = 'whole' }: Backend,
+): void {
   const retryIn = (ms: number): Verdict => ({
     kind: 'retry',
     dueMs: clock.nowMs() + ms,
@@ -288,7 +295,7 @@ export function channelContract(name: string, { clock, tick, open, reopen, relea
           return retryIn(0);
         });
         await publish('settled', 'retried', 'answered', 'hangs');
-        await eventually(async () => (await channel.backlog())[0]).toMatchObject({ events: 3 });
+        await eventually(async () => (await channel.backlog())[0]).toMatchObject({ events: 3, inFlight: 1 });
         channel = (await reopen?.(channel)) ?? channel;
         await publish('later');
         const offered: string[] = [];
@@ -336,8 +343,11 @@ export function channelContract(name: string, { clock, tick, open, reopen, relea
         await eventually(async () => (await channel.backlog())[0]).toMatchObject({ events: 1, dead: 1 });
         channel = (await reopen?.(channel)) ?? channel;
         await publish('later');
-        expect(await channel.backlog()).toMatchObject([{ group: 'audit', events: 2, inFlight: 0, dead: 1 }]);
-        expect(await channel.forget('audit')).toBe(2);
+        if (figures === 'whole') {
+          const owed = { group: 'audit', events: 2, inFlight: 0, dead: 1 };
+          await eventually(() => channel.backlog()).toMatchObject([owed]);
+        }
+        expect(await channel.forget('audit')).toEqual(figures === 'whole' ? 2 : expect.any(Number));
         expect(await channel.backlog()).toEqual([]);
         expect(await channel.deadLetters({ limit: 10, group: 'audit' })).toMatchObject([
           { failure: FAILURE },

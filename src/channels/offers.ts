@@ -1,0 +1,147 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../base/clock.ts';
+import type { Consumer, GroupOptions, Offer, Verdict } from './channel.ts';
+
+/**
+ * An event at hand. `conclude` brings the verdict to where the event is kept; its place in flight is free once that has
+ * resolved. It resolves with what is to be offered next in its stead (a later stage, or the same one when it is due), or
+ * with undefined when the event is no longer held here. It never rejects: when the backend is gone it resolves, and the
+ * adapter has stopped these offers.
+ */
+export type Held = Offer & {
+  /** Not to be offered sooner; since the epoch. */
+  readonly dueMs?: number;
+  readonly conclude: (verdict: Verdict) => Promise<Held | undefined>;
+};
+
+/**
+ * The offers of one group, for every adapter that has events brought to it: how many are under way, what has to wait for
+ * its key, and how they end. It keeps nothing: what it holds is the backend's until it is concluded.
+ *   O1  at most `inFlightMax` offers are unanswered; the others wait, in the order they came.
+ *   O2  ordered, an event holds its key from take() until it is concluded with nothing to follow: a retry, too.
+ *   O3  how much is held is the adapter's to bound, by `size` and `onRoom`.
+ *   O4  after stop() nothing is offered; what is unanswered after the grace time is aborted.
+ */
+export class Offers {
+  readonly #clock: Clock;
+  readonly #onRoom: () => void;
+  readonly #stop = new AbortController();
+  readonly #abort = new AbortController();
+  readonly #ready = new Set<Held>();
+  readonly #lanes = new Map<string, Held[]>(); // the key's holder is elsewhere: ready, under way or waiting
+  #serving: { readonly options: GroupOptions; readonly consumer: Consumer } | undefined;
+  #inFlight = 0;
+  #size = 0;
+  #waiting = 0;
+  #onIdle: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** `onRoom` is called whenever fewer are held than before. */
+  constructor(clock: Clock, onRoom: () => void = () => undefined) {
+    this.#clock = clock;
+    this.#onRoom = onRoom;
+  }
+
+  /** Held here: ready, under way, waiting for their time or for their key. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Those of `size` that wait for their time. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Exchanges consumer and options; whether it is ordered may only change while nothing is held. */
+  serve(options: GroupOptions, consumer: Consumer): void {
+    this.#serving = { options, consumer };
+    this.#pump();
+  }
+
+  take(held: Held): void {
+    this.#size += 1;
+    const lane = this.#laneOf(held);
+    const behind = lane === undefined ? undefined : this.#lanes.get(lane);
+    if (behind !== undefined) return void behind.push(held);
+    if (lane !== undefined) this.#lanes.set(lane, []);
+    this.#place(held);
+  }
+
+  /** No further offers; waits for those under way and, after `graceMs`, aborts them. Twice is as good as once. */
+  stop(graceMs: number): Promise<void> {
+    return (this.#stopping ??= this.#drain(graceMs));
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    this.#stop.abort();
+    if (this.#inFlight === 0) return;
+    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
+    const done = new AbortController();
+    void this.#clock.until(this.#clock.nowMs() + graceMs, done.signal).then(() => this.#abort.abort());
+    await idle;
+    done.abort();
+  }
+
+  #place(held: Held): void {
+    if (held.dueMs !== undefined && held.dueMs > this.#clock.nowMs())
+      return void this.#wait(held, held.dueMs);
+    this.#ready.add(held);
+    this.#pump();
+  }
+
+  async #wait(held: Held, dueMs: number): Promise<void> {
+    this.#waiting += 1;
+    await this.#clock.until(dueMs, this.#stop.signal);
+    this.#waiting -= 1;
+    this.#ready.add(held);
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#serving === undefined || this.isStopped) return;
+    const { options, consumer } = this.#serving;
+    for (const held of this.#ready) {
+      if (this.#inFlight >= options.inFlightMax) return; // O1
+      this.#ready.delete(held);
+      this.#inFlight += 1;
+      void this.#offer(held, consumer);
+    }
+  }
+
+  async #offer(held: Held, consumer: Consumer): Promise<void> {
+    const { event, attempt, stage, seq } = held;
+    const verdict = await consumer({ event, attempt, stage, seq }, this.#abort.signal);
+    const next = await held.conclude(verdict);
+    if (verdict.kind === 'retry') await nextTurn(); // a consumer that fails at once would leave no room for anything else
+    this.#inFlight -= 1;
+    if (next === undefined) this.#finish(held);
+    else this.#place(next); // O2
+    this.#pump();
+    if (this.#inFlight === 0) this.#onIdle?.();
+  }
+
+  #finish(held: Held): void {
+    this.#size -= 1;
+    const lane = this.#laneOf(held);
+    if (lane !== undefined) {
+      const next = this.#lanes.get(lane)?.shift();
+      if (next === undefined) this.#lanes.delete(lane);
+      else this.#place(next);
+    }
+    this.#onRoom();
+  }
+
+  #laneOf({ event }: Held): string | undefined {
+    return this.#serving?.options.isOrdered === true
+      ? (event.attributes.get('partitionkey') ?? '')
+      : undefined;
+  }
+}
