@@ -40,12 +40,20 @@ export function headerOf(headers: RawHeaders, name: string): string | undefined 
 
 const EVENT_TYPE = 'application/cloudevents';
 
-function isEventType(contentType: string): boolean {
+/** Whether a content type announces the structured or the batched content mode. */
+export function isEventType(contentType: string): boolean {
   return contentType.length >= 23 && contentType.slice(0, 23).toLowerCase() === EVENT_TYPE;
 }
 
 /** 3: JSON is the one event format that is read, and it is UTF-8 (JSON format 1; RFC 8259, 8.1). */
 function faultInType(headers: RawHeaders, contentType: string): Malformed | undefined {
+  const fault = faultInEventType(contentType);
+  if (fault !== undefined) return fault;
+  return isGivenTwice(headers, 'content-type') ? malformed('content-type: given twice') : undefined;
+}
+
+/** Why nothing of this content type is read, whichever protocol brought it; undefined when it is. */
+export function faultInEventType(contentType: string): Malformed | undefined {
   const [written = '', ...parameters] = contentType.toLowerCase().split(';');
   const essence = written.trim();
   if (essence !== `${EVENT_TYPE}+json` && essence !== `${EVENT_TYPE}-batch+json`) {
@@ -56,7 +64,7 @@ function faultInType(headers: RawHeaders, contentType: string): Malformed | unde
     .find((parameter) => parameter.startsWith('charset='));
   if (charset !== undefined && !/^charset="?(?:utf-8|utf8|us-ascii)"?$/.test(charset))
     return malformed(`content-type: ${charset} is not supported; JSON is UTF-8`, 415);
-  return isGivenTwice(headers, 'content-type') ? malformed('content-type: given twice') : undefined;
+  return undefined;
 }
 
 function isGivenTwice(headers: RawHeaders, name: string): boolean {
