@@ -1,8 +1,12 @@
 import type { GroupKind, KindDefinition } from './kind.ts';
 import * as core from './core/core-kinds.ts';
 import { channelKind } from './messaging/channel/channel.ts';
+import { googleChannelKind } from './messaging/google-channel/google-channel.ts';
 import { inMemoryChannelKind } from './messaging/in-memory-channel/in-memory-channel.ts';
+import { kafkaChannelKind } from './messaging/kafka-channel/kafka-channel.ts';
 import { logChannelKind } from './messaging/log-channel/log-channel.ts';
+import { pubSubChannelKind } from './messaging/pubsub-channel/pubsub-channel.ts';
+import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
 import { gitHubSourceKind } from './sources/github-source/github-source.ts';
 import { configurationKind } from './serving/configuration/configuration.ts';
@@ -24,12 +28,16 @@ export const KINDS: readonly KindDefinition[] = [
   channelKind,
   logChannelKind,
   inMemoryChannelKind,
+  kafkaChannelKind,
+  rabbitmqChannelKind,
+  pubSubChannelKind,
   subscriptionKind,
   serviceKind,
   configurationKind,
   revisionKind,
   routeKind,
   gitHubSourceKind,
+  googleChannelKind,
 ];
 
 /** Finds kinds the ways that requests name them. */

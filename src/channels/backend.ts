@@ -55,6 +55,8 @@ export type ChannelSpec = {
   readonly name: string;
   /** The kind's own fields, such as `numPartitions`; defaults are already in them. */
   readonly spec: Readonly<Record<string, unknown>>;
+  /** The topic's or exchange's name by the template of the ConfigMap, where one is set; else the adapter's own template. */
+  readonly ownName?: string | undefined;
   /**
    * An existing topic or exchange that somebody else made: it is used as it is, has to be there, and is never removed.
    * What is made beside it for a group (queues, retry and dead-letter topics) is ours, and named after it.

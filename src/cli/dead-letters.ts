@@ -13,6 +13,8 @@ type Letter = {
   readonly event: Readonly<Record<string, string>>;
 };
 
+type Away = { readonly channel: string; readonly reason: string };
+
 const HELP = `
 Usage: millrace dead-letters list [-o json]
        millrace dead-letters show ID [SUBSCRIPTION-UID] [-o json]
@@ -41,9 +43,11 @@ export const deadLetters: Command = {
       ...(id !== undefined && { event: id }),
       ...(group !== undefined && { group }),
     });
-    const { items } = await client.get<{ items: readonly Letter[] }>(
+    const { items, away } = await client.get<{ items: readonly Letter[]; away: readonly Away[] }>(
       `${PLATFORM_API}/deadletters?${query.toString()}`,
     );
+    for (const { channel, reason } of away)
+      context.stderr.write(`note: ${channel} cannot be read: ${reason}\n`);
     if (verb === 'show' && items.length === 0)
       throw new UserError('MR0054', `no dead letter has the id ${id}`, { exit: EXIT.notFound });
     const shown = verb === 'show' ? items.map(detail) : items.map(row);

@@ -16,6 +16,8 @@ type Status = {
     readonly retrying: number;
     readonly dead: number;
   }[];
+  /** Channels that cannot tell what they owe. */
+  readonly away: readonly { readonly channel: string; readonly reason: string }[];
 };
 
 const HELP = `
@@ -41,7 +43,16 @@ export const status: Command = {
   },
 };
 
-function rendered({ version, pid, ready, dataDir, kubeconfig, endpoints, subscriptions }: Status): string {
+function rendered({
+  version,
+  pid,
+  ready,
+  dataDir,
+  kubeconfig,
+  endpoints,
+  subscriptions,
+  away,
+}: Status): string {
   const lines = [
     `Millrace ${version}, pid ${pid}, ${ready ? 'ready' : 'not ready'}`,
     ...Object.entries(endpoints).map(([name, url]) => `  ${name.padEnd(10)} ${url}`),
@@ -51,6 +62,7 @@ function rendered({ version, pid, ready, dataDir, kubeconfig, endpoints, subscri
       ({ channel, group, events, retrying, dead }) =>
         `  ${channel} → ${group}: ${events} owed, ${retrying} in retry, ${dead} dead`,
     ),
+    ...away.map(({ channel, reason }) => `  ${channel}: unknown, ${reason}`),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -40,6 +40,10 @@ export type UpOptions = {
   readonly tailCacheBytes: number | undefined;
   readonly acceptLoss: boolean;
   readonly warmRunners: number;
+  /** Where brokers are; written to the ConfigMaps that channels read. */
+  readonly kafka: string | undefined;
+  readonly rabbitmq: string | undefined;
+  readonly pubsubProject: string | undefined;
 };
 
 const MIB = 1024 * 1024;
@@ -58,6 +62,9 @@ export const UP_FLAGS = {
   'max-inflight-bytes': { type: 'string' },
   'tail-cache-bytes': { type: 'string' },
   'accept-loss': { type: 'boolean' },
+  kafka: { type: 'string' },
+  rabbitmq: { type: 'string' },
+  'pubsub-project': { type: 'string' },
 } as const;
 
 export const UP_HELP = `
@@ -74,7 +81,10 @@ export const UP_HELP = `
   --max-backlog-bytes N    what may be owed to subscribers in all (10 GiB)
   --max-inflight-bytes N   bodies being received or committed together (268435456)
   --tail-cache-bytes N     fresh events in memory (67108864)
-  --accept-loss            open a database that holds less than was acknowledged`;
+  --accept-loss            open a database that holds less than was acknowledged
+  --kafka HOST:PORT,…      where KafkaChannels keep their events
+  --rabbitmq AMQP-URL      where RabbitmqChannels do; a password in it goes to a Secret
+  --pubsub-project P       where PubSubChannels do; PUBSUB_EMULATOR_HOST and Google's usual credentials count`;
 
 const HELP = `
 Usage: millrace up [options]
@@ -125,7 +135,27 @@ export function upOptions(
     tailCacheBytes: optional('tail-cache-bytes'),
     acceptLoss: values['accept-loss'] === true,
     warmRunners: 2,
+    ...brokersOf(read),
   };
+}
+
+function brokersOf(
+  read: (flag: string) => string | undefined,
+): Pick<UpOptions, 'kafka' | 'rabbitmq' | 'pubsubProject'> {
+  const [kafka, rabbitmq] = [read('kafka'), read('rabbitmq')];
+  if (kafka !== undefined && !/^[^\s,/@]+:\d+(?:,[^\s,/@]+:\d+)*$/.test(kafka))
+    throw new UserError('MR0014', `--kafka ${kafka} is no list of HOST:PORT`, {
+      fix: '--kafka 127.0.0.1:9092; users and passwords go to the Secret that kafka-channel-config names',
+      exit: EXIT.usage,
+    });
+  if (rabbitmq === undefined) return { kafka, rabbitmq, pubsubProject: read('pubsub-project') };
+  process.title = 'millrace up'; // a password in the URL is not left in the process list
+  if (!URL.canParse(rabbitmq) || !/^amqps?:$/.test(new URL(rabbitmq).protocol))
+    throw new UserError('MR0015', '--rabbitmq is no amqp or amqps URL', {
+      fix: '--rabbitmq amqp://USER:PASSWORD@127.0.0.1:5672',
+      exit: EXIT.usage,
+    });
+  return { kafka, rabbitmq, pubsubProject: read('pubsub-project') };
 }
 
 /** `up`, with what it starts handed in. */

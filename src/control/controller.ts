@@ -1,11 +1,11 @@
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
-import { conditionsAfter } from '../apis/conditions.ts';
+import { conditionsAfter, isFalse } from '../apis/conditions.ts';
 import type { Status } from '../apis/duck.ts';
 import { keyOf, type Resource } from '../apis/resource.ts';
 import type { Informers } from './informer.ts';
 import type { EventRecorder } from './recorder.ts';
-import type { Outcome, Reconciler } from './reconciler.ts';
+import type { Outcome, Reconciler, Told } from './reconciler.ts';
 import type { KindName, ResourceClient } from './resource-client.ts';
 import { WorkQueue } from './work-queue.ts';
 
@@ -112,7 +112,7 @@ export class Controller<R extends Resource> {
     const { reconciler, client, recorder } = this.#options;
     const { finalizers = [] } = object.metadata;
     if (reconciler.finalizer === undefined || !finalizers.includes(reconciler.finalizer)) return undefined;
-    const told = (await reconciler.finalize?.(object)) ?? [];
+    const told = await this.#undo(object);
     for (const each of told) await recorder.tell(object, each);
     await client.apply({
       ...object,
@@ -122,6 +122,18 @@ export class Controller<R extends Resource> {
       },
     });
     return undefined;
+  }
+
+  /** What keeps an object from going stands in its status, where whoever waits for it looks. */
+  async #undo(object: R): Promise<readonly Told[]> {
+    const { reconciler } = this.#options;
+    try {
+      return (await reconciler.finalize?.(object)) ?? [];
+    } catch (error) {
+      const mark = isFalse(reconciler.conditions.happy, 'DeletionDelayed', messageOf(error));
+      await this.#writeStatus(object, { marks: [mark], status: {}, next: 'settled' }).catch(() => undefined); // told below
+      throw error;
+    }
   }
 
   async #writeStatus(object: R, { marks, status }: Outcome): Promise<void> {

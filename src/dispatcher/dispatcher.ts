@@ -108,8 +108,9 @@ export class Dispatcher {
     return [...results, ...gone.map((group) => goneOf(group, served.groups.get(group)?.plan))];
   }
 
-  async #consume(key: string, { channel, groups }: ServedChannel, group: Group): Promise<Served> {
+  async #consume(key: string, served: ServedChannel, group: Group): Promise<Served> {
     const { plan, isPaused } = group;
+    const { channel, groups } = served;
     const name = plan.group;
     if (isDeepStrictEqual(groups.get(name), group)) return { kind: 'serving', group: name };
     const options = isPaused ? { ...plan.options, inFlightMax: 0 } : plan.options; // S1
@@ -118,7 +119,7 @@ export class Dispatcher {
       groups.set(name, group);
       return { kind: 'serving', group: name };
     } catch (error) {
-      groups.delete(name); // unknown how far it came: the next call consumes again
+      if (groups.delete(name)) served.inherited?.add(name); // unknown how far it came: the next call consumes again
       return { kind: 'waiting', group: name, reason: messageOf(error) };
     }
   }

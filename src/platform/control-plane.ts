@@ -77,6 +77,7 @@ export class ControlPlane {
       bundleOf: (digest) => images.resolve(digest),
     });
     this.#feeder = feeder;
+    channels.follow(informers, (channel) => this.#controllers?.enqueueChannel(channel));
     const configMaps = informers.of({ apiVersion: 'v1', kind: 'ConfigMap' });
     this.#controllers = startControllers(
       {

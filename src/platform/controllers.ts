@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Subscription } from '../apis/messaging/subscription/schema.ts';
 import { KINDS } from '../apis/serving/types.ts';
+import { groupOf } from '../apis/registry.ts';
 import { keyOf, type Resource } from '../apis/resource.ts';
 import { backingReconciler, type ChannelHost } from '../channels/control/backing-reconciler.ts';
 import { CHANNEL, channelReconciler } from '../channels/control/channel-reconciler.ts';
@@ -18,6 +19,7 @@ import { routeReconciler, type RouteSettings } from '../serving/control/route-re
 import { serviceReconciler } from '../serving/control/service-reconciler.ts';
 import { SUBSCRIPTION, subscriptionReconciler } from '../subscriptions/control/subscription-reconciler.ts';
 import type { Log } from '../telemetry/log.ts';
+import { BACKED_KINDS, BACKING_KINDS } from './adapters.ts';
 
 export type ControllersOptions = {
   readonly store: SqliteStore;
@@ -29,12 +31,14 @@ export type ControllersOptions = {
   readonly route: RouteSettings;
 };
 
-export type RunningControllers = { readonly enqueueRevision: (key: string) => void; close(): Promise<void> };
+export type RunningControllers = {
+  readonly enqueueRevision: (key: string) => void;
+  readonly enqueueChannel: (channel: Resource) => void;
+  close(): Promise<void>;
+};
 
 export const EVENTING_USER = 'system:serviceaccount:knative-eventing:eventing-controller';
 export const SERVING_USER = 'system:serviceaccount:knative-serving:controller';
-export const LOG_CHANNEL = { apiVersion: 'messaging.knative.dev/v1alpha1', kind: 'LogChannel' };
-export const IN_MEMORY_CHANNEL = { apiVersion: 'messaging.knative.dev/v1', kind: 'InMemoryChannel' };
 
 /** Starts every reconciler, each with what makes it look again. */
 export function startControllers(
@@ -55,16 +59,17 @@ export function startControllers(
   start(
     eventing,
     channelReconciler(eventing),
-    [LOG_CHANNEL, IN_MEMORY_CHANNEL].map((kind) => ({ kind, concerns: ownedBy('Channel') })),
+    BACKING_KINDS.map((kind) => ({ kind, concerns: ownedBy('Channel') })),
   );
-  for (const kind of [LOG_CHANNEL, IN_MEMORY_CHANNEL])
-    start(eventing, backingReconciler(kind, eventing, host), [
-      { kind: KINDS.service, concerns: everyOf(options.informers, kind) },
-    ]);
+  const backing = BACKING_KINDS.map((kind) => {
+    const keeper = BACKED_KINDS.some((each) => each.kind === kind.kind) ? 'broker' : 'platform';
+    const watches = [{ kind: KINDS.service, concerns: everyOf(options.informers, kind) }];
+    return { ...kind, controller: start(eventing, backingReconciler(kind, eventing, host, keeper), watches) };
+  });
   start(
     eventing,
     subscriptionReconciler(eventing),
-    [CHANNEL, LOG_CHANNEL, IN_MEMORY_CHANNEL, KINDS.service, KINDS.route].map((kind) => ({
+    [CHANNEL, ...BACKING_KINDS, KINDS.service, KINDS.route].map((kind) => ({
       kind,
       concerns: subscribers,
     })),
@@ -91,6 +96,13 @@ export function startControllers(
   for (const each of more) each(start);
   return {
     enqueueRevision: (key) => revisions.enqueue(key),
+    enqueueChannel: (channel) =>
+      backing
+        .find(
+          ({ kind, apiVersion }) =>
+            kind === channel.kind && groupOf(apiVersion) === groupOf(channel.apiVersion),
+        )
+        ?.controller.enqueue(keyOf(channel)),
     async close() {
       await Promise.all(running.map((controller) => controller.close()));
     },

@@ -4,6 +4,7 @@ import { openServer, type OpenServer } from '../http/server.ts';
 import type { Serving } from '../serving/serving.ts';
 import type { Journal } from '../telemetry/journal.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { askBacklogs } from './channel-figures.ts';
 import type { OpenChannel } from './channel-host.ts';
 import type { Address } from './options.ts';
 
@@ -63,15 +64,16 @@ async function gauges({
   const found: { name: string; labels: Record<string, string>; value: number }[] = [
     { name: 'millrace_journal_dropped', labels: {}, value: journal.dropped },
   ];
-  for (const { key, channel } of channels()) {
-    for (const { group, events, bytes, dead } of await channel.backlog()) {
-      const labels = { channel: key, subscription: group };
-      found.push(
-        { name: 'millrace_backlog_events', labels, value: events },
-        { name: 'millrace_backlog_bytes', labels, value: bytes },
-        { name: 'millrace_dead_letters', labels, value: dead },
-      );
-    }
+  const { told, away } = await askBacklogs(channels());
+  for (const { channel } of away)
+    found.push({ name: 'millrace_channel_away', labels: { channel }, value: 1 });
+  for (const { channel, group, events, bytes, dead } of told) {
+    const labels = { channel, subscription: group };
+    found.push(
+      { name: 'millrace_backlog_events', labels, value: events },
+      { name: 'millrace_backlog_bytes', labels, value: bytes },
+      { name: 'millrace_dead_letters', labels, value: dead },
+    );
   }
   for (const { revision, ready, desired, inFlight, waiting } of serving.snapshot()) {
     const labels = { revision };

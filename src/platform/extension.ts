@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts';
 import { answerJson } from '../http/respond.ts';
 import type { ImageStore } from '../serving/images/image-store.ts';
 import type { Journal, JournalRecord } from '../telemetry/journal.ts';
+import { askAll } from './channel-figures.ts';
 import type { OpenChannel } from './channel-host.ts';
 
 export type ExtensionOptions = {
@@ -113,15 +114,13 @@ async function readDeadLetters(
 ): Promise<void> {
   const [event, group] = [query.get('event') ?? undefined, query.get('group') ?? undefined];
   const limit = Math.min(Number(query.get('limit') ?? 100), DEAD_LETTERS_MAX);
-  const perChannel = await Promise.all(
-    channels().map(async ({ key, channel }) =>
-      (await channel.deadLetters({ limit, group, eventId: event })).map((letter) => ({
-        channel: key,
-        ...letter,
-      })),
-    ),
+  const { told, away } = await askAll(channels(), async ({ key, channel }) =>
+    (await channel.deadLetters({ limit, group, eventId: event })).map((letter) => ({
+      channel: key,
+      ...letter,
+    })),
   );
-  const items = perChannel.flat().map(({ event: { attributes, contentType, body }, ...letter }) => ({
+  const items = told.map(({ event: { attributes, contentType, body }, ...letter }) => ({
     ...letter,
     event: {
       ...Object.fromEntries(attributes),
@@ -129,7 +128,8 @@ async function readDeadLetters(
       data_base64: Buffer.from(body).toString('base64'),
     },
   }));
-  answerJson(response, 200, { items: items.toSorted((a, b) => b.diedMs - a.diedMs).slice(0, limit) });
+  const newest = items.toSorted((a, b) => b.diedMs - a.diedMs).slice(0, limit);
+  answerJson(response, 200, { items: newest, away });
 }
 
 async function backup(options: ExtensionOptions, request: ApiRequest): Promise<void> {

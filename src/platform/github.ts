@@ -3,11 +3,12 @@ import { GITHUB_SOURCE, type GitHubSource } from '../apis/sources/github-source/
 import { KINDS } from '../apis/serving/types.ts';
 import { keyOf } from '../apis/resource.ts';
 import { systemClock } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, PlatformError } from '../base/errors.ts';
 import type { Channel } from '../channels/channel.ts';
 import { CHANNEL } from '../channels/control/channel-reconciler.ts';
 import type { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import type { Informers } from '../control/informer.ts';
+import type { CloudEvent } from '../events/event.ts';
 import type { EventSink } from '../events/sink.ts';
 import { answerText } from '../http/respond.ts';
 import { gitHubSourceReconciler } from '../sources/control/github-reconciler.ts';
@@ -58,7 +59,10 @@ export class Webhooks {
   }
 }
 
-/** A durable channel of ours takes the event itself; for any other sink it is kept in an outbox of the source's own. */
+/**
+ * A durable channel of ours takes the event itself, so that the sender learns what its broker does not take; for any
+ * other sink, and while a broker is away, it is kept in an outbox of the source's own.
+ */
 function durableSink(
   plan: GitHubSourcePlan,
   stores: Stores,
@@ -67,17 +71,28 @@ function durableSink(
   return {
     async send(event) {
       const door = doorAt(plan.sinkUrl ?? '', eventsServer.port, channels);
-      const channel = door ?? (await outboxOf(plan, stores, dispatcher));
-      await channel.publish(event);
+      const isKept = door !== undefined && (await isTaken(door, event));
+      if (!isKept) await (await outboxOf(plan, stores, dispatcher)).publish(event);
     },
   };
+}
+
+/** False when the broker behind the channel is away; any other refusal is the sender's to hear. */
+async function isTaken(channel: Channel, event: CloudEvent): Promise<boolean> {
+  try {
+    await channel.publish(event);
+    return true;
+  } catch (error) {
+    if (error instanceof PlatformError && error.code === 'CHANNEL_LOST') return false;
+    throw error;
+  }
 }
 
 function doorAt(sinkUrl: string, eventsPort: number, channels: DataPlane['channels']): Channel | undefined {
   const url = URL.canParse(sinkUrl) ? new URL(sinkUrl) : undefined;
   const [, namespace = '', name = ''] = /^\/channels\/([^/]+)\/([^/]+)$/.exec(url?.pathname ?? '') ?? [];
   const door = Number(url?.port) === eventsPort ? channels.door(namespace, name) : undefined;
-  return door?.key.startsWith('LogChannel/') === true ? door.channel : undefined;
+  return door?.key.startsWith('InMemoryChannel/') === true ? undefined : door?.channel;
 }
 
 /** The same log and the same retries as for a subscription, with the sink as the one subscriber. */

@@ -6,6 +6,7 @@ import { openPki, writeKubeconfig } from '../apiserver/pki/pki.ts';
 import { systemClock } from '../base/clock.ts';
 import { packageVersion } from '../cli/version.ts';
 import { openLog } from '../telemetry/log.ts';
+import { askBacklogs } from './channel-figures.ts';
 import { ControlPlane } from './control-plane.ts';
 import { openDashboard } from './dashboard.ts';
 import { openDataPlane, type DataPlane } from './data-plane.ts';
@@ -156,13 +157,7 @@ async function statusOf(
   { channels }: DataPlane,
   isReady: boolean,
 ): Promise<unknown> {
-  const backlogs = await Promise.all(
-    channels
-      .all()
-      .map(async ({ key, channel }) =>
-        (await channel.backlog()).map((backlog) => ({ channel: key, ...backlog })),
-      ),
-  );
+  const { told, away } = await askBacklogs(channels.all());
   const { dataDir } = options;
   return {
     version: packageVersion(),
@@ -171,7 +166,8 @@ async function statusOf(
     dataDir,
     kubeconfig: join(dataDir, 'kubeconfig'),
     endpoints,
-    subscriptions: backlogs.flat(),
+    subscriptions: told,
+    away,
   };
 }
 

@@ -6,6 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { LogStore } from '../channels/log/log-store.ts';
 import { Journal } from '../telemetry/journal.ts';
 import { Metrics } from '../telemetry/metrics.ts';
+import { writeBrokerSettings } from './broker-settings.ts';
 import { SHIPPED_CONFIG_MAPS } from './config-maps.ts';
 import { takeDataDir } from './data-dir.ts';
 import type { PlatformOptions } from './options.ts';
@@ -52,6 +53,7 @@ export async function openStores(options: PlatformOptions, teardown: Teardown): 
   teardown.last('events', () => events.close());
   events.lost.addEventListener('abort', () => failure.resolve(events.lost.reason as Error)); // aborted with an Error
   await ship(objects);
+  await writeBrokerSettings(objects, options);
   const lifecycle = new Lifecycle(objects);
   lifecycle.start();
   teardown.first('lifecycle', () => lifecycle.close());

@@ -6,6 +6,7 @@ export const ANNOTATIONS = {
   inFlightMax: 'delivery.millrace.dev/max-in-flight',
   backlogBytesMax: 'delivery.millrace.dev/max-backlog-bytes',
   start: 'delivery.millrace.dev/start',
+  sharedName: 'delivery.millrace.dev/consumer-group',
 } as const;
 
 type Annotations = Readonly<Record<string, string>>;
@@ -32,13 +33,18 @@ export function groupOptions(annotations: Annotations, uid: string): GroupOption
     startOf,
     '"latest", "earliest" or an RFC 3339 time',
   );
-  const fault = [inFlightMax, bytes, isOrdered, start].find(isFault);
+  // Of one subscription only: two that had it from their channel would take each other's events.
+  const { [annotationOf(ANNOTATIONS.sharedName, uid)]: named } = annotations;
+  const ownName: Annotations = named === undefined ? {} : { [ANNOTATIONS.sharedName]: named };
+  const sharedName = read(ownName, uid, ANNOTATIONS.sharedName, brokerName, BROKER_NAME_TEXT);
+  const fault = [inFlightMax, bytes, isOrdered, start, sharedName].find(isFault);
   if (fault !== undefined) return fault.fault;
   return {
     start: valueOf(start) ?? 'latest',
     inFlightMax: valueOf(inFlightMax) ?? IN_FLIGHT_MAX,
     isOrdered: valueOf(isOrdered) ?? false,
     backlogBytesMax: valueOf(bytes),
+    sharedName: valueOf(sharedName),
   };
 }
 
@@ -67,6 +73,12 @@ const valueOf = <T>(each: Read<T>): T | undefined => ('value' in each ? each.val
 
 function positive(text: string): number | undefined {
   return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
+}
+
+const BROKER_NAME_TEXT = '3 to 200 letters, digits, dots, dashes and underscores, the first a letter';
+
+function brokerName(text: string): string | undefined {
+  return /^[A-Za-z][\w.-]{2,199}$/.test(text) ? text : undefined;
 }
 
 function order(text: string): boolean | undefined {

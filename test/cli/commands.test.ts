@@ -182,6 +182,7 @@ describe('millrace on a running platform', { timeout: 40_000 }, () => {
   it('tells its status as text and as JSON, with what each subscription is owed', async () => {
     const status = JSON.parse(await ok('status', '-o', 'json')) as Record<string, unknown>;
     expect(Object.keys(status).toSorted()).toEqual([
+      'away',
       'dataDir',
       'endpoints',
       'kubeconfig',

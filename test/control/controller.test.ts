@@ -119,6 +119,9 @@ describe('a controller', () => {
     await expect.poll(() => tries).toBe(1);
     expect((await stored()).metadata.finalizers).toEqual([FINALIZER]);
     await expect
+      .poll(async () => conditionIn(await stored(), 'Ready'))
+      .toMatchObject({ status: 'False', reason: 'DeletionDelayed' });
+    await expect
       .poll(async () => {
         world.clock.advance(1000);
         return world.controller.find(CHANNEL, 'default', 'orders');

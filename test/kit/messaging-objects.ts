@@ -28,3 +28,16 @@ export const aSubscription = (name: string, spec: object = {}, annotations: Anno
     ...spec,
   },
 });
+
+export const KAFKA = { apiVersion: 'messaging.knative.dev/v1beta1', kind: 'KafkaChannel' };
+export const RABBITMQ = { apiVersion: 'messaging.knative.dev/v1alpha1', kind: 'RabbitmqChannel' };
+export const PUBSUB = { apiVersion: 'messaging.knative.dev/v1alpha1', kind: 'PubSubChannel' };
+export const GOOGLE = { apiVersion: 'messaging.cloud.google.com/v1beta1', kind: 'Channel' };
+
+/** A channel of any kind in `default`. */
+export const aBacking = (
+  kind: { readonly apiVersion: string; readonly kind: string },
+  name: string,
+  spec: object = {},
+  annotations: Annotations = {},
+): object => ({ ...kind, metadata: { name, namespace: 'default', annotations }, spec });

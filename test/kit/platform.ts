@@ -21,6 +21,9 @@ export function openPlatform(dataDir: string, more: Partial<PlatformOptions> = {
     tailCacheBytes: undefined,
     acceptLoss: false,
     warmRunners: 1,
+    kafka: undefined,
+    rabbitmq: undefined,
+    pubsubProject: undefined,
     ...more,
   });
 }

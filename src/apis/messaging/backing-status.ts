@@ -13,3 +13,20 @@ export const BACKING_CONDITIONS: ConditionSet = {
     'EventPoliciesReady',
   ],
 };
+
+/**
+ * Of a channel whose events are in a broker (eventing-kafka-broker, pkg/reconciler/base/receiver_condition_set.go).
+ * `TopicReady` speaks of the exchange of a RabbitmqChannel, too.
+ */
+export const BACKED_CONDITIONS: ConditionSet = {
+  happy: 'Ready',
+  dependents: [
+    'ConfigParsed',
+    'DataPlaneAvailable',
+    'TopicReady',
+    'Addressable',
+    'ChannelServiceReady',
+    'DeadLetterSinkResolved',
+    'EventPoliciesReady',
+  ],
+};

@@ -1,4 +1,4 @@
-import Type from 'typebox';
+import Type, { type TSchema } from 'typebox';
 import type { BackingChannel } from '../duck.ts';
 import { deliveryErrors } from '../delivery.ts';
 import { below, disallowedField, invalidValue, shortDiff } from '../field-error.ts';
@@ -60,25 +60,37 @@ export const WEBHOOK = 'validation.webhook.eventing.knative.dev';
 const SUBSCRIBABLE = 'messaging.knative.dev/subscribable';
 export const CONTROLLER_USER = 'system:serviceaccount:knative-eventing:eventing-controller';
 
-/** A backing channel kind: one that keeps events itself. */
-export function backingKind(
-  names: Pick<KindDefinition, 'kind' | 'plural' | 'singular' | 'shortNames' | 'versions'>,
-): KindDefinition<BackingChannel> {
+/** A backing channel kind: one that keeps events itself. What it has of its own is handed in. */
+export function backingKind<R extends BackingChannel = BackingChannel>(
+  names: Pick<KindDefinition, 'kind' | 'plural' | 'singular' | 'shortNames' | 'versions'> & {
+    readonly group?: string;
+    readonly categories?: readonly string[];
+  },
+  own: {
+    readonly spec?: Readonly<Record<string, TSchema>>;
+    readonly columns?: readonly PrinterColumn[];
+    readonly setDefaults?: (channel: R) => R;
+    readonly validate?: (channel: R, old: R | undefined) => readonly FieldError[];
+  } = {},
+): KindDefinition<R> {
   return {
-    ...names,
     group: 'messaging.knative.dev',
     categories: ['all', 'knative', 'messaging', 'channel'],
+    ...names,
     scope: 'Namespaced',
     schema: Type.Object({
-      spec: Type.Optional(Type.Object(channelableSpec, { description: 'What is desired.' })),
+      spec: Type.Optional(
+        Type.Object({ ...own.spec, ...channelableSpec }, { description: 'What is desired.' }),
+      ),
       status: Type.Optional(Type.Object(channelableStatus, { description: 'What there is.' })),
     }),
-    columns: CHANNEL_COLUMNS,
+    columns: own.columns ?? CHANNEL_COLUMNS,
     subresources: { status: true },
     crd: { labels: CRD_LABELS, annotations: {} },
     webhook: WEBHOOK,
-    setDefaults: withSubscribable,
+    setDefaults: (channel) => own.setDefaults?.(withSubscribable(channel)) ?? withSubscribable(channel),
     validate: (channel, context) => [
+      ...(own.validate?.(channel, context.old as R | undefined) ?? []),
       ...below('spec.delivery', deliveryErrors(channel.spec?.delivery)),
       ...annotationErrors(channel.metadata.annotations ?? {}),
       ...subscriberErrors(channel, context),
@@ -108,6 +120,10 @@ function subscriberErrors(channel: BackingChannel, { old, user }: AdmissionConte
   return [{ message, paths: ['spec.subscribers'], details }];
 }
 
+/** What every broker takes as a name. */
+const BROKER_NAME = /^[A-Za-z][\w.-]{2,199}$/;
+const BROKER_NAME_TEXT = '3 to 200 letters, digits, dots, dashes and underscores, the first a letter';
+
 /** The knobs of contract.md that a channel or a Subscription carries as annotations. */
 export function annotationErrors(annotations: Readonly<Record<string, string>>): FieldError[] {
   const rules: readonly (readonly [string, RegExp, string])[] = [
@@ -119,6 +135,9 @@ export function annotationErrors(annotations: Readonly<Record<string, string>>):
       /^(?:latest|earliest|\d{4}-\d\d-\d\dT\S+)$/,
       'latest, earliest or an RFC 3339 time',
     ],
+    ['delivery.millrace.dev/consumer-group', BROKER_NAME, BROKER_NAME_TEXT],
+    ['messaging.millrace.dev/external-name', BROKER_NAME, BROKER_NAME_TEXT],
+    ['kafka.eventing.knative.dev/external.topic', BROKER_NAME, BROKER_NAME_TEXT],
   ];
   return rules.flatMap(([name, pattern, expected]) => {
     const value = annotations[name];

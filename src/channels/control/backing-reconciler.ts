@@ -1,9 +1,13 @@
-import { isFalse, isTrue, type Mark } from '../../apis/conditions.ts';
+import { isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
 import type { BackingChannel, SubscriberStatus } from '../../apis/duck.ts';
-import { BACKING_CONDITIONS } from '../../apis/messaging/backing-status.ts';
+import { BACKED_CONDITIONS, BACKING_CONDITIONS } from '../../apis/messaging/backing-status.ts';
+import type { PlatformError } from '../../base/errors.ts';
 import { resolveDestination } from '../../control/destination-resolver.ts';
 import type { Outcome, Reconciler, Told } from '../../control/reconciler.ts';
 import type { KindName, ResourceClient } from '../../control/resource-client.ts';
+import type { Claim } from '../backend.ts';
+import { groupOf } from '../../apis/registry.ts';
+import { claimOn } from './claim.ts';
 
 /** How it stands with one subscriber in the data plane. */
 export type Served = { readonly uid: string; readonly isReady: boolean; readonly message?: string };
@@ -12,48 +16,55 @@ export type Served = { readonly uid: string; readonly isReady: boolean; readonly
 export interface ChannelHost {
   /**
    * Brings the data plane in step with the object; resolves once events are kept for every subscriber that is said to
-   * be ready. `forgotten` are those that were served before and are no more, with what they were still owed.
+   * be ready. `forgotten` are those that were served before and are no more, with what they were still owed. `fault` is
+   * what keeps the channel from taking events, or is wrong with it. `url` is undefined when it cannot have an address.
    */
-  serve(channel: BackingChannel): Promise<{
-    readonly url: string;
+  serve(
+    channel: BackingChannel,
+    claim: Claim,
+  ): Promise<{
+    readonly url: string | undefined;
+    readonly fault?: PlatformError;
     readonly subscribers: readonly Served[];
     readonly forgotten: readonly { readonly name: string; readonly events: number }[];
   }>;
   /** Removes the channel with all that it holds; returns how many events were still owed. */
-  remove(channel: BackingChannel): Promise<number>;
+  remove(channel: BackingChannel, claim: Claim): Promise<number>;
 }
 
-/** A channel kind that keeps events in this platform: its object is served by the host, and its status says how. */
+/** Where a kind keeps its events: in this platform, or in a broker. */
+export type Keeper = 'platform' | 'broker';
+
+/** A channel kind that keeps events: its object is served by the host, and its status says how. */
 export function backingReconciler(
   kind: KindName,
   cluster: ResourceClient,
   host: ChannelHost,
+  keeper: Keeper = 'platform',
 ): Reconciler<BackingChannel> {
   return {
     kind,
-    conditions: BACKING_CONDITIONS,
-    finalizer: `${kind.kind.toLowerCase()}s.messaging.knative.dev`,
+    conditions: keeper === 'broker' ? BACKED_CONDITIONS : BACKING_CONDITIONS,
+    finalizer: `${kind.kind.toLowerCase()}s.${groupOf(kind.apiVersion)}`,
     async reconcile(channel) {
       const sink = await deadLetterSink(cluster, channel);
       const resolved: BackingChannel = {
         ...channel,
         status: { ...channel.status, ...(sink.url !== undefined && { deadLetterSinkUri: sink.url }) },
       };
-      const { url, subscribers, forgotten } = await host.serve(resolved);
+      const { url, subscribers, forgotten, fault } = await host.serve(resolved, claimOn(cluster, channel));
+      const address = url === undefined ? undefined : { url };
       const outcome: Outcome = {
         status: {
-          address: { url },
-          addresses: [{ url }],
+          address,
+          addresses: address && [address],
           deadLetterSinkUri: sink.url,
           subscribers: subscribers.map((served) => statusOf(served, channel)),
         },
         marks: [
-          isTrue('Addressable'),
-          isTrue('DispatcherReady'),
-          isTrue('ServiceReady'),
-          isTrue('EndpointsReady'),
-          isTrue('ChannelServiceReady'),
-          isTrue('EventPoliciesReady', 'AuthOIDCFeatureNotEnabled'),
+          ...(keeper === 'broker' ? backedMarks(fault) : OWN_MARKS),
+          addressable(url, fault),
+          ...POLICIES,
           sink.mark,
         ],
         next: 'settled',
@@ -62,7 +73,7 @@ export function backingReconciler(
       return outcome;
     },
     async finalize(channel) {
-      const events = await host.remove(channel);
+      const events = await host.remove(channel, claimOn(cluster, channel));
       return events === 0
         ? []
         : [
@@ -74,6 +85,41 @@ export function backingReconciler(
           ];
     },
   };
+}
+
+const OWN_MARKS = ['DispatcherReady', 'ServiceReady', 'EndpointsReady', 'ChannelServiceReady'].map((type) =>
+  isTrue(type),
+);
+const POLICIES = [isTrue('EventPoliciesReady', 'AuthOIDCFeatureNotEnabled')];
+
+/** Which of the steps towards the broker fails, in its words; those behind it are not known. */
+function backedMarks(fault: PlatformError | undefined): Mark[] {
+  const steps = ['ConfigParsed', 'DataPlaneAvailable', 'TopicReady'];
+  const failed =
+    fault === undefined ? steps.length : steps.indexOf(STEP_OF[fault.code] ?? 'DataPlaneAvailable');
+  const marks = steps.map((type, i) => {
+    if (i < failed) return isTrue(type);
+    return i === failed ? isFalse(type, reasonOf(fault), fault?.message ?? '') : isUnknown(type);
+  });
+  return [...marks, isTrue('ChannelServiceReady')];
+}
+
+const STEP_OF: Readonly<Record<string, string>> = {
+  BACKEND_SETTINGS_INVALID: 'ConfigParsed',
+  CHANNEL_NAME_TAKEN: 'TopicReady',
+  CHANNEL_NOT_FOUND: 'TopicReady',
+  CHANNEL_SPEC_INVALID: 'TopicReady',
+};
+
+/** `CHANNEL_NAME_TAKEN` as a condition's reason: `ChannelNameTaken`. */
+function reasonOf(fault: PlatformError | undefined): string {
+  const words = (fault?.code ?? '').toLowerCase().split('_');
+  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+}
+
+function addressable(url: string | undefined, fault: PlatformError | undefined): Mark {
+  if (url !== undefined) return isTrue('Addressable');
+  return isFalse('Addressable', reasonOf(fault), fault?.message ?? 'the channel has no address');
 }
 
 function givenUp({ name, events }: { name: string; events: number }): Told {

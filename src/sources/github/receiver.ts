@@ -110,6 +110,7 @@ class Receiver {
       return { code: 202, reason: 'accepted', sent: event };
     } catch (error) {
       if (!(error instanceof PlatformError)) this.#options.onError(error);
+      else if (error.code === 'EVENT_TOO_LARGE') return { code: 413, reason: error.message };
       return later(`the event cannot be kept at the moment: ${messageOf(error)}`);
     }
   }

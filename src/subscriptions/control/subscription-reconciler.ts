@@ -73,7 +73,7 @@ export async function backingChannelOf(
   { apiVersion = CHANNEL.apiVersion, kind, name }: KReference,
   namespace: string,
 ): Promise<BackingChannel | undefined> {
-  if (kind !== 'Channel') {
+  if (kind !== CHANNEL.kind || apiVersion !== CHANNEL.apiVersion) {
     try {
       return await cluster.find<BackingChannel>({ apiVersion, kind }, namespace, name);
     } catch (error) {

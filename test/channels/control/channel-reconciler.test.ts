@@ -142,13 +142,13 @@ describe('a Channel', () => {
   });
 
   it('says that nobody knows the kind of its template', async () => {
-    const channelTemplate = { apiVersion: 'messaging.knative.dev/v1beta1', kind: 'KafkaChannel' };
+    const channelTemplate = { apiVersion: 'messaging.knative.dev/v1beta1', kind: 'NatsJetStreamChannel' };
     await world.apply(aChannel('orders', { channelTemplate }));
     await pass();
     expect(conditionIn(await world.get(CHANNEL, 'orders'), 'Ready')).toEqual({
       status: 'False',
       reason: 'ChannelKindUnknown',
-      message: 'this platform has no channel kind KafkaChannel in messaging.knative.dev/v1beta1',
+      message: 'this platform has no channel kind NatsJetStreamChannel in messaging.knative.dev/v1beta1',
     });
   });
 });

@@ -1,0 +1,17 @@
+import type { KindName } from '../control/resource-client.ts';
+import type { BackendAdapter } from '../channels/backend.ts';
+
+/** A channel kind whose events are in a broker. Its adapter is loaded when the first such channel is opened. */
+export type BackedKind = KindName & {
+  readonly configMap: string;
+  readonly load: () => Promise<BackendAdapter>;
+};
+
+export const BACKED_KINDS: readonly BackedKind[] = [];
+
+/** All kinds that keep events, the embedded ones first. */
+export const BACKING_KINDS: readonly KindName[] = [
+  { apiVersion: 'messaging.knative.dev/v1alpha1', kind: 'LogChannel' },
+  { apiVersion: 'messaging.knative.dev/v1', kind: 'InMemoryChannel' },
+  ...BACKED_KINDS.map(({ apiVersion, kind }) => ({ apiVersion, kind })),
+];
