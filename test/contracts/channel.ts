@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import type {
@@ -35,7 +36,7 @@ export const OPTIONS: GroupOptions = { start: 'latest', inFlightMax: 10, isOrder
 /** The promises of src/channels/channel.ts and P2, P3, P5 of the design, for any adapter. */
 export function channelContract(
   name: string,
-  { clock, tick, open, reopen, release, figures = 'whole' }: Backend,
+  { clock, tick, open, reopen, release, join, figures = 'whole' }: Backend,
 ): void {
   const retryIn = (ms: number): Verdict => ({
     kind: 'retry',
@@ -276,6 +277,57 @@ export function channelContract(
       };
       await eventually(async () => (await channel.backlog())[0]).toMatchObject(none);
     });
+
+    it('P7 nine groups get all of their events while the tenth hangs', async () => {
+      const groups = Array.from({ length: 10 }, (_, i) => `group-${i}`);
+      const settled = new Map(groups.map((group) => [group, 0]));
+      let hanging = 0;
+      for (const group of groups) {
+        const settle: Consumer = async () => {
+          settled.set(group, (settled.get(group) ?? 0) + 1);
+          return SETTLED;
+        };
+        const hang: Consumer = (_, signal) => {
+          hanging += 1;
+          return new Promise((resolve) => signal.addEventListener('abort', () => resolve(retryIn(0))));
+        };
+        await consume(group === 'group-0' ? hang : settle, { inFlightMax: 3 }, group);
+      }
+      await publish(...Array.from({ length: 30 }, (_, i) => `e-${i}`));
+      await eventually(() => [...settled.values()].slice(1)).toEqual(Array.from({ length: 9 }, () => 30));
+      await eventually(() => hanging).toBe(3);
+    }, 60_000);
+
+    if (join !== undefined) {
+      it('shares the work of a group that has a name of its own, and goes on when one platform closes', async () => {
+        const other = await join();
+        const options = { sharedName: `shared-${randomUUID()}` };
+        const seen: string[] = [];
+        const settle: Consumer = async ({ event }) => (seen.push(idOf(event)), SETTLED);
+        await consume(settle, options);
+        await other.consume('theirs', { ...OPTIONS, ...options }, settle);
+        const first = Array.from({ length: 20 }, (_, i) => `first-${i}`);
+        await publish(...first);
+        await eventually(() => seen.toSorted()).toEqual(first.toSorted());
+        await channel.close();
+        for (let i = 0; i < 10; i += 1) await other.publish(anEvent(`second-${i}`));
+        await eventually(() => new Set(seen).size).toBe(30);
+        expect(seen).toHaveLength(30);
+      }, 60_000);
+
+      it('C5 leaves a group that has a name of its own to the others', async () => {
+        const other = await join();
+        const options = { sharedName: `shared-${randomUUID()}` };
+        await consume(async () => retryIn(60_000), options);
+        await other.consume('theirs', { ...OPTIONS, ...options, inFlightMax: 0 }, async () => SETTLED);
+        await channel.forget('audit');
+        await other.publish(anEvent('kept'));
+        const seen: string[] = [];
+        const settle: Consumer = async ({ event }) => (seen.push(idOf(event)), SETTLED);
+        await other.consume('theirs', { ...OPTIONS, ...options }, settle);
+        await eventually(() => seen).toEqual(['kept']);
+      }, 60_000);
+    }
 
     /** Only for a backend that says that something survives. */
     const afterRestart = (title: string, claim: () => Promise<void>): void => {
