@@ -14,6 +14,9 @@ export type Held = Offer & {
   readonly conclude: (verdict: Verdict) => Promise<Held | undefined>;
 };
 
+/** A held event with its place in the order of arrival, and the key it holds or waits for. */
+type Entry = { held: Held; readonly place: number; lane: string | undefined };
+
 /**
  * The offers of one group, for every adapter that has events brought to it: how many are under way, what has to wait for
  * its key, and how they end. It keeps nothing: what it holds is the backend's until it is concluded.
@@ -27,9 +30,10 @@ export class Offers {
   readonly #onRoom: () => void;
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
-  readonly #ready = new Set<Held>();
-  readonly #lanes = new Map<string, Held[]>(); // the key's holder is elsewhere: ready, under way or waiting
+  readonly #ready = new Set<Entry>();
+  readonly #lanes = new Map<string, Entry[]>(); // those behind the key's holder
   #serving: { readonly options: GroupOptions; readonly consumer: Consumer } | undefined;
+  #arrivals = 0;
   #inFlight = 0;
   #size = 0;
   #waiting = 0;
@@ -60,19 +64,18 @@ export class Offers {
     return this.#stop.signal.aborted;
   }
 
-  /** Exchanges consumer and options; whether it is ordered may only change while nothing is held. */
+  /** Exchanges consumer and options. When the order changes, what is under way goes on as it was. */
   serve(options: GroupOptions, consumer: Consumer): void {
+    const isOrderNew = this.#serving !== undefined && this.#serving.options.isOrdered !== options.isOrdered;
     this.#serving = { options, consumer };
+    if (isOrderNew) this.#formLanes();
     this.#pump();
   }
 
   take(held: Held): void {
     this.#size += 1;
-    const lane = this.#laneOf(held);
-    const behind = lane === undefined ? undefined : this.#lanes.get(lane);
-    if (behind !== undefined) return void behind.push(held);
-    if (lane !== undefined) this.#lanes.set(lane, []);
-    this.#place(held);
+    this.#enter({ held, place: (this.#arrivals += 1), lane: undefined });
+    this.#pump();
   }
 
   /** No further offers; waits for those under way and, after `graceMs`, aborts them. Twice is as good as once. */
@@ -90,53 +93,74 @@ export class Offers {
     done.abort();
   }
 
-  #place(held: Held): void {
-    if (held.dueMs !== undefined && held.dueMs > this.#clock.nowMs())
-      return void this.#wait(held, held.dueMs);
-    this.#ready.add(held);
-    this.#pump();
+  /** O2: behind the holder of its key, or ready. */
+  #enter(entry: Entry): void {
+    entry.lane = this.#laneOf(entry.held);
+    const behind = entry.lane === undefined ? undefined : this.#lanes.get(entry.lane);
+    if (behind !== undefined) return void behind.push(entry);
+    if (entry.lane !== undefined) this.#lanes.set(entry.lane, []);
+    this.#place(entry);
   }
 
-  async #wait(held: Held, dueMs: number): Promise<void> {
+  #place(entry: Entry): void {
+    const { dueMs } = entry.held;
+    if (dueMs !== undefined && dueMs > this.#clock.nowMs()) void this.#wait(entry, dueMs);
+    else this.#ready.add(entry);
+  }
+
+  async #wait(entry: Entry, dueMs: number): Promise<void> {
     this.#waiting += 1;
     await this.#clock.until(dueMs, this.#stop.signal);
     this.#waiting -= 1;
-    this.#ready.add(held);
+    this.#ready.add(entry);
     this.#pump();
   }
 
   #pump(): void {
     if (this.#serving === undefined || this.isStopped) return;
     const { options, consumer } = this.#serving;
-    for (const held of this.#ready) {
+    for (const entry of this.#ready) {
       if (this.#inFlight >= options.inFlightMax) return; // O1
-      this.#ready.delete(held);
+      this.#ready.delete(entry);
       this.#inFlight += 1;
-      void this.#offer(held, consumer);
+      void this.#offer(entry, consumer);
     }
   }
 
-  async #offer(held: Held, consumer: Consumer): Promise<void> {
-    const { event, attempt, stage, seq } = held;
+  async #offer(entry: Entry, consumer: Consumer): Promise<void> {
+    const { event, attempt, stage, seq, conclude } = entry.held;
     const verdict = await consumer({ event, attempt, stage, seq }, this.#abort.signal);
-    const next = await held.conclude(verdict);
+    const next = await conclude(verdict);
     if (verdict.kind === 'retry') await nextTurn(); // a consumer that fails at once would leave no room for anything else
     this.#inFlight -= 1;
-    if (next === undefined) this.#finish(held);
-    else this.#place(next); // O2
+    if (next === undefined) {
+      this.#finish(entry);
+    } else {
+      entry.held = next;
+      this.#place(entry); // O2
+    }
     this.#pump();
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 
-  #finish(held: Held): void {
+  #finish({ lane }: Entry): void {
     this.#size -= 1;
-    const lane = this.#laneOf(held);
     if (lane !== undefined) {
       const next = this.#lanes.get(lane)?.shift();
       if (next === undefined) this.#lanes.delete(lane);
       else this.#place(next);
     }
     this.#onRoom();
+  }
+
+  /** Of what nobody was offered yet. */
+  #formLanes(): void {
+    const entries = [...this.#ready, ...[...this.#lanes.values()].flat()].toSorted(
+      (a, b) => a.place - b.place,
+    );
+    this.#ready.clear();
+    this.#lanes.clear();
+    for (const entry of entries) this.#enter(entry);
   }
 
   #laneOf({ event }: Held): string | undefined {

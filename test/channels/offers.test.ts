@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Verdict } from '../../src/channels/channel.ts';
+import type { Consumer, Verdict } from '../../src/channels/channel.ts';
 import { Offers, type Held } from '../../src/channels/offers.ts';
 import { OPTIONS } from '../contracts/channel.ts';
 import { anEvent, idOf } from '../kit/events.ts';
@@ -57,6 +57,26 @@ describe('the offers of a group', () => {
     expect(settled).toEqual(['b1 1']);
     clock.advance(100);
     await expect.poll(() => settled).toEqual(['b1 1', 'a1 2', 'a2 1']);
+    await expect.poll(() => offers.size).toBe(0);
+  });
+
+  it('O2 takes up an order, and gives it up, while events wait', async () => {
+    const offers = new Offers(clock);
+    const gates = new Map<string, (verdict: Verdict) => void>();
+    const consumer: Consumer = ({ event }) => new Promise((resolve) => gates.set(idOf(event), resolve));
+    const started = (): string[] => [...gates.keys()];
+    offers.serve({ ...OPTIONS, inFlightMax: 1 }, consumer);
+    for (const id of ['a1', 'a2', 'b1', 'a3']) offers.take(held(id, { key: id.slice(0, 1) }));
+    offers.serve({ ...OPTIONS, isOrdered: true }, consumer);
+    expect(started()).toEqual(['a1', 'a2', 'b1']); // a1 was under way before; a3 waits for a2
+    gates.get('a1')?.(SETTLED);
+    gates.get('b1')?.(SETTLED);
+    await expect.poll(() => offers.size).toBe(2);
+    expect(started()).not.toContain('a3');
+    offers.serve(OPTIONS, consumer);
+    expect(started()).toEqual(['a1', 'a2', 'b1', 'a3']);
+    gates.get('a2')?.(SETTLED);
+    gates.get('a3')?.(SETTLED);
     await expect.poll(() => offers.size).toBe(0);
   });
 

@@ -10,7 +10,7 @@ import type {
   Failure,
   GroupOptions,
 } from '../channel.ts';
-import { MemoryGroup, type Owed } from './memory-group.ts';
+import { MemoryGroup, type Accepted } from './memory-group.ts';
 
 export type MemoryOptions = {
   readonly clock: Clock;
@@ -56,7 +56,8 @@ export class MemoryChannel implements Channel, DeadLetterStore {
     if (this.#closed !== undefined) throw refused('CHANNEL_CLOSED', 'the channel is closed');
     const known = this.#groups.get(name);
     if (known !== undefined) return known.serve(options, consumer);
-    const bury = (owed: Owed, failure: Failure): void => this.#bury(name, owed, failure);
+    const bury = (owed: Accepted, attempts: number, failure: Failure): void =>
+      this.#bury(name, owed, attempts, failure);
     const tools = { clock: this.#options.clock, bury };
     this.#groups.set(name, new MemoryGroup(tools, options, consumer));
   }
@@ -110,9 +111,9 @@ export class MemoryChannel implements Channel, DeadLetterStore {
     if (isFull) throw refused('CHANNEL_FULL', 'as many events are owed as the channel keeps'); // M1
   }
 
-  #bury(group: string, { seq, event, attempts }: Owed, failure: Failure): void {
+  #bury(group: string, { seq, event }: Accepted, attempts: number, failure: Failure): void {
     const diedMs = this.#options.clock.nowMs();
-    this.#dead.push({ seq, group, event, failure, attempts: attempts + 1, diedMs });
+    this.#dead.push({ seq, group, event, failure, attempts, diedMs });
     if (this.#dead.length > this.#options.deadLettersMax) this.#dead.shift();
   }
 }

@@ -1,44 +1,33 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { CloudEvent } from '../../events/event.ts';
 import type { Backlog, Consumer, Failure, GroupOptions, Stage, Verdict } from '../channel.ts';
+import { Offers, type Held } from '../offers.ts';
 
-export type Owed = {
+export type Accepted = {
   readonly seq: number;
   readonly event: CloudEvent;
   readonly bytes: number;
   readonly acceptedMs: number;
-  stage: Stage;
-  attempts: number;
-  isRetrying: boolean;
 };
 
 export type MemoryGroupTools = {
   readonly clock: Clock;
-  readonly bury: (owed: Owed, failure: Failure) => void;
+  readonly bury: (owed: Accepted, attempts: number, failure: Failure) => void;
 };
 
 /** What one subscription of a memory channel is owed. Every act costs the same, however much that is. */
 export class MemoryGroup {
-  readonly #tools: MemoryGroupTools;
-  readonly #stop = new AbortController();
-  readonly #abort = new AbortController();
-  readonly #owed = new Map<number, Owed>(); // in the order of the channel
-  /** Free to be offered, the first first; what an ordered group holds back is in its lane instead. */
-  readonly #ready = new Map<number, Owed>();
-  readonly #lanes = new Map<string, Owed[]>();
-  #consumer: Consumer;
-  #inFlight = 0;
-  #retrying = 0;
-  #onIdle: (() => void) | undefined;
-  #stopping: Promise<number> | undefined;
+  readonly #offers: Offers;
+  readonly #bury: MemoryGroupTools['bury'];
+  readonly #owed = new Map<number, Accepted>(); // in the order of the channel
   options: GroupOptions;
   bytes = 0;
 
-  constructor(tools: MemoryGroupTools, options: GroupOptions, consumer: Consumer) {
-    this.#tools = tools;
+  constructor({ clock, bury }: MemoryGroupTools, options: GroupOptions, consumer: Consumer) {
+    this.#offers = new Offers(clock);
+    this.#bury = bury;
     this.options = options;
-    this.#consumer = consumer;
+    this.#offers.serve(options, consumer);
   }
 
   get size(): number {
@@ -46,19 +35,14 @@ export class MemoryGroup {
   }
 
   serve(options: GroupOptions, consumer: Consumer): void {
-    const isOrderNew = options.isOrdered !== this.options.isOrdered;
     this.options = options;
-    this.#consumer = consumer;
-    if (isOrderNew) this.#formLanes();
-    this.#pump();
+    this.#offers.serve(options, consumer);
   }
 
-  keep(accepted: Pick<Owed, 'seq' | 'event' | 'bytes' | 'acceptedMs'>): void {
-    const owed: Owed = { ...accepted, stage: { kind: 'deliver' }, attempts: 0, isRetrying: false };
-    this.#owed.set(owed.seq, owed);
-    this.bytes += owed.bytes;
-    if (this.#enterLane(owed)) this.#ready.set(owed.seq, owed);
-    this.#pump();
+  keep(accepted: Accepted): void {
+    this.#owed.set(accepted.seq, accepted);
+    this.bytes += accepted.bytes;
+    this.#offers.take(this.#held(accepted, { kind: 'deliver' }, 1));
   }
 
   figures(): Omit<Backlog, 'group' | 'dead' | 'isDeadFull'> {
@@ -66,103 +50,45 @@ export class MemoryGroup {
     return {
       events: this.size,
       bytes: this.bytes,
-      inFlight: this.#inFlight,
-      retrying: this.#retrying,
+      inFlight: this.#offers.inFlight,
+      retrying: this.#offers.waiting,
       oldestMs: oldest?.acceptedMs,
     };
   }
 
   /** No further offers; waits for those under way, after `graceMs` aborts them. Returns how many events stay owed. */
-  stop(graceMs: number): Promise<number> {
-    return (this.#stopping ??= this.#drain(graceMs));
-  }
-
-  async #drain(graceMs: number): Promise<number> {
-    this.#stop.abort();
-    if (this.#inFlight === 0) return this.size;
-    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
-    const done = new AbortController();
-    const { clock } = this.#tools;
-    void clock.until(clock.nowMs() + graceMs, done.signal).then(() => this.#abort.abort());
-    await idle;
-    done.abort();
+  async stop(graceMs: number): Promise<number> {
+    await this.#offers.stop(graceMs);
     return this.size;
   }
 
-  #pump(): void {
-    if (this.#stop.signal.aborted) return;
-    for (const [seq, owed] of this.#ready) {
-      if (this.#inFlight >= this.options.inFlightMax) return;
-      this.#ready.delete(seq);
-      this.#offer(owed);
-    }
+  #held(accepted: Accepted, stage: Stage, attempt: number, dueMs = 0): Held {
+    const { event, seq } = accepted;
+    const conclude = async (verdict: Verdict): Promise<Held | undefined> =>
+      this.#conclude(accepted, { stage, attempt }, verdict);
+    return { event, seq, stage, attempt, dueMs, conclude };
   }
 
-  #offer(owed: Owed): void {
-    const { event, stage, seq, attempts } = owed;
-    this.#inFlight += 1;
-    void this.#consumer({ event, attempt: attempts + 1, stage, seq }, this.#abort.signal).then((verdict) => {
-      this.#inFlight -= 1;
-      this.#conclude(owed, verdict);
-      this.#pump();
-      if (this.#inFlight === 0) this.#onIdle?.();
-    });
-  }
-
-  #conclude(owed: Owed, verdict: Verdict): void {
+  #conclude(
+    accepted: Accepted,
+    { stage, attempt }: { readonly stage: Stage; readonly attempt: number },
+    verdict: Verdict,
+  ): Held | undefined {
     switch (verdict.kind) {
       case 'settled':
-        return this.#finish(owed);
+        return this.#finish(accepted);
       case 'dead':
-        this.#tools.bury(owed, verdict.failure);
-        return this.#finish(owed);
+        this.#bury(accepted, attempt, verdict.failure);
+        return this.#finish(accepted);
       case 'advance':
-        Object.assign(owed, { stage: verdict.stage, attempts: 0 });
-        return void this.#ready.set(owed.seq, owed);
+        return this.#held(accepted, verdict.stage, 1);
       case 'retry':
-        owed.attempts += 1;
-        return void this.#retryAt(owed, verdict.dueMs);
+        return this.#held(accepted, stage, attempt + 1, verdict.dueMs);
     }
   }
 
-  async #retryAt(owed: Owed, dueMs: number): Promise<void> {
-    this.#retrying += 1;
-    await this.#tools.clock.until(dueMs, this.#stop.signal);
-    await nextTurn(); // a consumer that fails at once would leave no room for anything else
-    this.#retrying -= 1;
-    this.#ready.set(owed.seq, owed);
-    this.#pump();
-  }
-
-  #finish({ seq, event, bytes }: Owed): void {
+  #finish({ seq, bytes }: Accepted): undefined {
     this.#owed.delete(seq);
     this.bytes -= bytes;
-    const lane = laneOf(event);
-    const next = this.#lanes.get(lane)?.shift();
-    if (next === undefined) this.#lanes.delete(lane);
-    else this.#ready.set(next.seq, next);
   }
-
-  /** Of what nobody was offered yet; what is under way goes on as it was. */
-  #formLanes(): void {
-    const held = [...this.#lanes.values()].flat();
-    const waiting = [...this.#ready.values(), ...held].toSorted((a, b) => a.seq - b.seq);
-    this.#lanes.clear();
-    this.#ready.clear();
-    for (const owed of waiting) if (this.#enterLane(owed)) this.#ready.set(owed.seq, owed);
-  }
-
-  /** In order, whatever comes later in a lane waits for the one before it (promise P5). */
-  #enterLane(owed: Owed): boolean {
-    if (!this.options.isOrdered) return true;
-    const lane = laneOf(owed.event);
-    const queue = this.#lanes.get(lane);
-    if (queue === undefined) this.#lanes.set(lane, []);
-    else queue.push(owed);
-    return queue === undefined;
-  }
-}
-
-function laneOf(event: CloudEvent): string {
-  return event.attributes.get('partitionkey') ?? '';
 }
