@@ -72,8 +72,9 @@ export async function renderTrace(client: ApiClient, id: string, { items }: Foun
     subscriptions.map(({ metadata }) => [metadata.uid, `${metadata.namespace}/${metadata.name}`]),
   );
   const startMs = Math.min(...items.map(({ atMs }) => atMs));
+  const straight = publishedStraight(items);
   const lines = items.flatMap((record) =>
-    describe(record, names).map(
+    [...(straight.get(record) ?? []), ...describe(record, names)].map(
       (line, i) => `${i === 0 ? `+${record.atMs - startMs} ms`.padStart(9) : ''.padStart(9)}  ${line}`,
     ),
   );
@@ -83,6 +84,21 @@ export async function renderTrace(client: ApiClient, id: string, { items }: Foun
       `           in the dead-letter store for ${names.get(group) ?? group}: ${failure.reason}`,
   );
   return `event ${id}\n${[...lines, ...buried].map(printable).join('\n')}\n`;
+}
+
+/** Where an event was offered that no door of this platform took: who published it went to the broker itself. */
+function publishedStraight(items: readonly JournalRecord[]): ReadonlyMap<JournalRecord, readonly string[]> {
+  const accepted = new Set(
+    items.filter(({ signal }) => signal === 'channel.accepted').map((record) => record['channel']),
+  );
+  const straight = new Map<JournalRecord, readonly string[]>();
+  for (const record of items) {
+    const { signal, channel } = record;
+    if (signal !== 'dispatcher.attempted' || accepted.has(channel)) continue;
+    accepted.add(channel); // told once
+    straight.set(record, [`came from ${String(channel)}, which another than this platform published it to`]);
+  }
+  return straight;
 }
 
 /** Any value as text; what senders chose cannot act on a terminal. */
@@ -127,8 +143,9 @@ function accepted(record: JournalRecord, names: ReadonlyMap<string, string>): st
       ? 'no subscription; nobody gets it'
       : groups.map((group) => names.get(group) ?? group).join(', ');
   const durableMs = Number(record['durableMs']) - record.atMs;
+  const number = record['seq'] === 0 ? '' : ` as number ${String(record['seq'])}`; // not every broker numbers them
   return [
-    `accepted by ${String(record['channel'])} as number ${String(record['seq'])}, ${String(record['bytes'])} bytes, durable after ${durableMs} ms`,
+    `accepted by ${String(record['channel'])}${number}, ${String(record['bytes'])} bytes, durable after ${durableMs} ms`,
     `kept for ${kept}`,
   ];
 }
