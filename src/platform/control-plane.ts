@@ -14,6 +14,8 @@ import { gitHubController } from './github.ts';
 import type { DataPlane } from './data-plane.ts';
 import { InstanceStates } from './instance-states.ts';
 import type { PlatformOptions } from './options.ts';
+import type { Sources } from './source-host.ts';
+import { openSources } from './sources.ts';
 import type { Stores } from './stores.ts';
 
 const TOLD_AFTER_MS = 30;
@@ -26,6 +28,7 @@ export class ControlPlane {
   readonly #states = new InstanceStates();
   #controllers: RunningControllers | undefined;
   #feeder: PlanFeeder | undefined;
+  #sources: Sources | undefined;
 
   constructor({ objects }: Stores, log: Log) {
     const clock = systemClock;
@@ -58,14 +61,11 @@ export class ControlPlane {
       this.#controllers?.enqueueRevision(`${metadata.namespace}/${metadata.name}`);
   }
 
-  async start(
-    options: PlatformOptions,
-    { objects }: Stores,
-    { serving, images, channels, gatewayServer }: DataPlane,
-    log: Log,
-  ): Promise<void> {
+  async start(options: PlatformOptions, { objects }: Stores, plane: DataPlane, log: Log): Promise<void> {
     const clock = systemClock;
     const { informers } = this;
+    const { serving, images, channels, gatewayServer } = plane;
+    const eventing = new EmbeddedClient(objects, EVENTING_USER);
     await this.#pods.clear();
     const feeder = new PlanFeeder({
       reader: this.#client,
@@ -78,6 +78,8 @@ export class ControlPlane {
     });
     this.#feeder = feeder;
     channels.follow(informers, (channel) => this.#controllers?.enqueueChannel(channel));
+    const sources = openSources(eventing, informers, plane, options);
+    this.#sources = sources.sources;
     const configMaps = informers.of({ apiVersion: 'v1', kind: 'ConfigMap' });
     this.#controllers = startControllers(
       {
@@ -99,7 +101,7 @@ export class ControlPlane {
         },
         route: { urlOf: publicUrls(options, gatewayServer.port) },
       },
-      [gitHubController(new EmbeddedClient(objects, EVENTING_USER), informers, options, gatewayServer.port)],
+      [gitHubController(eventing, informers, options, gatewayServer.port), sources.start],
     );
     feeder.start();
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {
@@ -112,6 +114,7 @@ export class ControlPlane {
 
   async stopDeciding(): Promise<void> {
     await this.#controllers?.close();
+    await this.#sources?.close();
     await this.#feeder?.close();
   }
 

@@ -2,23 +2,11 @@ import { parseIsoDuration } from '../../../base/duration.ts';
 import { destinationErrors } from '../../delivery.ts';
 import { below, invalidValue, missingField } from '../../field-error.ts';
 import type { FieldError } from '../../kind.ts';
+import { extensionErrors } from '../ce-overrides.ts';
 import { GITHUB_EVENTS } from './event-names.ts';
 import type { GitHubSource } from './schema.ts';
 
 export const DEDUPE_WINDOW = 'sources.millrace.dev/dedupe-window';
-const VALUE_MAX = 4096;
-const CORE_ATTRIBUTES = new Set([
-  'id',
-  'source',
-  'specversion',
-  'type',
-  'datacontenttype',
-  'dataschema',
-  'subject',
-  'time',
-  'data',
-]);
-
 /** Upstream requires an access token; here a webhook may be entered by hand, so it is optional. */
 export function gitHubSourceErrors({ spec, metadata }: GitHubSource): FieldError[] {
   const { ownerAndRepository, eventTypes, secretToken, accessToken, sink, ceOverrides } = spec ?? {};
@@ -53,21 +41,6 @@ export function gitHubSourceErrors({ spec, metadata }: GitHubSource): FieldError
       ),
     );
   return errors;
-}
-
-/** What could not be an attribute is refused here, since the data plane would have to leave it out. */
-function extensionErrors(extensions: Readonly<Record<string, string>>): FieldError[] {
-  const path = 'spec.ceOverrides.extensions';
-  return Object.entries(extensions).flatMap(([name, value]) => {
-    if (!/^[a-z0-9]+$/.test(name) || CORE_ATTRIBUTES.has(name)) {
-      const why = 'an extension has lower-case letters and digits, and is no core attribute';
-      return [invalidValue(name, path, why)];
-    }
-    const isText = value.isWellFormed() && !/[\p{Cc}\p{Noncharacter_Code_Point}]/u.test(value);
-    if (isText && value !== '' && value.length <= VALUE_MAX) return [];
-    const why = `expected 1 to ${VALUE_MAX} characters of text, without control characters`;
-    return [invalidValue(value.slice(0, 64), `${path}[${name}]`, why)];
-  });
 }
 
 export function gitHubSourceWarnings({ spec }: GitHubSource): string[] {

@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import { groupOf } from '../apis/registry.ts';
+import { keyOf, type Resource } from '../apis/resource.ts';
+import { KINDS } from '../apis/serving/types.ts';
+import type { SourceObject } from '../apis/sources/source-kind.ts';
+import { systemClock } from '../base/clock.ts';
+import { CHANNEL } from '../channels/control/channel-reconciler.ts';
+import type { Controller } from '../control/controller.ts';
+import type { EmbeddedClient } from '../control/embedded/embedded-client.ts';
+import type { Informers } from '../control/informer.ts';
+import type { EventSink } from '../events/sink.ts';
+import { sourceReconciler } from '../sources/control/source-reconciler.ts';
+import { httpSink } from '../sources/http-sink.ts';
+import type { ReadSecret, SourceKind } from '../sources/source.ts';
+import { BACKING_KINDS } from './adapters.ts';
+import { Bookmarks } from './bookmarks.ts';
+import type { StartOne } from './controllers.ts';
+import type { DataPlane } from './data-plane.ts';
+import type { PlatformOptions } from './options.ts';
+import { Sources } from './source-host.ts';
+
+/** A source kind whatever its plan is: the host keeps plans as they are and hands them back to the kind's own adapter. */
+export type AnySourceKind = SourceKind<SourceObject, unknown>;
+
+/** Every source that runs by a plan. Adding one is its folder in sources/, its kind in apis/, and a line here. */
+export const SOURCE_KINDS: readonly AnySourceKind[] = [];
+
+/** Forgets the types of object and plan: what a kind plans is only ever given to the same kind. */
+export function anySource<R extends SourceObject, Plan>(kind: SourceKind<R, Plan>): AnySourceKind {
+  return kind as unknown as AnySourceKind;
+}
+
+const SECRET = { apiVersion: 'v1', kind: 'Secret' };
+
+export type RunningSources = { readonly sources: Sources; readonly start: (start: StartOne) => void };
+
+/** The host of all sources, and how their reconcilers are started. */
+export function openSources(
+  client: EmbeddedClient,
+  informers: Informers,
+  plane: DataPlane,
+  options: PlatformOptions,
+  kinds: readonly AnySourceKind[] = SOURCE_KINDS,
+): RunningSources {
+  const controllers = new Map<AnySourceKind, Controller<SourceObject>>();
+  const kindOf = (object: Resource): AnySourceKind | undefined =>
+    kinds.find(
+      ({ kind }) => kind.kind === object.kind && groupOf(kind.apiVersion) === groupOf(object.apiVersion),
+    );
+  const sources = new Sources({
+    clock: systemClock,
+    reader: client,
+    bookmarks: new Bookmarks(join(options.dataDir, 'sources')),
+    sinkAt: (url) => sinkAt(url, plane),
+    adapterOf: async (object) => {
+      const kind = kindOf(object);
+      if (kind === undefined) throw new Error(`${object.kind} is no source kind`);
+      return kind.load();
+    },
+    onChange: (object) => {
+      const kind = kindOf(object);
+      if (kind !== undefined) controllers.get(kind)?.enqueue(keyOf(object));
+    },
+  });
+  const publicUrl =
+    options.publicUrl?.replace(/\/$/, '') ?? `http://${options.gateway.host}:${plane.gatewayServer.port}`;
+  const apiUrl = `https://${options.api.host}:${options.api.port}`;
+  const settings = { host: sources, readSecret: secretReader(informers), context: { publicUrl, apiUrl } };
+  const start = (startOne: StartOne): void => {
+    for (const kind of kinds) {
+      const concerns = (): readonly string[] => informers.of(kind.kind).all().map(keyOf);
+      const watched = [SECRET, CHANNEL, ...BACKING_KINDS, KINDS.service, KINDS.route];
+      const watches = watched.map((each) => ({ kind: each, concerns }));
+      controllers.set(kind, startOne(client, sourceReconciler(kind, client, settings), watches));
+    }
+  };
+  return { sources, start };
+}
+
+/** A channel of this platform takes events by itself; for any other sink it is a POST. */
+function sinkAt(sinkUrl: string, { channels, eventsServer, outbound }: DataPlane): EventSink {
+  const posted = httpSink(outbound, sinkUrl);
+  return {
+    send(event, signal) {
+      const url = new URL(sinkUrl);
+      const [, namespace = '', name = ''] = /^\/channels\/([^/]+)\/([^/]+)$/.exec(url.pathname) ?? [];
+      const door = Number(url.port) === eventsServer.port ? channels.door(namespace, name) : undefined;
+      return door?.channel.publish(event) ?? posted.send(event, signal);
+    },
+  };
+}
+
+function secretReader(informers: Informers): ReadSecret {
+  const secrets = informers.of(SECRET);
+  return (namespace, name, key) => {
+    const data: unknown = Reflect.get(Object(secrets.get(`${namespace}/${name}`)), 'data');
+    const value: unknown = Reflect.get(Object(data), key);
+    return typeof value === 'string' ? Buffer.from(value, 'base64').toString() : undefined;
+  };
+}

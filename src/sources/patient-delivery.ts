@@ -1,0 +1,67 @@
+import type { Clock } from '../base/clock.ts';
+import { messageOf, PlatformError } from '../base/errors.ts';
+import type { CloudEvent } from '../events/event.ts';
+import type { EventSink } from '../events/sink.ts';
+import { publishSignal } from '../telemetry/signals.ts';
+
+export type PatientOptions = {
+  readonly sink: EventSink;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly origin: string; // Kind/namespace/name, as signals name it
+  readonly sinkUrl: string;
+  readonly extensions: ReadonlyMap<string, string>;
+  /** The sink has not taken an event, and why; undefined: it takes them again. */
+  readonly onTrouble: (message: string | undefined) => void;
+};
+
+const PAUSE_FIRST_MS = 100;
+const PAUSE_MAX_MS = 30_000;
+
+/**
+ * Delivers events of a source to its sink until it takes them (SourceTools.deliver).
+ *   P1  a refusal that another try may mend is tried again for ever, after a growing pause of at most 30 seconds.
+ *   P2  one that no try will mend is told once, by `source.refused`, and the source goes on.
+ */
+export function patientDelivery(
+  options: PatientOptions,
+): (event: CloudEvent, signal: AbortSignal) => Promise<'taken' | 'refused'> {
+  const { sink, clock, random, onTrouble } = options;
+  return async (made, signal) => {
+    const event = withExtensions(made, options.extensions);
+    for (let failures = 0; ; failures += 1) {
+      signal.throwIfAborted();
+      try {
+        await sink.send(event, signal);
+        if (failures > 0) onTrouble(undefined);
+        tellSent(options, event);
+        return 'taken';
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof PlatformError)) throw error;
+        if (!error.retryable) return refused(options, error); // P2
+        onTrouble(messageOf(error));
+        const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** failures, PAUSE_MAX_MS) * (0.5 + random() / 2);
+        await clock.until(clock.nowMs() + pauseMs, signal); // P1
+      }
+    }
+  };
+}
+
+function refused({ clock, origin }: PatientOptions, error: PlatformError): 'refused' {
+  const code = error.code === 'EVENT_TOO_LARGE' ? 413 : 400;
+  publishSignal('source.refused', { atMs: clock.nowMs(), origin, code, reason: error.message });
+  return 'refused';
+}
+
+function tellSent({ clock, origin, sinkUrl }: PatientOptions, { attributes }: CloudEvent): void {
+  const read = (name: string): string => attributes.get(name) ?? '';
+  const key = { id: read('id'), source: read('source'), type: read('type') };
+  publishSignal('source.sent', { ...key, atMs: clock.nowMs(), origin, sinkUrl });
+}
+
+/** `ceOverrides.extensions`: they replace what is there (knative pkg/apis/duck/v1/source_types.go). */
+function withExtensions(event: CloudEvent, extensions: ReadonlyMap<string, string>): CloudEvent {
+  if (extensions.size === 0) return event;
+  return { ...event, attributes: new Map([...event.attributes, ...extensions]) };
+}

@@ -1,0 +1,89 @@
+import type { Mark } from '../apis/conditions.ts';
+import type { SourceObject } from '../apis/sources/source-kind.ts';
+import type { Clock } from '../base/clock.ts';
+import type { ResourceReader } from '../control/resource-client.ts';
+import type { CloudEvent } from '../events/event.ts';
+
+/**
+ * Turns what happens outside into CloudEvents. One folder a source; each exports one SourceAdapter, and
+ * src/platform/sources.ts lists them. test/contracts/source.ts holds each of them to these promises:
+ *   A1  open() returns at once; it connects behind that, and says by tell() how it goes.
+ *   A2  what is read is acknowledged at its origin, or the bookmark moved past it, only once deliver() has resolved.
+ *   A3  after a crash it goes on where the sink had taken everything: nothing that the origin still has is lost, and only
+ *       what was in hand is repeated.
+ *   A4  an origin that is away is tried again for ever, after a growing pause of at most 30 seconds, and tell() says so in the
+ *       origin's words; what it sends that makes no sense is told, and skipped.
+ *   A5  close() reads nothing more, waits for what is being delivered, and frees what it opened; twice is as good as once.
+ *   A6  what is in hand is bounded, in events and bytes; an idle source costs nearly nothing.
+ */
+export interface SourceAdapter<Plan> {
+  open(plan: Plan, tools: SourceTools): RunningSource;
+  /** Undoes at the origin what outlives the source: a webhook, a subscription. Rejects while that cannot be done. */
+  remove?(plan: Plan, tools: Omit<SourceTools, 'deliver'>): Promise<void>;
+}
+
+export interface RunningSource {
+  close(): Promise<void>;
+}
+
+export type SourceTools = {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /**
+   * Hands an event to the sink, with the source's overrides, and tries again until the sink takes it. 'refused': the sink
+   * will never take it (a 4xx that is no wish for another try); that is told, and the source goes on behind it. Rejects
+   * only when `signal` aborts.
+   */
+  deliver(event: CloudEvent, signal: AbortSignal): Promise<'taken' | 'refused'>;
+  /** How far the source has come; durable, at most 64 KiB of text. */
+  readonly bookmark: Bookmark;
+  /** The API of this platform, read only. */
+  readonly reader: ResourceReader;
+  tell(state: SourceState): void;
+};
+
+export interface Bookmark {
+  read(): Promise<string | undefined>;
+  /** Resolves once it is durable. */
+  write(text: string): Promise<void>;
+}
+
+/** How a running source stands; conditions are made of it. */
+export type SourceState =
+  | { readonly kind: 'starting' }
+  /** `fields` go into the object's status beside what all sources have. */
+  | { readonly kind: 'running'; readonly fields?: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: 'failing';
+      readonly condition: string;
+      readonly reason: string;
+      readonly message: string;
+    };
+
+/** Reads a key of a Secret in a namespace; undefined: not there. */
+export type ReadSecret = (namespace: string, name: string, key: string) => string | undefined;
+
+export type Planned<Plan> =
+  | { readonly kind: 'plan'; readonly plan: Plan }
+  | { readonly kind: 'missing'; readonly mark: Mark };
+
+/** A source kind as the platform runs it. Plans are plain data and compared by value: an equal one changes nothing. */
+export type SourceKind<R extends SourceObject, Plan> = {
+  readonly kind: { readonly apiVersion: string; readonly kind: string };
+  /** The conditions that Ready depends on, `SinkProvided` among them, in the order in which they come true. */
+  readonly conditions: readonly string[];
+  readonly plan: (object: R, readSecret: ReadSecret, context: SourceContext) => Planned<Plan>;
+  /** What its events look like, for `status.ceAttributes`. */
+  readonly ceAttributes: (object: R, context: SourceContext) => readonly { type: string; source: string }[];
+  /** Whether something of it stays at its origin when it could not be undone: a webhook, a subscription. */
+  readonly leavesSomething: boolean;
+  readonly load: () => Promise<SourceAdapter<Plan>>;
+};
+
+/** What a plan may depend on beside its object. */
+export type SourceContext = {
+  /** `https://127.0.0.1:8443`: how the embedded API is called in the `source` of its events. */
+  readonly apiUrl: string;
+  /** How the gateway is reached from outside: webhooks are below it. */
+  readonly publicUrl: string;
+};
