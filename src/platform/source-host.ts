@@ -18,6 +18,8 @@ export type SourceHostOptions = {
   readonly adapterOf: (source: SourceObject) => Promise<SourceAdapter<unknown>>;
   /** How it stands with a source has changed. */
   readonly onChange: (source: SourceObject) => void;
+  /** Something that was lost, for `kubectl describe`. */
+  readonly onWarning: (source: SourceObject, reason: string, message: string) => void;
 };
 
 type Running = {
@@ -82,14 +84,16 @@ export class Sources implements SourceHost {
     await Promise.all([...this.#running.values()].map(({ source }) => source.close()));
   }
 
-  #toolsFor({ metadata: { uid = '' } }: SourceObject): Omit<SourceTools, 'deliver'> {
-    const { clock, reader, bookmarks } = this.#options;
+  #toolsFor(object: SourceObject): Omit<SourceTools, 'deliver'> {
+    const { clock, reader, bookmarks, onWarning } = this.#options;
+    const { uid = '' } = object.metadata;
     return {
       clock,
       random: Math.random,
       reader,
       bookmark: bookmarks.of(uid),
       tell: (state) => this.#change(uid, (running) => (running.state = state)),
+      warn: (reason, message) => onWarning(object, reason, message),
     };
   }
 

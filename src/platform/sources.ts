@@ -8,6 +8,7 @@ import { CHANNEL } from '../channels/control/channel-reconciler.ts';
 import type { Controller } from '../control/controller.ts';
 import type { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import type { Informers } from '../control/informer.ts';
+import { EventRecorder } from '../control/recorder.ts';
 import type { EventSink } from '../events/sink.ts';
 import { sourceReconciler } from '../sources/control/source-reconciler.ts';
 import { httpSink } from '../sources/http-sink.ts';
@@ -47,6 +48,7 @@ export function openSources(
     kinds.find(
       ({ kind }) => kind.kind === object.kind && groupOf(kind.apiVersion) === groupOf(object.apiVersion),
     );
+  const recorder = new EventRecorder(client, systemClock, 'sources');
   const sources = new Sources({
     clock: systemClock,
     reader: client,
@@ -60,6 +62,9 @@ export function openSources(
     onChange: (object) => {
       const kind = kindOf(object);
       if (kind !== undefined) controllers.get(kind)?.enqueue(keyOf(object));
+    },
+    onWarning(object, reason, message) {
+      void recorder.tell(object, { type: 'Warning', reason, message }).catch(() => undefined); // it goes with the store
     },
   });
   const publicUrl =

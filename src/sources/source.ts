@@ -40,6 +40,8 @@ export type SourceTools = {
   /** The API of this platform, read only. */
   readonly reader: ResourceReader;
   tell(state: SourceState): void;
+  /** What people should know although it is over: something was lost. It becomes a Warning Event of the object. */
+  warn(reason: string, message: string): void;
 };
 
 export interface Bookmark {

@@ -56,6 +56,7 @@ export const SDK_HOME: Readonly<Record<string, RegExp>> = {
   amqplib: /\/rabbitmq\//,
   '@google-cloud/pubsub': /\/pubsub\//,
   '@kubernetes/client-node': /^control\/cluster\//,
+  croner: /^sources\/ping\//,
   express: /^http\//,
   '@peculiar/x509': /^apiserver\/pki\//,
   'node:sqlite': /^(channels\/log|apiserver\/storage)\//,

@@ -57,6 +57,7 @@ export function sourceContract(name: string, makeOrigin: () => Promise<Origin>):
         random: () => 0.5,
         bookmark,
         tell: (state) => states.push(state),
+        warn: () => undefined,
         deliver: async (event, signal) => {
           const outcome = await take(event, signal);
           delivered.push(origin.nameOf(event));

@@ -27,6 +27,7 @@ let taken: CloudEvent[];
 let refusal: PlatformError | undefined;
 let token: string | undefined;
 let folder: string;
+let warnings: string[];
 
 /** A source of the kind GitHubSource that does what a test tells it to. */
 const kind: SourceKind<SourceObject, Plan> = {
@@ -53,6 +54,7 @@ beforeEach(async () => {
   world = await World.open();
   folder = join(temporaryFolder('sources'), 'bookmarks');
   [opened, closed, changed, removed, taken, refusal, token] = [[], 0, 0, [], [], undefined, 'one'];
+  warnings = [];
   sources = new Sources({
     clock: world.clock,
     reader: world.controller,
@@ -65,6 +67,7 @@ beforeEach(async () => {
     }),
     adapterOf: () => kind.load() as ReturnType<ConstructorParameters<typeof Sources>[0]['adapterOf']>,
     onChange: () => (changed += 1),
+    onWarning: ({ metadata }, reason, message) => warnings.push(`${metadata.name} ${reason} ${message}`),
   });
   await world.apply({
     ...aGitHubSource({ ceOverrides: { extensions: { team: 'shop' } } }),
@@ -117,6 +120,12 @@ describe('a source that runs by a plan', () => {
     opened[0]?.tools.tell({ kind: 'running' });
     await pass();
     expect(conditionIn(await object(), 'Ready')).toEqual({ status: 'True' });
+  });
+
+  it('passes on what it says was lost', async () => {
+    await pass();
+    opened[0]?.tools.warn('EventsLost', 'two events of yesterday');
+    expect(warnings).toEqual(['repository EventsLost two events of yesterday']);
   });
 
   it('delivers with its overrides, and tries until the sink takes the event', async () => {

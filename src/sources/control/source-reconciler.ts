@@ -66,9 +66,14 @@ function finalizerOf({ apiVersion, kind }: { readonly apiVersion: string; readon
   return `${kind.toLowerCase()}s.${apiVersion.split('/')[0] ?? ''}`;
 }
 
+/** As upstream says it while its OIDC feature is off, whatever else is missing. */
+const NO_OIDC = isTrue('OIDCIdentityCreated', 'authentication-oidc feature disabled');
+
 /** A condition that nothing was said of is Unknown while something is missing, and True while the source runs. */
 function outcome(status: Outcome['status'], conditions: readonly string[], said: readonly Mark[]): Outcome {
-  const marks = conditions.map((type) => said.find((mark) => mark.type === type) ?? isUnknown(type));
+  const markOf = (type: string): Mark =>
+    type === NO_OIDC.type ? NO_OIDC : (said.find((mark) => mark.type === type) ?? isUnknown(type));
+  const marks = conditions.map(markOf);
   return { status, marks, next: 'settled' };
 }
 
