@@ -11,6 +11,8 @@ import type { Consumer, GroupOptions, Offer, Verdict } from './channel.ts';
 export type Held = Offer & {
   /** Not to be offered sooner; since the epoch. */
   readonly dueMs?: number;
+  /** Whether others have it now: then it is dropped here, and not offered. */
+  readonly isGone?: () => boolean;
   readonly conclude: (verdict: Verdict) => Promise<Held | undefined>;
 };
 
@@ -78,6 +80,14 @@ export class Offers {
     this.#pump();
   }
 
+  /** Gives up, in the order they came, those that are ready, hold no key and are chosen: nobody was offered them. */
+  withdraw(isChosen: (held: Held) => boolean): readonly Held[] {
+    const chosen = [...this.#ready].filter(({ held, lane }) => lane === undefined && isChosen(held));
+    for (const entry of chosen) this.#ready.delete(entry);
+    this.#size -= chosen.length;
+    return chosen.map(({ held }) => held);
+  }
+
   /** No further offers; waits for those under way and, after `graceMs`, aborts them. Twice is as good as once. */
   stop(graceMs: number): Promise<void> {
     return (this.#stopping ??= this.#drain(graceMs));
@@ -122,6 +132,10 @@ export class Offers {
     for (const entry of this.#ready) {
       if (this.#inFlight >= options.inFlightMax) return; // O1
       this.#ready.delete(entry);
+      if (entry.held.isGone?.() === true) {
+        this.#finish(entry);
+        continue;
+      }
       this.#inFlight += 1;
       void this.#offer(entry, consumer);
     }

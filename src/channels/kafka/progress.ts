@@ -1,0 +1,180 @@
+import { VarintReader, VarintWriter } from './varint.ts';
+
+/** What is kept of an event that is unfinished, beside the event itself. */
+export type Note = {
+  /** Attempts that have ended, within the stage. */
+  readonly attempts: number;
+  readonly dueMs: number;
+  /** Where in the stages topic its later stage is; undefined: it is still to be delivered. */
+  readonly stageAt: number | undefined;
+};
+
+/** The first sign of what we wrote; metadata of a commit that begins otherwise is somebody else's. */
+const FORMAT = 'm1:';
+/** Kafka's default bound of a commit's metadata, in characters (`offset.metadata.max.bytes`). */
+export const METADATA_CHARS_MAX = 4096;
+
+/**
+ * How far a group has come in one partition. Kafka keeps one offset for it: that of the first unfinished event. What is
+ * finished beyond that goes along as the commit's metadata, with a note for each unfinished event that has one, so that
+ * neither a crash nor a rebalance repeats what is finished or forgets an attempt.
+ *   G1  `committed` never passes an unfinished event.
+ *   G2  decode(encode) is the same progress.
+ *   G3  with at most UNFINISHED_MAX unfinished events (NOTED_MAX where they have notes) the metadata fits.
+ */
+export class Progress {
+  /** Unfinished, in ascending order: those that were brought along first, then each one as it is taken. */
+  readonly #unfinished = new Map<number, Note | undefined>();
+  /** Those that were brought along and have not been read again, in ascending order. */
+  #unread: number[] = [];
+  #next: number;
+
+  constructor(offset: number, metadata: string | null = null) {
+    this.#next = offset;
+    if (metadata?.startsWith(FORMAT) === true) this.#load(metadata.slice(FORMAT.length));
+  }
+
+  /** Where Kafka's offset belongs. */
+  get committed(): number {
+    for (const offset of this.#unfinished.keys()) return offset;
+    return this.#next;
+  }
+
+  get unfinished(): number {
+    return this.#unfinished.size;
+  }
+
+  /** Finished beyond `committed`. */
+  get finishedAbove(): number {
+    return this.#next - this.committed - this.#unfinished.size;
+  }
+
+  /** The first offset that nothing is known of. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** The next offset worth reading. */
+  get wanted(): number {
+    return this.#unread[0] ?? this.#next;
+  }
+
+  /**
+   * The event at `offset` was read: whether it is to be handled. Those before it that were expected are not in the topic
+   * any more (it has removed them); `onMissing` hears how many.
+   */
+  take(offset: number, onMissing: (count: number) => void = () => undefined): boolean {
+    onMissing(this.#passOver(offset));
+    if (offset < this.#next) {
+      if (this.#unread[0] !== offset) return false;
+      this.#unread.shift();
+      return true;
+    }
+    this.#unfinished.set(offset, undefined);
+    this.#next = offset + 1;
+    return true;
+  }
+
+  /** Everything before `offset` is gone from the topic: returns how many of them were unfinished and not at hand. */
+  skipTo(offset: number): number {
+    const missing = this.#passOver(offset) + Math.max(0, offset - this.#next);
+    this.#next = Math.max(this.#next, offset);
+    return missing;
+  }
+
+  finish(offset: number): void {
+    this.#unfinished.delete(offset);
+  }
+
+  noteOf(offset: number): Note | undefined {
+    return this.#unfinished.get(offset);
+  }
+
+  note(offset: number, note: Note): void {
+    if (this.#unfinished.has(offset)) this.#unfinished.set(offset, note);
+  }
+
+  /** Unfinished ones that have a note. */
+  get noted(): number {
+    let count = 0;
+    for (const note of this.#unfinished.values()) if (note !== undefined) count += 1;
+    return count;
+  }
+
+  /** The first of the stages that notes refer to; undefined when none does. */
+  get firstStage(): number | undefined {
+    let first: number | undefined;
+    for (const note of this.#unfinished.values())
+      if (note?.stageAt !== undefined && note.stageAt < (first ?? Infinity)) first = note.stageAt;
+    return first;
+  }
+
+  /** Runs of unfinished and finished offsets by turns, from `committed` on; then the notes. Empty when all is finished. */
+  encode(): string {
+    if (this.#unfinished.size === 0) return '';
+    const runs: number[] = [];
+    let [cursor, length] = [this.committed, 0];
+    for (const offset of this.#unfinished.keys()) {
+      if (offset > cursor) {
+        runs.push(length, offset - cursor);
+        length = 0;
+      }
+      length += 1;
+      cursor = offset + 1;
+    }
+    runs.push(length, this.#next - cursor);
+    const writer = new VarintWriter().add(runs.length);
+    for (const run of runs) writer.add(run);
+    this.#encodeNotes(writer);
+    return FORMAT + writer.base64();
+  }
+
+  #encodeNotes(writer: VarintWriter): void {
+    const notes = [...this.#unfinished.values()];
+    const firstMs = Math.min(...notes.map((note) => note?.dueMs ?? Infinity));
+    const firstStage = this.firstStage ?? 0;
+    writer.add(Number.isFinite(firstMs) ? firstMs : 0).add(firstStage);
+    let last = -1;
+    for (const [index, note] of notes.entries()) {
+      if (note === undefined) continue;
+      const stage = note.stageAt === undefined ? 0 : note.stageAt - firstStage + 1;
+      writer
+        .add(index - last)
+        .add(note.attempts)
+        .add(note.dueMs - firstMs)
+        .add(stage);
+      last = index;
+    }
+    writer.add(0);
+  }
+
+  #load(base64: string): void {
+    const reader = new VarintReader(base64);
+    const offsets: number[] = [];
+    let cursor = this.#next;
+    for (let runs = reader.next(); runs > 0; runs -= 2) {
+      for (let unfinished = reader.next(); unfinished > 0; unfinished -= 1) offsets.push(cursor++);
+      cursor += reader.next();
+    }
+    for (const offset of offsets) this.#unfinished.set(offset, undefined);
+    this.#unread = offsets;
+    this.#next = cursor;
+    const [firstMs, firstStage] = [reader.next(), reader.next()];
+    for (let index = -1, delta = reader.next(); delta > 0; delta = reader.next()) {
+      index += delta;
+      const [attempts, dueMs, stage] = [reader.next(), firstMs + reader.next(), reader.next()];
+      const stageAt = stage === 0 ? undefined : firstStage + stage - 1;
+      this.#unfinished.set(offsets[index] ?? -1, { attempts, dueMs, stageAt });
+    }
+  }
+
+  #passOver(offset: number): number {
+    let count = 0;
+    for (let first = this.#unread[0]; first !== undefined && first < offset; first = this.#unread[0]) {
+      this.#unread.shift();
+      this.#unfinished.delete(first);
+      count += 1;
+    }
+    return count;
+  }
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '../../../src/base/clock.ts';
+import type { BackedChannel, Backend, ChannelSpec } from '../../../src/channels/backend.ts';
+import { kafkaAdapterWith, type KafkaBounds } from '../../../src/channels/kafka/kafka-adapter.ts';
+import { plainKafka } from '../../kit/plain-kafka.ts';
+
+/** Times that let a test see a platform taken for gone; the server is told to allow them. */
+export const QUICK: KafkaBounds = {
+  times: { sessionTimeoutMs: 3000, rebalanceTimeoutMs: 5000, heartbeatMs: 200 },
+  deadLettersMax: 10_000,
+};
+
+export type Platform = {
+  readonly backend: Backend;
+  open(groups?: readonly string[]): Promise<BackedChannel>;
+};
+
+/** One channel object, and the platforms that have it open: each a connection of its own, as in another process. */
+export class KafkaWorld {
+  readonly address: string;
+  readonly name = `c-${randomUUID().slice(0, 13)}`;
+  readonly #uid = randomUUID();
+  readonly #bounds: KafkaBounds;
+  readonly #backends = new Set<Backend>();
+  readonly #claim = { isOurs: false, make: async (): Promise<void> => void (this.#claim.isOurs = true) };
+
+  constructor(address: string, bounds: KafkaBounds = QUICK) {
+    this.address = address;
+    this.#bounds = bounds;
+  }
+
+  get topic(): string {
+    return `knative-messaging-kafka.demo.${this.name}`;
+  }
+
+  spec(more: Partial<ChannelSpec> = {}): ChannelSpec {
+    return {
+      key: `KafkaChannel/demo/${this.name}`,
+      uid: this.#uid,
+      namespace: 'demo',
+      name: this.name,
+      spec: { numPartitions: 1, replicationFactor: 1, retentionDuration: 'PT168H' },
+      externalName: undefined,
+      groups: [],
+      claim: this.#claim,
+      ...more,
+    };
+  }
+
+  async connect(address = this.address, graceMs = 500): Promise<Backend> {
+    const tools = { clock: systemClock, random: Math.random, graceMs };
+    const settings = { config: { 'bootstrap.servers': address }, secret: {} };
+    const backend = await kafkaAdapterWith(this.#bounds).connect(settings, tools);
+    this.#backends.add(backend);
+    return backend;
+  }
+
+  async open(more: Partial<ChannelSpec> = {}): Promise<BackedChannel> {
+    return (await this.connect()).open(this.spec(more));
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#backends].map((backend) => backend.close()));
+    this.#backends.clear();
+  }
+
+  /** Closes what is open, and leaves nothing of it in the server. */
+  async release(): Promise<void> {
+    await this.closeAll();
+    const admin = plainKafka(this.address).admin();
+    await admin.connect();
+    const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(this.topic));
+    if (topics.length > 0) await admin.deleteTopics({ topics });
+    await admin.disconnect();
+  }
+}
