@@ -104,4 +104,19 @@ describe('the offers of a group', () => {
     await Promise.all([stopped, offers.stop(1000)]);
     expect(seen).toEqual(['hangs', 'stopped']);
   });
+
+  it('gives up what is ready and chosen, and never what is under way or holds a key', async () => {
+    const offers = new Offers(clock);
+    offers.serve({ ...OPTIONS, inFlightMax: 1 }, () => new Promise(() => undefined));
+    for (const id of ['a', 'b', 'c', 'd']) offers.take(held(id));
+    expect(offers.withdraw(({ event }) => idOf(event) !== 'c').map(({ event }) => idOf(event))).toEqual([
+      'b',
+      'd',
+    ]);
+    expect(offers).toMatchObject({ inFlight: 1, size: 2 });
+    const ordered = new Offers(clock);
+    ordered.serve({ ...OPTIONS, inFlightMax: 0, isOrdered: true }, () => new Promise(() => undefined));
+    ordered.take(held('a1', { key: 'a' }));
+    expect(ordered.withdraw(() => true)).toEqual([]);
+  });
 });
