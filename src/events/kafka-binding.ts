@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import {
   ATTRIBUTE_BYTES_MAX,
+  ATTRIBUTES_MAX,
   faultIn,
   faultInContentType,
   faultInName,
@@ -58,6 +59,7 @@ export function fromKafka({ value, headers }: KafkaMessage): ReadKafka {
   let passed: Map<string, string> | undefined;
   let bytes = 0;
   for (const header of Object.keys(headers)) {
+    if (headers[header] === undefined) continue;
     const isAttribute = header.startsWith(PREFIX);
     if (!isAttribute && header !== 'content-type' && !travels(header)) continue;
     const text = textOf(headers[header]);
@@ -111,8 +113,10 @@ export function wrapKafka({ key, value, headers }: KafkaMessage, place: KafkaPla
     const text = textOf(written);
     const isText = text !== undefined && faultInValue(name, text) === undefined;
     const shown = isText ? text : Buffer.from(written).toString('base64');
-    left -= name.length + Buffer.byteLength(shown);
-    if (left >= 0) attributes.set(name, shown);
+    const bytes = name.length + Buffer.byteLength(shown);
+    if (bytes > left || attributes.size >= ATTRIBUTES_MAX) return; // more than an event may have
+    left -= bytes;
+    attributes.set(name, shown);
   };
   add('key', key);
   let contentType: string | undefined;

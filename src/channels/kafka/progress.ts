@@ -31,7 +31,12 @@ export class Progress {
 
   constructor(offset: number, metadata: string | null = null) {
     this.#next = offset;
-    if (metadata?.startsWith(FORMAT) === true) this.#load(metadata.slice(FORMAT.length));
+    const read =
+      metadata?.startsWith(FORMAT) === true ? decode(offset, metadata.slice(FORMAT.length)) : undefined;
+    if (read === undefined) return;
+    for (const each of read.unfinished) this.#unfinished.set(each, read.notes.get(each));
+    this.#unread = read.unfinished;
+    this.#next = read.next;
   }
 
   /** Where Kafka's offset belongs. */
@@ -148,26 +153,6 @@ export class Progress {
     writer.add(0);
   }
 
-  #load(base64: string): void {
-    const reader = new VarintReader(base64);
-    const offsets: number[] = [];
-    let cursor = this.#next;
-    for (let runs = reader.next(); runs > 0; runs -= 2) {
-      for (let unfinished = reader.next(); unfinished > 0; unfinished -= 1) offsets.push(cursor++);
-      cursor += reader.next();
-    }
-    for (const offset of offsets) this.#unfinished.set(offset, undefined);
-    this.#unread = offsets;
-    this.#next = cursor;
-    const [firstMs, firstStage] = [reader.next(), reader.next()];
-    for (let index = -1, delta = reader.next(); delta > 0; delta = reader.next()) {
-      index += delta;
-      const [attempts, dueMs, stage] = [reader.next(), firstMs + reader.next(), reader.next()];
-      const stageAt = stage === 0 ? undefined : firstStage + stage - 1;
-      this.#unfinished.set(offsets[index] ?? -1, { attempts, dueMs, stageAt });
-    }
-  }
-
   #passOver(offset: number): number {
     let count = 0;
     for (let first = this.#unread[0]; first !== undefined && first < offset; first = this.#unread[0]) {
@@ -177,4 +162,40 @@ export class Progress {
     }
     return count;
   }
+}
+
+type Decoded = {
+  readonly unfinished: number[];
+  readonly notes: ReadonlyMap<number, Note>;
+  readonly next: number;
+};
+
+/** Undefined when somebody else wrote it: then nothing is known to be finished. */
+function decode(offset: number, base64: string): Decoded | undefined {
+  try {
+    const reader = new VarintReader(base64);
+    const unfinished: number[] = [];
+    let next = offset;
+    for (let runs = reader.next(); runs > 0; runs -= 2) {
+      const length = reader.next();
+      if (length > METADATA_CHARS_MAX) return undefined; // more than we ever have
+      for (let left = length; left > 0; left -= 1) unfinished.push(next++);
+      next += reader.next();
+    }
+    return { unfinished, next, notes: decodeNotes(reader, unfinished) };
+  } catch {
+    return undefined; // cut short
+  }
+}
+
+function decodeNotes(reader: VarintReader, unfinished: readonly number[]): Map<number, Note> {
+  const notes = new Map<number, Note>();
+  const [firstMs, firstStage] = [reader.next(), reader.next()];
+  for (let index = -1, delta = reader.next(); delta > 0; delta = reader.next()) {
+    index += delta;
+    const [attempts, dueMs, stage] = [reader.next(), firstMs + reader.next(), reader.next()];
+    const stageAt = stage === 0 ? undefined : firstStage + stage - 1;
+    notes.set(unfinished[index] ?? -1, { attempts, dueMs, stageAt });
+  }
+  return notes;
 }
