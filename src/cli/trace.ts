@@ -114,7 +114,9 @@ export function describe(record: JournalRecord, names: ReadonlyMap<string, strin
   const group = names.get(read('group')) ?? read('group');
   switch (record.signal) {
     case 'source.sent':
-      return [`source ${read('origin')} handed it to ${read('sinkUrl')}`];
+      return [
+        `source ${read('origin')} ${record['fetched'] === true ? 'fetched it and ' : ''}handed it to ${read('sinkUrl')}`,
+      ];
     case 'channel.accepted':
       return accepted(record, names);
     case 'dispatcher.attempted':

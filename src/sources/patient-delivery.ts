@@ -3,6 +3,7 @@ import { messageOf, PlatformError } from '../base/errors.ts';
 import type { CloudEvent } from '../events/event.ts';
 import type { EventSink } from '../events/sink.ts';
 import { publishSignal } from '../telemetry/signals.ts';
+import type { SourceTools } from './source.ts';
 
 export type PatientOptions = {
   readonly sink: EventSink;
@@ -23,18 +24,16 @@ const PAUSE_MAX_MS = 30_000;
  *   P1  a refusal that another try may mend is tried again for ever, after a growing pause of at most 30 seconds.
  *   P2  one that no try will mend is told once, by `source.refused`, and the source goes on.
  */
-export function patientDelivery(
-  options: PatientOptions,
-): (event: CloudEvent, signal: AbortSignal) => Promise<'taken' | 'refused'> {
+export function patientDelivery(options: PatientOptions): SourceTools['deliver'] {
   const { sink, clock, random, onTrouble } = options;
-  return async (made, signal) => {
+  return async (made, signal, how) => {
     const event = withExtensions(made, options.extensions);
     for (let failures = 0; ; failures += 1) {
       signal.throwIfAborted();
       try {
         await sink.send(event, signal);
         if (failures > 0) onTrouble(undefined);
-        tellSent(options, event);
+        tellSent(options, event, how);
         return 'taken';
       } catch (error) {
         signal.throwIfAborted();
@@ -54,10 +53,15 @@ function refused({ clock, origin }: PatientOptions, error: PlatformError): 'refu
   return 'refused';
 }
 
-function tellSent({ clock, origin, sinkUrl }: PatientOptions, { attributes }: CloudEvent): void {
+function tellSent(
+  { clock, origin, sinkUrl }: PatientOptions,
+  { attributes }: CloudEvent,
+  how: 'fetched' | undefined,
+): void {
   const read = (name: string): string => attributes.get(name) ?? '';
   const key = { id: read('id'), source: read('source'), type: read('type') };
-  publishSignal('source.sent', { ...key, atMs: clock.nowMs(), origin, sinkUrl });
+  const fetched = how === 'fetched' ? ({ fetched: true } as const) : {};
+  publishSignal('source.sent', { ...key, atMs: clock.nowMs(), origin, sinkUrl, ...fetched });
 }
 
 /** `ceOverrides.extensions`: they replace what is there (knative pkg/apis/duck/v1/source_types.go). */

@@ -32,9 +32,9 @@ export type SourceTools = {
   /**
    * Hands an event to the sink, with the source's overrides, and tries again until the sink takes it. 'refused': the sink
    * will never take it (a 4xx that is no wish for another try); that is told, and the source goes on behind it. Rejects
-   * only when `signal` aborts.
+   * only when `signal` aborts. 'fetched': its origin had not brought it; that stands in its trace.
    */
-  deliver(event: CloudEvent, signal: AbortSignal): Promise<'taken' | 'refused'>;
+  deliver(event: CloudEvent, signal: AbortSignal, how?: 'fetched'): Promise<'taken' | 'refused'>;
   /** How far the source has come; durable, at most 64 KiB of text. */
   readonly bookmark: Bookmark;
   /** The API of this platform, read only. */
@@ -53,8 +53,12 @@ export interface Bookmark {
 /** How a running source stands; conditions are made of it. */
 export type SourceState =
   | { readonly kind: 'starting' }
-  /** `fields` go into the object's status beside what all sources have. */
-  | { readonly kind: 'running'; readonly fields?: Readonly<Record<string, unknown>> }
+  /** `fields` go into the object's status beside what all sources have; `marks` are conditions that say more than True. */
+  | {
+      readonly kind: 'running';
+      readonly fields?: Readonly<Record<string, unknown>>;
+      readonly marks?: readonly Mark[];
+    }
   | {
       readonly kind: 'failing';
       readonly condition: string;
@@ -77,6 +81,8 @@ export type SourceKind<R extends SourceObject, Plan> = {
   readonly plan: (object: R, readSecret: ReadSecret, context: SourceContext) => Planned<Plan>;
   /** What its events look like, for `status.ceAttributes`. */
   readonly ceAttributes: (object: R, context: SourceContext) => readonly { type: string; source: string }[];
+  /** What else its status says, whether it runs or not. */
+  readonly fields?: (object: R, context: SourceContext) => Readonly<Record<string, unknown>>;
   /** Whether something of it stays at its origin when it could not be undone: a webhook, a subscription. */
   readonly leavesSomething: boolean;
   readonly load: () => Promise<SourceAdapter<Plan>>;

@@ -11,7 +11,13 @@ export type EventKey = { readonly id: string; readonly source: string; readonly 
 
 export type Signals = {
   /** A source has handed an event to its sink, and the sink has taken it. */
-  'source.sent': EventKey & { readonly atMs: number; readonly origin: string; readonly sinkUrl: string };
+  'source.sent': EventKey & {
+    readonly atMs: number;
+    readonly origin: string;
+    readonly sinkUrl: string;
+    /** The source has read it from its origin's records, since the origin had not brought it. */
+    readonly fetched?: true;
+  };
   /** A source has turned something away; `reason` is what the sender was told. */
   'source.refused': {
     readonly atMs: number;

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isFalse } from '../../src/apis/conditions.ts';
+import { isFalse, isTrue } from '../../src/apis/conditions.ts';
 import { GITHUB_SOURCE } from '../../src/apis/sources/github-source/schema.ts';
 import type { SourceObject } from '../../src/apis/sources/source-kind.ts';
 import { PlatformError } from '../../src/base/errors.ts';
@@ -10,6 +10,7 @@ import { Bookmarks } from '../../src/platform/bookmarks.ts';
 import { Sources } from '../../src/platform/source-host.ts';
 import { sourceReconciler } from '../../src/sources/control/source-reconciler.ts';
 import type { SourceKind, SourceTools } from '../../src/sources/source.ts';
+import { onSignal } from '../../src/telemetry/signals.ts';
 import { aGitHubSource } from '../kit/github.ts';
 import { anEvent } from '../kit/events.ts';
 import { temporaryFolder } from '../kit/folders.ts';
@@ -40,6 +41,7 @@ const kind: SourceKind<SourceObject, Plan> = {
     return { kind: 'missing', mark: isFalse('Deployed', 'SecretMissing', 'Secret access is not there') };
   },
   ceAttributes: () => [{ type: 'thing.happened', source: '/origin' }],
+  fields: (_, { publicUrl }) => ({ webhookURL: `${publicUrl}/webhooks` }),
   load: async () => ({
     open(plan, tools) {
       opened.push({ plan, tools });
@@ -126,6 +128,31 @@ describe('a source that runs by a plan', () => {
     await pass();
     opened[0]?.tools.warn('EventsLost', 'two events of yesterday');
     expect(warnings).toEqual(['repository EventsLost two events of yesterday']);
+  });
+
+  it('says more of a condition that is true, and what its status has whether it runs or not', async () => {
+    await pass();
+    opened[0]?.tools.tell({ kind: 'running', marks: [isTrue('Deployed', 'Manual', 'enter it by hand')] });
+    await pass();
+    const manual = { status: 'True', reason: 'Manual', message: 'enter it by hand' };
+    expect(conditionIn(await object(), 'Deployed')).toEqual(manual);
+    expect(conditionIn(await object(), 'Ready')).toEqual({ status: 'True' });
+    token = undefined;
+    await pass();
+    expect((await object()).status).toMatchObject({ webhookURL: 'http://gateway.test/webhooks' });
+  });
+
+  it('says in the trace of an event that it was fetched', async () => {
+    const sent: unknown[] = [];
+    const stop = onSignal('source.sent', ({ id, fetched }) => sent.push({ id, fetched }));
+    await pass();
+    await opened[0]?.tools.deliver(anEvent('e-1'), signal);
+    await opened[0]?.tools.deliver(anEvent('e-2'), signal, 'fetched');
+    stop();
+    expect(sent).toEqual([
+      { id: 'e-1', fetched: undefined },
+      { id: 'e-2', fetched: true },
+    ]);
   });
 
   it('delivers with its overrides, and tries until the sink takes the event', async () => {

@@ -37,7 +37,8 @@ export function sourceReconciler<R extends SourceObject, Plan>(
       const resolved = await resolveDestination(reader, source.spec.sink ?? {}, namespace);
       const planned = planOf(source);
       const sinkUri = resolved.kind === 'url' ? resolved.url : undefined;
-      const status = { sinkUri, ceAttributes: kind.ceAttributes(source, context) };
+      const own = kind.fields?.(source, context);
+      const status = { ...own, sinkUri, ceAttributes: kind.ceAttributes(source, context) };
       const sink =
         resolved.kind === 'url'
           ? isTrue('SinkProvided')
@@ -82,7 +83,7 @@ function marksOf(state: SourceState, conditions: readonly string[], sink: Mark):
     case 'starting':
       return [sink];
     case 'running':
-      return conditions.map((type) => isTrue(type));
+      return conditions.map((type) => state.marks?.find((mark) => mark.type === type) ?? isTrue(type));
     case 'failing': {
       const failed = conditions.indexOf(state.condition);
       const before = conditions.slice(0, Math.max(0, failed)).map((type) => isTrue(type));
