@@ -12,11 +12,11 @@ import { openDashboard } from './dashboard.ts';
 import { openDataPlane, type DataPlane } from './data-plane.ts';
 import { removeRunFile, writeRunFile } from './data-dir.ts';
 import { platformExtension } from './extension.ts';
-import { reopenOutboxes, Webhooks } from './github.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
 import { podLogs } from './pod-logs.ts';
 import { openStores, type Stores } from './stores.ts';
 import { Teardown } from './teardown.ts';
+import { Webhooks } from './webhooks.ts';
 
 const JOURNAL_KEPT_MS = 24 * 3_600_000;
 const FACE_DRAIN_MS = 1000;
@@ -71,8 +71,7 @@ async function compose(
   teardown.step('connections', () => plane.outbound.destroy());
   teardown.step('logs', () => plane.logs.close());
   await control.start(options, stores, plane, log);
-  webhooks.open(stores, plane, control.informers, log);
-  await reopenOutboxes(stores, plane, control.informers);
+  await webhooks.open(stores, plane, control.informers, log);
   const faces = await openFaces(options, stores, plane, control, state);
   teardown.first('faces', () => faces.close());
   writeRunFile(dataDir, {

@@ -106,7 +106,7 @@ const inControl = (path: string): boolean => /^[^/]+\/control\//.test(path);
 /** The adapter folder a file lies in, unless it is shared by all adapters of its stage. */
 function adapterOf(path: string): string | undefined {
   const found = /^(channels|sources)\/([^/]+)\//.exec(path)?.[2];
-  return found === undefined || ['control', 'ingress', 'outbox'].includes(found) ? undefined : found;
+  return found === undefined || ['control', 'ingress', 'outbox', 'door'].includes(found) ? undefined : found;
 }
 
 describe.each(rules)('$claim', ({ isBrokenBy, planted }) => {

@@ -7,7 +7,8 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { CloudEvent } from '../../src/events/event.ts';
 import { ByteBudget } from '../../src/http/body.ts';
 import { planGitHubSource, type GitHubSourcePlan } from '../../src/sources/github/plan.ts';
-import { createGitHubReceiver, type ReceiverOptions } from '../../src/sources/github/receiver.ts';
+import { createDoor, type DoorOptions } from '../../src/sources/door/door.ts';
+import { gitHubDoor } from '../../src/sources/github/receiver.ts';
 
 export const SECRET = 'It is a secret to everybody';
 export type Example = { readonly name: string; readonly payload: Readonly<Record<string, unknown>> };
@@ -60,12 +61,12 @@ export class GitHubWorld {
   };
   readonly #server: Server;
 
-  constructor(source: GitHubSource, options: Partial<ReceiverOptions>) {
+  constructor(source: GitHubSource, options: Partial<DoorOptions>) {
     this.plan = planGitHubSource(source);
     this.#server = createServer(
-      createGitHubReceiver({
-        find: (namespace, name) => (`${namespace}/${name}` === this.plan.key ? this.plan : undefined),
-        secretOf: () => this.secret,
+      createDoor({
+        find: (namespace, name) =>
+          `${namespace}/${name}` === this.plan.key ? gitHubDoor(this.plan, () => this.secret) : undefined,
         sinkFor: () => ({ send: (event, signal) => this.take(event, signal) }),
         clock: systemClock,
         budget: new ByteBudget(256 * 1024 * 1024),
@@ -77,7 +78,7 @@ export class GitHubWorld {
 
   static async open(
     source: GitHubSource = aGitHubSource(),
-    options: Partial<ReceiverOptions> = {},
+    options: Partial<DoorOptions> = {},
   ): Promise<GitHubWorld> {
     const world = new GitHubWorld(source, options);
     await new Promise<void>((resolve) => world.#server.listen(0, '127.0.0.1', resolve));

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { isHex } from '../../events/syntax.ts';
-import type { WebRequest } from '../../http/web-app.ts';
+import { headerOnce, mediaTypeOf, type DoorRequest } from '../door/door-source.ts';
 
 /** One delivery of GitHub, read and believed. */
 export type Delivery = {
@@ -23,17 +23,17 @@ const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
 const DELIVERY_ID = /^[\x21-\x7e]{1,256}$/;
 
 /** Whether a request can be a delivery at all, going by its headers. */
-export function readHeaders(request: WebRequest): Pick<Delivery, 'id' | 'event'> | Refused {
-  const type = typeOf(request);
+export function readHeaders(request: DoorRequest): Pick<Delivery, 'id' | 'event'> | Refused {
+  const type = mediaTypeOf(request);
   if (type !== JSON_TYPE && type !== FORM_TYPE)
     return refused(
       415,
       `content type ${JSON.stringify(type)} is not taken; use ${JSON_TYPE} or ${FORM_TYPE}`,
     );
-  const event = headerOf(request, 'x-github-event');
+  const event = headerOnce(request, 'x-github-event');
   if (event === undefined) return refused(400, 'the header X-GitHub-Event is missing');
   if (!EVENT_NAME.test(event)) return refused(400, 'the header X-GitHub-Event names no event');
-  const id = headerOf(request, 'x-github-delivery');
+  const id = headerOnce(request, 'x-github-delivery');
   if (id === undefined) return refused(400, 'the header X-GitHub-Delivery is missing');
   if (!DELIVERY_ID.test(id)) return refused(400, 'the header X-GitHub-Delivery is no delivery id');
   return { event, id };
@@ -43,9 +43,9 @@ export function readHeaders(request: WebRequest): Pick<Delivery, 'id' | 'event'>
  * Whether the signature fits: by GitHub's own library, in constant time, over the bytes as they came. SHA-1 alone is no
  * signature. The library takes text, and bytes that are no UTF-8 would not be the text that it checks.
  */
-export async function isSigned(request: WebRequest, secret: string): Promise<boolean> {
+export async function isSigned(request: DoorRequest, secret: string): Promise<boolean> {
   const { body } = request;
-  const signature = headerOf(request, 'x-hub-signature-256');
+  const signature = headerOnce(request, 'x-hub-signature-256');
   if (signature === undefined || !/^sha256=[0-9a-f]{64}$/.test(signature)) return false;
   if (body.length === 0 || !isUtf8(body)) return false;
   const { Webhooks } = await import('@octokit/webhooks');
@@ -53,24 +53,13 @@ export async function isSigned(request: WebRequest, secret: string): Promise<boo
 }
 
 /** The payload of a signed request. */
-export function readPayload(request: WebRequest): Pick<Delivery, 'payload' | 'body'> | Refused {
-  const body = typeOf(request) === FORM_TYPE ? payloadField(request.body) : request.body;
+export function readPayload(request: DoorRequest): Pick<Delivery, 'payload' | 'body'> | Refused {
+  const body = mediaTypeOf(request) === FORM_TYPE ? payloadField(request.body) : request.body;
   if (body === undefined) return refused(400, 'the form has no field payload');
   if (!isUtf8(body)) return refused(400, 'the payload is not UTF-8');
   const payload = parsed(body);
   if (payload === undefined) return refused(400, 'the payload is no JSON object');
   return { payload, body };
-}
-
-function typeOf({ headers }: WebRequest): string {
-  return headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-}
-
-/** A header that is there once, and not empty. */
-function headerOf({ headers, rawHeaders }: WebRequest, name: string): string | undefined {
-  const value = headers[name];
-  const times = rawHeaders.filter((each, i) => i % 2 === 0 && each.toLowerCase() === name).length;
-  return typeof value === 'string' && value !== '' && times === 1 ? value : undefined;
 }
 
 /** The value of the first field `payload`, as bytes: decoded as text, what is no UTF-8 would be replaced and pass. */

@@ -1,16 +1,15 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { WebRequest } from '../../../src/http/web-app.ts';
+import type { DoorRequest } from '../../../src/sources/door/door-source.ts';
 import { isSigned, readHeaders, readPayload } from '../../../src/sources/github/delivery.ts';
 import { onSignal, type Signals } from '../../../src/telemetry/signals.ts';
 import { aGitHubSource, GitHubWorld, SECRET, signatureOf, type Sent } from '../../kit/github.ts';
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
-function aRequest(body: Uint8Array | string, headers: Readonly<Record<string, string>>): WebRequest {
+function aRequest(body: Uint8Array | string, headers: Readonly<Record<string, string>>): DoorRequest {
   const rawHeaders = Object.entries(headers).flat();
-  const common = { method: 'POST', path: '/', params: {}, query: new URLSearchParams() };
-  return { ...common, headers, rawHeaders, body: Buffer.from(body) };
+  return { headers, rawHeaders, body: Buffer.from(body) };
 }
 
 describe('the payload of a form', () => {
@@ -93,13 +92,13 @@ describe('every answer', () => {
     [400, 'the payload is no JSON object', '{', {}],
     [400, 'the form has no field payload', 'a=1', { headers: FORM }],
     [415, 'content type "text/plain" is not taken', '{}', { headers: { 'content-type': 'text/plain' } }],
-    [404, 'there is no GitHubSource demo/other', '{}', { path: '/webhooks/demo/other' }],
+    [404, 'there is no source demo/other', '{}', { path: '/webhooks/demo/other' }],
   ])('%i says "%s", and is counted', async (code, text, body, sent) => {
     const answer = await world.send(body, sent);
     expect(answer).toMatchObject({ code, text: expect.stringContaining(text) });
     expect(world.events).toHaveLength(code === 202 ? 1 : 0);
     const { key } = world.plan;
-    const origin = code === 404 ? 'GitHubSource' : `GitHubSource/${key}`;
+    const origin = code === 404 ? 'Webhook' : `GitHubSource/${key}`;
     expect(signals).toMatchObject([code === 202 ? { origin, id: 'd-1' } : { origin, code }]);
   });
 

@@ -231,7 +231,7 @@ describe('a delivery that is malformed', () => {
     const answer = await world.send(BODY, { path: '/webhooks/demo/other' });
     expect(answer.code).toBe(404);
     expect(answer.text).toContain('demo/other');
-    expect(refusals).toMatchObject([{ origin: 'GitHubSource', code: 404 }]);
+    expect(refusals).toMatchObject([{ origin: 'Webhook', code: 404 }]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { PlatformError } from '../../../src/base/errors.ts';
-import { DedupeWindow } from '../../../src/sources/github/dedupe-window.ts';
+import { DedupeWindow } from '../../../src/sources/door/dedupe-window.ts';
 import { FakeClock } from '../../kit/fake-clock.ts';
 import { aGitHubSource, GitHubWorld } from '../../kit/github.ts';
 

@@ -1,0 +1,99 @@
+import { PlatformError } from '../base/errors.ts';
+import type { Channel } from '../channels/channel.ts';
+import type { CloudEvent } from '../events/event.ts';
+import type { EventSink } from '../events/sink.ts';
+import { planDelivery } from '../subscriptions/delivery-plan.ts';
+import type { DataPlane } from './data-plane.ts';
+import type { Stores } from './stores.ts';
+
+/** A source that cannot be asked again: what it has answered 202 for has to be kept here. */
+export type Pushed = {
+  readonly key: string; // namespace/name
+  readonly uid: string;
+  readonly sinkUrl: string | undefined;
+};
+
+/**
+ * Where pushed events go. A durable channel of ours takes the event itself, so that the sender learns what its broker
+ * does not take; for any other sink, and while a broker is away, it is kept in an outbox of the source's own: the same
+ * log and the same retries as for a subscription, with the sink as the one subscriber.
+ */
+export class Outboxes {
+  readonly #events: Stores['events'];
+  readonly #plane: DataPlane;
+  /** Of those that are open: where they deliver to. */
+  readonly #sinks = new Map<string, string>(); // by the uid of the source
+
+  constructor({ events }: Stores, plane: DataPlane) {
+    this.#events = events;
+    this.#plane = plane;
+  }
+
+  sinkFor(source: Pushed): EventSink {
+    const { channels, eventsServer } = this.#plane;
+    const place = placeOf(source.sinkUrl, eventsServer.port);
+    return {
+      send: async (event) => {
+        const door = place && channels.door(...place);
+        const durable = door?.key.startsWith('InMemoryChannel/') === true ? undefined : door?.channel;
+        const isKept = durable !== undefined && (await isTaken(durable, event));
+        if (!isKept) await (await this.#outboxOf(source)).publish(event);
+      },
+    };
+  }
+
+  /** What is owed to sinks since the last run goes on being delivered. */
+  async reopen(sources: readonly Pushed[]): Promise<void> {
+    for (const source of sources) if (source.sinkUrl !== undefined) await this.#outboxOf(source);
+  }
+
+  /** What an open outbox still owes goes to the sink that the source has now. */
+  async follow(source: Pushed): Promise<void> {
+    const before = this.#sinks.get(source.uid);
+    if (before !== undefined && source.sinkUrl !== undefined && source.sinkUrl !== before)
+      await this.#outboxOf(source);
+  }
+
+  /** Gives up what it owed, and says how much that was. */
+  async remove({ key, uid }: Pick<Pushed, 'key' | 'uid'>): Promise<number> {
+    this.#sinks.delete(uid);
+    this.#plane.dispatcher.leave(`Outbox/${key}`);
+    return this.#events.removeChannel(`outbox-${uid}`, `Outbox/${key}`);
+  }
+
+  async #outboxOf({ key, uid, sinkUrl = '' }: Pushed): Promise<Channel> {
+    const outbox = `Outbox/${key}`;
+    const channel = await this.#events.channel(outbox, `outbox-${uid}`);
+    if (this.#sinks.get(uid) === sinkUrl) return channel;
+    this.#sinks.set(uid, sinkUrl);
+    const [namespace = '', name = ''] = key.split('/');
+    const object = {
+      apiVersion: 'platform.millrace.dev/v1alpha1',
+      kind: 'Outbox',
+      metadata: { namespace, name },
+    };
+    await this.#plane.dispatcher.serve(outbox, channel, [
+      planDelivery(object, { uid, name, subscriberUri: sinkUrl }),
+    ]);
+    return channel;
+  }
+}
+
+/** False when the broker behind the channel is away; any other refusal is the sender's to hear. */
+async function isTaken(channel: Channel, event: CloudEvent): Promise<boolean> {
+  try {
+    await channel.publish(event);
+    return true;
+  } catch (error) {
+    if (error instanceof PlatformError && error.code === 'CHANNEL_LOST') return false;
+    throw error;
+  }
+}
+
+/** Which channel of this platform a sink's address is; undefined: none. */
+function placeOf(sinkUrl = '', eventsPort: number): [namespace: string, name: string] | undefined {
+  const url = URL.canParse(sinkUrl) ? new URL(sinkUrl) : undefined;
+  const [, namespace, name] = /^\/channels\/([^/]+)\/([^/]+)$/.exec(url?.pathname ?? '') ?? [];
+  const isOurs = Number(url?.port) === eventsPort && namespace !== undefined && name !== undefined;
+  return isOurs ? [namespace, name] : undefined;
+}
