@@ -7,7 +7,20 @@ export type BackedKind = KindName & {
   readonly load: () => Promise<BackendAdapter>;
 };
 
-export const BACKED_KINDS: readonly BackedKind[] = [];
+export const BACKED_KINDS: readonly BackedKind[] = [
+  {
+    apiVersion: 'messaging.knative.dev/v1beta1',
+    kind: 'KafkaChannel',
+    configMap: 'kafka-channel-config',
+    load: async () => (await import('../channels/kafka/kafka-adapter.ts')).kafkaAdapter,
+  },
+  {
+    apiVersion: 'messaging.knative.dev/v1alpha1',
+    kind: 'RabbitmqChannel',
+    configMap: 'rabbitmq-channel-config',
+    load: async () => (await import('../channels/rabbitmq/rabbitmq-adapter.ts')).rabbitmqAdapter,
+  },
+];
 
 /** All kinds that keep events, the embedded ones first. */
 export const BACKING_KINDS: readonly KindName[] = [
