@@ -9,6 +9,7 @@ import { pubSubChannelKind } from './messaging/pubsub-channel/pubsub-channel.ts'
 import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
 import { gitHubSourceKind } from './sources/github-source/github-source.ts';
+import { pingSourceKind } from './sources/ping-source/ping-source.ts';
 import { configurationKind } from './serving/configuration/configuration.ts';
 import { revisionKind } from './serving/revision/revision.ts';
 import { routeKind } from './serving/route/route.ts';
@@ -37,6 +38,7 @@ export const KINDS: readonly KindDefinition[] = [
   revisionKind,
   routeKind,
   gitHubSourceKind,
+  pingSourceKind,
   googleChannelKind,
 ];
 

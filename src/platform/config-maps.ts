@@ -17,6 +17,7 @@ export const SHIPPED_CONFIG_MAPS: readonly {
     name: 'config-features',
     data: { 'delivery-retryafter': 'enabled', 'delivery-timeout': 'enabled' },
   },
+  { namespace: 'knative-eventing', name: 'config-ping-defaults', data: { 'data-max-size': '-1' } },
   {
     namespace: 'knative-serving',
     name: 'config-autoscaler',

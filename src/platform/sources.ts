@@ -12,6 +12,7 @@ import { EventRecorder } from '../control/recorder.ts';
 import type { EventSink } from '../events/sink.ts';
 import { sourceReconciler } from '../sources/control/source-reconciler.ts';
 import { httpSink } from '../sources/http-sink.ts';
+import { pingSource } from '../sources/ping/ping-source.ts';
 import type { ReadSecret, SourceKind } from '../sources/source.ts';
 import { BACKING_KINDS } from './adapters.ts';
 import { Bookmarks } from './bookmarks.ts';
@@ -24,7 +25,7 @@ import { Sources } from './source-host.ts';
 export type AnySourceKind = SourceKind<SourceObject, unknown>;
 
 /** Every source that runs by a plan. Adding one is its folder in sources/, its kind in apis/, and a line here. */
-export const SOURCE_KINDS: readonly AnySourceKind[] = [];
+export const SOURCE_KINDS: readonly AnySourceKind[] = [anySource(pingSource)];
 
 /** Forgets the types of object and plan: what a kind plans is only ever given to the same kind. */
 export function anySource<R extends SourceObject, Plan>(kind: SourceKind<R, Plan>): AnySourceKind {

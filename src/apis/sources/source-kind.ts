@@ -69,6 +69,7 @@ export function sourceKind<R extends SourceObject>(
     readonly status?: Readonly<Record<string, TSchema>>;
     readonly columns?: readonly PrinterColumn[];
     readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
     readonly setDefaults?: (source: R, context: AdmissionContext) => R;
     readonly validate?: (source: R, context: AdmissionContext) => readonly FieldError[];
     readonly warn?: (source: R) => readonly string[];
@@ -89,7 +90,7 @@ export function sourceKind<R extends SourceObject>(
     }),
     columns: own.columns ?? [SINK_COLUMN, AGE, ...READY_COLUMNS],
     subresources: { status: true },
-    crd: { labels: { ...SOURCE_LABELS, ...own.labels }, annotations: {} },
+    crd: { labels: { ...SOURCE_LABELS, ...own.labels }, annotations: own.annotations ?? {} },
     setDefaults: (source, context) => own.setDefaults?.(withSink(source), context) ?? withSink(source),
     validate: (source, context) => [...(own.validate?.(source, context) ?? []), ...sourceErrors(source)],
     ...(own.warn !== undefined && { warn: own.warn }),
