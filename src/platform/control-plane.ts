@@ -10,7 +10,6 @@ import { Pods } from '../serving/control/pods.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
 import type { Log } from '../telemetry/log.ts';
 import { EVENTING_USER, SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
-import { gitHubController } from './github.ts';
 import type { DataPlane } from './data-plane.ts';
 import { InstanceStates } from './instance-states.ts';
 import type { PlatformOptions } from './options.ts';
@@ -101,7 +100,7 @@ export class ControlPlane {
         },
         route: { urlOf: publicUrls(options, gatewayServer.port) },
       },
-      [gitHubController(eventing, informers, options, gatewayServer.port), sources.start],
+      [sources.start],
     );
     feeder.start();
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {

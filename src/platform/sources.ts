@@ -11,6 +11,7 @@ import type { Informers } from '../control/informer.ts';
 import { EventRecorder } from '../control/recorder.ts';
 import type { EventSink } from '../events/sink.ts';
 import { sourceReconciler } from '../sources/control/source-reconciler.ts';
+import { gitHubSource } from '../sources/github/source-kind.ts';
 import { httpSink } from '../sources/http-sink.ts';
 import { pingSource } from '../sources/ping/ping-source.ts';
 import type { ReadSecret, SourceKind } from '../sources/source.ts';
@@ -25,7 +26,7 @@ import { Sources } from './source-host.ts';
 export type AnySourceKind = SourceKind<SourceObject, unknown>;
 
 /** Every source that runs by a plan. Adding one is its folder in sources/, its kind in apis/, and a line here. */
-export const SOURCE_KINDS: readonly AnySourceKind[] = [anySource(pingSource)];
+export const SOURCE_KINDS: readonly AnySourceKind[] = [anySource(gitHubSource), anySource(pingSource)];
 
 /** Forgets the types of object and plan: what a kind plans is only ever given to the same kind. */
 export function anySource<R extends SourceObject, Plan>(kind: SourceKind<R, Plan>): AnySourceKind {

@@ -22,6 +22,15 @@ const PAYLOAD = 'payload=';
 const EVENT_NAME = /^[a-z0-9_]{1,100}$/;
 const DELIVERY_ID = /^[\x21-\x7e]{1,256}$/;
 
+/** A delivery as GitHub's API shows it: no bytes that were signed, but GitHub's own word. */
+export function readFetched(id: string, event: string, payload: unknown): Delivery | Refused {
+  if (!EVENT_NAME.test(event)) return refused(400, 'GitHub names no event');
+  if (!DELIVERY_ID.test(id)) return refused(400, 'GitHub names no delivery');
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload))
+    return refused(400, 'GitHub shows no payload');
+  return { id, event, payload, body: Buffer.from(JSON.stringify(payload)) };
+}
+
 /** Whether a request can be a delivery at all, going by its headers. */
 export function readHeaders(request: DoorRequest): Pick<Delivery, 'id' | 'event'> | Refused {
   const type = mediaTypeOf(request);

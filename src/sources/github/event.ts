@@ -118,7 +118,10 @@ function shapeOf(event: string): Shape {
 const VALUE_MAX = 4096;
 
 /** The CloudEvent of a delivery; what a payload does not have is left out. */
-export function eventOf(plan: GitHubSourcePlan, { id, event, payload, body }: Delivery): CloudEvent {
+export function eventOf(
+  plan: Pick<GitHubSourcePlan, 'ownerAndRepository' | 'extensions'>,
+  { id, event, payload, body }: Delivery,
+): CloudEvent {
   const { subject, extensions, common = Object.keys(COMMON), owner } = shapeOf(event);
   const read: Read = (path) => textAt(payload, path);
   const attributes = new Map([
@@ -135,9 +138,14 @@ export function eventOf(plan: GitHubSourcePlan, { id, event, payload, body }: De
   for (const name of common) put(name, read(COMMON[name] ?? ''));
   if (owner !== undefined) put('owner', read(owner));
   for (const [name, path] of Object.entries(extensions)) put(name, read(path));
+  if (event === 'pull_request' && isMerged(read)) put('merged', 'true');
   for (const [name, value] of plan.extensions) put(name, value);
   return { attributes, contentType: 'application/json', body };
 }
+
+/** GitHub has no action of its own for it: a pull request is closed, with or without a merge. */
+const isMerged = (read: Read): boolean =>
+  read('action') === 'closed' && read('pull_request.merged') === 'true';
 
 /**
  * A text, a number other than 0, or a boolean at a path of own members; the names of wiki pages joined by commas. A

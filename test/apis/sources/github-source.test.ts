@@ -49,6 +49,10 @@ describe('a GitHubSource', () => {
   it.each<[Record<string, unknown>, string]>([
     [{ ownerAndRepository: 'a/b/c' }, 'invalid value: a/b/c: spec.ownerAndRepository'],
     [{ ownerAndRepository: 'a b' }, 'invalid value: a b: spec.ownerAndRepository'],
+    [{ ownerAndRepository: 'a/..' }, 'invalid value: a/..: spec.ownerAndRepository'],
+    [{ githubAPIURL: 'github.example.com' }, 'invalid value: github.example.com: spec.githubAPIURL'],
+    [{ githubAPIURL: 'ftp://github.example.com/' }, 'spec.githubAPIURL'],
+    [{ githubAPIURL: 'https://me:secret@github.example.com/' }, 'spec.githubAPIURL'],
     [{ sink: {} }, 'expected at least one, got none: spec.sink.ref, spec.sink.uri'],
     [
       { secretToken: {} },
@@ -65,6 +69,14 @@ describe('a GitHubSource', () => {
     [{ ceOverrides: { extensions: { a: '' } } }, 'spec.ceOverrides.extensions[a]'],
   ])('with %j is refused', (spec, text) => {
     expect(faults(withSpec(spec))).toContain(text);
+  });
+
+  it('with an access token for an API without TLS is warned of, and taken', () => {
+    const accessToken = { secretKeyRef: { name: 'github', key: 'accessToken' } };
+    const enterprise = withSpec({ accessToken, githubAPIURL: 'http://github.example.com/api/v3/' });
+    expect(faults(enterprise)).toBe('');
+    expect(gitHubSourceKind.warn?.(enterprise)).toEqual([expect.stringContaining('without TLS')]);
+    expect(gitHubSourceKind.warn?.(withSpec({ accessToken }))).toEqual([]);
   });
 
   it('is shown by kubectl with the columns of upstream', () => {

@@ -34,7 +34,11 @@ export const gitHubSourceSchema = Type.Object({
           ),
         ),
         githubAPIURL: Type.Optional(text('GitHub Enterprise: its API.')),
-        secure: Type.Optional(Type.Boolean({ description: 'Whether the webhook uses TLS.' })),
+        secure: Type.Optional(
+          Type.Boolean({
+            description: 'Whether GitHub calls the webhook by https; else as --public-url says.',
+          }),
+        ),
         serviceAccountName: Type.Optional(text('Not used.')),
       },
       { description: 'What is desired.' },
@@ -45,7 +49,7 @@ export const gitHubSourceSchema = Type.Object({
       {
         ...statusFields,
         sinkUri: Type.Optional(text('The resolved sink.')),
-        webhookURL: Type.Optional(text('The address to enter at GitHub.')),
+        webhookURL: Type.Optional(text('The address that GitHub calls.')),
         webhookIDKey: Type.Optional(text('The webhook at GitHub.')),
         ceAttributes: Type.Optional(
           Type.Array(

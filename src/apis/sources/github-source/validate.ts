@@ -9,10 +9,11 @@ import type { GitHubSource } from './schema.ts';
 export const DEDUPE_WINDOW = 'sources.millrace.dev/dedupe-window';
 /** Upstream requires an access token; here a webhook may be entered by hand, so it is optional. */
 export function gitHubSourceErrors({ spec, metadata }: GitHubSource): FieldError[] {
-  const { ownerAndRepository, eventTypes, secretToken, accessToken, sink, ceOverrides } = spec ?? {};
+  const { ownerAndRepository, eventTypes, secretToken, accessToken, sink, ceOverrides, githubAPIURL } =
+    spec ?? {};
   const errors: FieldError[] = [];
   if (!ownerAndRepository) errors.push(missingField('spec.ownerAndRepository'));
-  else if (!/^[\w.-]+(?:\/[\w.-]+)?$/.test(ownerAndRepository))
+  else if (!isOwnerAndRepository(ownerAndRepository))
     errors.push(
       invalidValue(
         ownerAndRepository,
@@ -28,6 +29,14 @@ export function gitHubSourceErrors({ spec, metadata }: GitHubSource): FieldError
     if (missing.length > 0)
       errors.push(missingField(...missing.map((field) => `spec.${name}.secretKeyRef.${field}`)));
   }
+  if (githubAPIURL !== undefined && !isApiUrl(githubAPIURL))
+    errors.push(
+      invalidValue(
+        githubAPIURL,
+        'spec.githubAPIURL',
+        'expected the address of the API of a GitHub Enterprise, such as https://github.example.com/api/v3/',
+      ),
+    );
   if (sink === undefined) errors.push(missingField('spec.sink'));
   else errors.push(...below('spec.sink', destinationErrors(sink)));
   errors.push(...extensionErrors(ceOverrides?.extensions ?? {}));
@@ -43,10 +52,26 @@ export function gitHubSourceErrors({ spec, metadata }: GitHubSource): FieldError
   return errors;
 }
 
+/** As names at GitHub are; `..` would lead elsewhere in its API. */
+function isOwnerAndRepository(text: string): boolean {
+  return /^[\w.-]+(?:\/[\w.-]+)?$/.test(text) && !text.split('/').some((name) => /^\.+$/.test(name));
+}
+
+/** A token goes there, and the address into messages. */
+function isApiUrl(text: string): boolean {
+  const { protocol, username, password, search, hash } = URL.canParse(text) ? new URL(text) : NO_URL;
+  return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === '';
+}
+const NO_URL = { protocol: '', username: '', password: '', search: '', hash: '' };
+
 export function gitHubSourceWarnings({ spec }: GitHubSource): string[] {
   const unknown = (spec?.eventTypes ?? []).filter((name) => name !== '*' && !GITHUB_EVENTS.has(name));
-  return unknown.map(
+  const inClear = spec?.accessToken !== undefined && /^http:/i.test(spec.githubAPIURL ?? '');
+  const clear =
+    'spec.githubAPIURL: the access token and the secret go there without TLS, for all on the way to read';
+  const names = unknown.map(
     (name) =>
       `spec.eventTypes: GitHub has no event ${JSON.stringify(name)} that is known here; it is taken all the same`,
   );
+  return inClear ? [...names, clear] : names;
 }
