@@ -1,7 +1,10 @@
 import type { Condition, ConditionStatus } from './duck.ts';
 
 /** What a kind's conditions are: the aggregate, those it depends on, and others that only inform. */
-export type ConditionSet = { readonly happy: 'Ready' | 'Succeeded'; readonly dependents: readonly string[] };
+export type ConditionSet = {
+  readonly happy: 'Ready' | 'Succeeded' | 'Complete';
+  readonly dependents: readonly string[];
+};
 
 export type Mark = {
   readonly type: string;

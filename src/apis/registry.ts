@@ -1,5 +1,6 @@
 import type { GroupKind, KindDefinition } from './kind.ts';
 import * as core from './core/core-kinds.ts';
+import { LEGACY_KINDS } from './legacy/legacy-kinds.ts';
 import { channelKind } from './messaging/channel/channel.ts';
 import { googleChannelKind } from './messaging/google-channel/google-channel.ts';
 import { inMemoryChannelKind } from './messaging/in-memory-channel/in-memory-channel.ts';
@@ -15,7 +16,7 @@ import { revisionKind } from './serving/revision/revision.ts';
 import { routeKind } from './serving/route/route.ts';
 import { serviceKind } from './serving/service/service.ts';
 
-/** Every kind that the API serves. Adding one is its folder and a line here. */
+/** Every kind that the API serves. Adding one is its folder and a line here, before those of 2018. */
 export const KINDS: readonly KindDefinition[] = [
   core.namespaceKind,
   core.configMapKind,
@@ -40,6 +41,7 @@ export const KINDS: readonly KindDefinition[] = [
   gitHubSourceKind,
   pingSourceKind,
   googleChannelKind,
+  ...LEGACY_KINDS,
 ];
 
 /** Finds kinds the ways that requests name them. */

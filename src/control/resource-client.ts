@@ -44,3 +44,8 @@ export interface ResourceClient extends ResourceReader {
 export function isUnknownKind(error: unknown): boolean {
   return error instanceof PlatformError && error.code === 'NOTFOUND';
 }
+
+/** What a write throws when the object itself is not acceptable: it says why, and trying again is of no use. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof PlatformError && ['INVALID', 'BADREQUEST'].includes(error.code);
+}

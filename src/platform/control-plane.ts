@@ -12,6 +12,7 @@ import type { Log } from '../telemetry/log.ts';
 import { EVENTING_USER, SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
 import { InstanceStates } from './instance-states.ts';
+import { legacyControllers } from './legacy.ts';
 import type { PlatformOptions } from './options.ts';
 import type { Sources } from './source-host.ts';
 import { openSources } from './sources.ts';
@@ -100,7 +101,7 @@ export class ControlPlane {
         },
         route: { urlOf: publicUrls(options, gatewayServer.port) },
       },
-      [sources.start],
+      [sources.start, legacyControllers(eventing, informers)],
     );
     feeder.start();
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {
