@@ -1,10 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { endAll, freePort, isRunning } from './processes.ts';
+import { endAll, isRunning } from './processes.ts';
 import type { RunningServer, ServerKind } from './server.ts';
 
 const BIN = '/usr/lib/rabbitmq/bin';
@@ -64,7 +64,7 @@ export class RabbitmqNode {
 
   /** `settings` are further lines of rabbitmq.conf. */
   static async make(folder: string, settings: readonly string[] = []): Promise<RabbitmqNode> {
-    const [amqp, dist, epmd] = [await freePort(), await freePort(), await freePort()];
+    const [amqp, dist, epmd] = [await quietPort(), await quietPort(), await quietPort()];
     mkdirSync(folder, { recursive: true });
     const lines = [
       `listeners.tcp.1 = 127.0.0.1:${amqp}`,
@@ -174,5 +174,22 @@ export class RabbitmqNode {
 
   #said(): string {
     return readFileSync(join(this.#folder, 'output'), 'utf8').slice(-2000);
+  }
+}
+
+/**
+ * A port below those that systems give to whoever asks for any (Linux from 32 768 on): a node that is down for a while
+ * finds its own still free.
+ */
+async function quietPort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    await new Promise((resolve) => server.close(resolve));
+    if (isFree) return port;
   }
 }

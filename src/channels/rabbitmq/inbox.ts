@@ -27,8 +27,11 @@ export class Inbox {
     if (link.lost.aborted) throw link.lost.reason;
     const channel = await within(ANSWER_MAX_MS, 'opening an AMQP channel', link.consuming.createChannel());
     const inbox = new Inbox(channel, onLost);
-    channel.on('error', (error) => inbox.#end(messageOf(error)));
-    channel.on('close', () => inbox.#end('the AMQP channel was closed'));
+    let fault: Error | undefined;
+    channel.on('error', (error) => (fault = error));
+    channel.on('close', () =>
+      inbox.#end(fault === undefined ? 'the AMQP channel was closed' : messageOf(fault)),
+    );
     return inbox;
   }
 
@@ -91,6 +94,6 @@ export class Inbox {
   #end(why: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#onLost(lostBecause(why));
+    setImmediate(() => this.#onLost(lostBecause(why))); // when the connection has ended, it says so first
   }
 }

@@ -11,6 +11,8 @@ export type QueueNames = {
   readonly dead: string;
   /** Whose turn it is to serve an ordered group. */
   readonly turn: string;
+  /** Is there for a moment only, see Topology. */
+  readonly settling: string;
   /** Where copies wait, by the number of their rung. */
   readonly waits: readonly string[];
 };
@@ -35,6 +37,7 @@ export function queueNamesOf(exchange: string, group: string): QueueNames {
     retry: `${main}:retry`,
     dead: `${main}:dead`,
     turn: `${main}:turn`,
+    settling: `${main}:settling`,
     waits: LADDER_MS.map((ms) => `${main}:wait:${ms}ms`),
   };
 }

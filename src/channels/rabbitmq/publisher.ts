@@ -123,7 +123,7 @@ export class Publisher {
   #failAll(fault: Error | undefined, unanswered: readonly Sent[]): void {
     const why = closedBecause(fault);
     for (const { reject } of unanswered) reject(why);
-    if (!this.#isClosed) this.#onLost(why);
+    if (!this.#isClosed) setImmediate(() => this.#onLost(why)); // when the connection has ended, it says so first
   }
 }
 

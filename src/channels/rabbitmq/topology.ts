@@ -63,18 +63,20 @@ export class Topology {
     await this.#make(names.dead, { 'x-max-length': DEAD_LETTERS_MAX });
     await this.#make(names.retry, deadLetteredTo(names.dead));
     await this.#make(names.main, deadLetteredTo(names.dead));
+    const turn = { 'x-single-active-consumer': true, 'x-max-length': 1 };
+    if (isOrdered) await this.#make(names.turn, turn, 'drop-head');
+    await this.#settle(names);
     // Any message of a fanout, and of a topic exchange that somebody else made; of a direct one those with an empty key.
     for (const key of ['', '#'])
       await this.run(`binding ${names.main} to ${exchange}`, (channel) =>
         channel.bindQueue(names.main, exchange, key),
       );
-    if (isOrdered)
-      await this.#make(names.turn, { 'x-single-active-consumer': true, 'x-max-length': 1 }, 'drop-head');
   }
 
-  makeWait(names: QueueNames, rung: number): Promise<unknown> {
+  async makeWait(names: QueueNames, rung: number): Promise<void> {
     const ttl = { 'x-message-ttl': LADDER_MS[rung] ?? 0 };
-    return this.#make(names.waits[rung] ?? '', { ...ttl, ...deadLetteredTo(names.retry) });
+    await this.#make(names.waits[rung] ?? '', { ...ttl, ...deadLetteredTo(names.retry) });
+    await this.#settle(names);
   }
 
   /** Undefined when there is no such queue, which the broker notes as an error in its log. */
@@ -102,6 +104,16 @@ export class Topology {
     const channel = await this.#channel?.catch(() => undefined);
     this.#channel = undefined;
     if (channel !== undefined) await within(ANSWER_MAX_MS, 'closing', channel.close()).catch(() => undefined);
+  }
+
+  /**
+   * RabbitMQ keeps its list of quorum queues in memory for up to 3.5 s after a change: when it is killed in that time, a
+   * new queue comes back without a leader and without what it had confirmed (seen with 3.10.8). Deleting a queue that
+   * was just made has the list written first.
+   */
+  async #settle({ settling }: QueueNames): Promise<void> {
+    await this.#make(settling, {});
+    await this.deleteQueue(settling);
   }
 
   #make(
