@@ -11,6 +11,7 @@ import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-chann
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
 import { gitHubSourceKind } from './sources/github-source/github-source.ts';
 import { pingSourceKind } from './sources/ping-source/ping-source.ts';
+import { webhookSourceKind } from './sources/webhook-source/webhook-source.ts';
 import { configurationKind } from './serving/configuration/configuration.ts';
 import { revisionKind } from './serving/revision/revision.ts';
 import { routeKind } from './serving/route/route.ts';
@@ -39,6 +40,7 @@ export const KINDS: readonly KindDefinition[] = [
   revisionKind,
   routeKind,
   gitHubSourceKind,
+  webhookSourceKind,
   pingSourceKind,
   googleChannelKind,
   ...LEGACY_KINDS,

@@ -14,9 +14,11 @@ import type { DataPlane } from './data-plane.ts';
 import { InstanceStates } from './instance-states.ts';
 import { legacyControllers } from './legacy.ts';
 import type { PlatformOptions } from './options.ts';
+import type { Outboxes } from './outboxes.ts';
 import type { Sources } from './source-host.ts';
 import { openSources } from './sources.ts';
 import type { Stores } from './stores.ts';
+import { webhookController } from './webhooks.ts';
 
 const TOLD_AFTER_MS = 30;
 
@@ -61,7 +63,13 @@ export class ControlPlane {
       this.#controllers?.enqueueRevision(`${metadata.namespace}/${metadata.name}`);
   }
 
-  async start(options: PlatformOptions, { objects }: Stores, plane: DataPlane, log: Log): Promise<void> {
+  async start(
+    options: PlatformOptions,
+    { objects }: Stores,
+    plane: DataPlane,
+    outboxes: Outboxes,
+    log: Log,
+  ): Promise<void> {
     const clock = systemClock;
     const { informers } = this;
     const { serving, images, channels, gatewayServer } = plane;
@@ -101,7 +109,11 @@ export class ControlPlane {
         },
         route: { urlOf: publicUrls(options, gatewayServer.port) },
       },
-      [sources.start, legacyControllers(eventing, informers)],
+      [
+        webhookController(eventing, informers, outboxes, options, gatewayServer.port),
+        sources.start,
+        legacyControllers(eventing, informers),
+      ],
     );
     feeder.start();
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {

@@ -14,12 +14,13 @@ import { sourceReconciler } from '../sources/control/source-reconciler.ts';
 import { gitHubSource } from '../sources/github/source-kind.ts';
 import { httpSink } from '../sources/http-sink.ts';
 import { pingSource } from '../sources/ping/ping-source.ts';
-import type { ReadSecret, SourceKind } from '../sources/source.ts';
+import type { SourceKind } from '../sources/source.ts';
 import { BACKING_KINDS } from './adapters.ts';
 import { Bookmarks } from './bookmarks.ts';
 import type { StartOne } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { PlatformOptions } from './options.ts';
+import { secretReader } from './secret-reader.ts';
 import { Sources } from './source-host.ts';
 
 /** A source kind whatever its plan is: the host keeps plans as they are and hands them back to the kind's own adapter. */
@@ -94,14 +95,5 @@ function sinkAt(sinkUrl: string, { channels, eventsServer, outbound }: DataPlane
       const door = Number(url.port) === eventsServer.port ? channels.door(namespace, name) : undefined;
       return door?.channel.publish(event) ?? posted.send(event, signal);
     },
-  };
-}
-
-function secretReader(informers: Informers): ReadSecret {
-  const secrets = informers.of(SECRET);
-  return (namespace, name, key) => {
-    const data: unknown = Reflect.get(Object(secrets.get(`${namespace}/${name}`)), 'data');
-    const value: unknown = Reflect.get(Object(data), key);
-    return typeof value === 'string' ? Buffer.from(value, 'base64').toString() : undefined;
   };
 }

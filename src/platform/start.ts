@@ -13,6 +13,7 @@ import { openDataPlane, type DataPlane } from './data-plane.ts';
 import { removeRunFile, writeRunFile } from './data-dir.ts';
 import { platformExtension } from './extension.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
+import { Outboxes } from './outboxes.ts';
 import { podLogs } from './pod-logs.ts';
 import { openStores, type Stores } from './stores.ts';
 import { Teardown } from './teardown.ts';
@@ -70,8 +71,9 @@ async function compose(
   teardown.step('informers', () => control.stop());
   teardown.step('connections', () => plane.outbound.destroy());
   teardown.step('logs', () => plane.logs.close());
-  await control.start(options, stores, plane, log);
-  await webhooks.open(stores, plane, control.informers, log);
+  const outboxes = new Outboxes(stores, plane);
+  await control.start(options, stores, plane, outboxes, log);
+  await webhooks.open(outboxes, plane, control.informers, log);
   const faces = await openFaces(options, stores, plane, control, state);
   teardown.first('faces', () => faces.close());
   writeRunFile(dataDir, {

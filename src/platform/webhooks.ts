@@ -1,17 +1,32 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { keyOf, type Resource } from '../apis/resource.ts';
+import { KINDS } from '../apis/serving/types.ts';
 import { GITHUB_SOURCE, type GitHubSource } from '../apis/sources/github-source/schema.ts';
+import { WEBHOOK_SOURCE, type WebhookSource } from '../apis/sources/webhook-source/schema.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
+import { CHANNEL } from '../channels/control/channel-reconciler.ts';
+import type { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import type { Informers } from '../control/informer.ts';
 import { answerText } from '../http/respond.ts';
+import { webhookSourceReconciler } from '../sources/control/webhook-reconciler.ts';
+import { isFirst } from '../sources/door/address-claim.ts';
 import { createDoor } from '../sources/door/door.ts';
 import type { DoorSource } from '../sources/door/door-source.ts';
-import { planGitHubSource, type GitHubSourcePlan } from '../sources/github/plan.ts';
+import { planGitHubSource } from '../sources/github/plan.ts';
 import { gitHubDoor } from '../sources/github/receiver.ts';
+import type { ReadSecret } from '../sources/source.ts';
+import { planWebhookSource, type WebhookPlan } from '../sources/webhook/plan.ts';
+import { webhookDoor } from '../sources/webhook/receiver.ts';
+import type { Secret } from '../sources/webhook/verify.ts';
 import type { Log } from '../telemetry/log.ts';
+import { BACKING_KINDS } from './adapters.ts';
+import type { StartOne } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
-import { Outboxes, type Pushed } from './outboxes.ts';
-import type { Stores } from './stores.ts';
+import type { PlatformOptions } from './options.ts';
+import type { Outboxes, Pushed } from './outboxes.ts';
+import { secretReader } from './secret-reader.ts';
 
 const SECRET = { apiVersion: 'v1', kind: 'Secret' };
 
@@ -27,15 +42,16 @@ export class Webhooks {
     else answerText(response, 404, 'no service answers to this host');
   };
 
-  async open(stores: Stores, plane: DataPlane, informers: Informers, log: Log): Promise<void> {
-    const sources = informers.of(GITHUB_SOURCE);
-    const outboxes = new Outboxes(stores, plane);
-    const secretOf = secretReader(informers);
-    const known = new WeakMap<object, Open>(); // an object that has changed is another one
+  async open(outboxes: Outboxes, plane: DataPlane, informers: Informers, log: Log): Promise<void> {
+    const gitHub = informers.of(GITHUB_SOURCE);
+    const others = informers.of(WEBHOOK_SOURCE);
+    const readSecret = secretReader(informers);
+    const known = new WeakMap<Resource, Open>(); // an object that has changed is another one
     const find = (namespace: string, name: string): Open | undefined => {
-      const found = sources.get(`${namespace}/${name}`) as GitHubSource | undefined;
+      const key = `${namespace}/${name}`;
+      const found = firstOf(gitHub.get(key), others.get(key));
       if (found === undefined) return undefined;
-      const opened = known.get(found) ?? openGitHub(found, secretOf);
+      const opened = known.get(found) ?? openSource(found, readSecret);
       known.set(found, opened);
       return opened;
     };
@@ -51,20 +67,62 @@ export class Webhooks {
           fields: { error: messageOf(error) },
         }),
     });
-    await outboxes.reopen((sources.all() as readonly GitHubSource[]).map(planGitHubSource));
+    await outboxes.reopen([...gitHub.all(), ...others.all()].map((source) => openSource(source, readSecret)));
   }
 }
 
-function openGitHub(source: GitHubSource, secretOf: (plan: GitHubSourcePlan) => string | undefined): Open {
-  const plan = planGitHubSource(source);
-  return { ...gitHubDoor(plan, secretOf), key: plan.key };
+function firstOf(one: Resource | undefined, other: Resource | undefined): Resource | undefined {
+  return one !== undefined && isFirst(one, other) ? one : other;
 }
 
-function secretReader(informers: Informers): (plan: GitHubSourcePlan) => string | undefined {
-  const secrets = informers.of(SECRET);
-  return ({ namespace, secret: { name, key } }) => {
-    const data: unknown = Reflect.get(Object(secrets.get(`${namespace}/${name}`)), 'data');
-    const value: unknown = Reflect.get(Object(data), key);
-    return typeof value === 'string' ? Buffer.from(value, 'base64').toString() : undefined;
+/** The informers hand out what admission has taken: their kind says what they are. */
+function openSource(source: Resource, readSecret: ReadSecret): Open {
+  if (source.kind === GITHUB_SOURCE.kind) {
+    const plan = planGitHubSource(source as GitHubSource);
+    const { name, key } = plan.secret;
+    return { ...gitHubDoor(plan, () => readSecret(plan.namespace, name, key)), key: plan.key };
+  }
+  const plan = planWebhookSource(source as WebhookSource);
+  const tools = {
+    secretsOf: (each: WebhookPlan) => secretsOf(each, readSecret),
+    nowMs: () => systemClock.nowMs(),
+    randomId: () => randomUUID(),
   };
+  return { ...webhookDoor(plan, tools), key: plan.key };
+}
+
+/** As they are now: a Secret that changes counts from the next delivery on. */
+function secretsOf({ namespace, secrets, verification }: WebhookPlan, readSecret: ReadSecret): Secret[] {
+  return secrets.flatMap(({ name, key }) => {
+    const value = readSecret(namespace, name, key);
+    if (value === undefined || value === '') return [];
+    if (verification.kind !== 'basic') return [{ value }];
+    const username = readSecret(namespace, name, verification.usernameKey);
+    return username ? [{ value, username }] : [];
+  });
+}
+
+/** Starts the reconciler of WebhookSources. */
+export function webhookController(
+  client: EmbeddedClient,
+  informers: Informers,
+  outboxes: Outboxes,
+  options: PlatformOptions,
+  gatewayPort: number,
+): (start: StartOne) => void {
+  const base = options.publicUrl?.replace(/\/$/, '') ?? `http://${options.gateway.host}:${gatewayPort}`;
+  const settings = {
+    webhookUrlOf: (namespace: string, name: string) => `${base}/webhooks/${namespace}/${name}`,
+    readSecret: secretReader(informers),
+    removeOutbox: (plan: WebhookPlan) => outboxes.remove(plan),
+    followSink: (plan: WebhookPlan) => outboxes.follow(plan),
+  };
+  const everySource = (): readonly string[] => informers.of(WEBHOOK_SOURCE).all().map(keyOf);
+  const watched = [SECRET, CHANNEL, ...BACKING_KINDS, KINDS.service, KINDS.route, GITHUB_SOURCE].map(
+    (kind) => ({
+      kind,
+      concerns: everySource,
+    }),
+  );
+  return (start) => void start(client, webhookSourceReconciler(client, settings), watched);
 }

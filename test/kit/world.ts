@@ -21,13 +21,14 @@ export type Stated = Open & { readonly status?: Record<string, unknown> };
 
 /** A real store with the namespaces of a platform, seen as its administrator and as its controllers see it. */
 export class World {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly store: SqliteStore;
   readonly admin: EmbeddedClient;
   readonly controller: EmbeddedClient;
   readonly informers: Informers;
 
-  private constructor(store: SqliteStore) {
+  private constructor(store: SqliteStore, clock: FakeClock) {
+    this.clock = clock;
     this.store = store;
     this.admin = new EmbeddedClient(store, 'admin');
     this.controller = new EmbeddedClient(store, CONTROLLER_USER);
@@ -39,7 +40,7 @@ export class World {
     const file = `${temporaryFolder('world')}/objects.db`;
     const clock = new FakeClock();
     const store = await SqliteStore.open({ file, kinds: new KindRegistry(), clock });
-    const world = new World(store);
+    const world = new World(store, clock);
     for (const name of ['default', 'knative-serving', 'knative-eventing'])
       await world.apply(namespace(name) as Stated);
     afterAll(() => world.close());

@@ -18,13 +18,21 @@ const CORE_ATTRIBUTES = new Set([
 export function extensionErrors(extensions: Readonly<Record<string, string>>): FieldError[] {
   const path = 'spec.ceOverrides.extensions';
   return Object.entries(extensions).flatMap(([name, value]) => {
-    if (!/^[a-z0-9]+$/.test(name) || CORE_ATTRIBUTES.has(name)) {
-      const why = 'an extension has lower-case letters and digits, and is no core attribute';
-      return [invalidValue(name, path, why)];
-    }
-    const isText = value.isWellFormed() && !/[\p{Cc}\p{Noncharacter_Code_Point}]/u.test(value);
-    if (isText && value !== '' && value.length <= VALUE_MAX) return [];
+    const fault = extensionNameFault(name);
+    if (fault !== undefined) return [invalidValue(name, path, fault)];
+    if (isAttributeText(value)) return [];
     const why = `expected 1 to ${VALUE_MAX} characters of text, without control characters`;
     return [invalidValue(value.slice(0, 64), `${path}[${name}]`, why)];
   });
+}
+
+/** Why `name` is no name of an extension, or undefined. */
+export function extensionNameFault(name: string): string | undefined {
+  if (/^[a-z0-9]+$/.test(name) && !CORE_ATTRIBUTES.has(name)) return undefined;
+  return 'an extension has lower-case letters and digits, and is no core attribute';
+}
+
+export function isAttributeText(value: string): boolean {
+  const isText = value.isWellFormed() && !/[\p{Cc}\p{Noncharacter_Code_Point}]/u.test(value);
+  return isText && value !== '' && value.length <= VALUE_MAX;
 }
