@@ -1,9 +1,21 @@
 import { PlatformError } from '../base/errors.ts';
+import type { LabelSelector } from '../apis/label-selector.ts';
 import type { Resource } from '../apis/resource.ts';
 
 export type KindName = { readonly apiVersion: string; readonly kind: string };
 
 export type Change = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: Resource };
+
+/** What a watch gives: everything of a kind after `since`, in one namespace or all, that has these labels. */
+export type WatchOptions = {
+  readonly since: string;
+  readonly signal: AbortSignal;
+  readonly namespace?: string | undefined;
+  /** An object that leaves the selection is told as DELETED, one that enters it as ADDED. */
+  readonly selector?: LabelSelector | undefined;
+  /** Told once the watch is open, and whenever the server says up to which version everything has been given. */
+  readonly onProgress?: ((resourceVersion: string) => void) | undefined;
+};
 
 /** The reading half, for data planes and for sources that watch another cluster. */
 export interface ResourceReader {
@@ -16,12 +28,10 @@ export interface ResourceReader {
   list<R extends Resource>(
     kind: KindName,
     namespace?: string,
+    selector?: LabelSelector,
   ): Promise<{ readonly items: readonly R[]; readonly resourceVersion: string }>;
   /** Ends when `signal` aborts; throws a PlatformError EXPIRED when `since` is too old, a retryable one when cut. */
-  watch(
-    kind: KindName,
-    options: { readonly since: string; readonly signal: AbortSignal },
-  ): AsyncIterable<Change>;
+  watch(kind: KindName, options: WatchOptions): AsyncIterable<Change>;
 }
 
 /**

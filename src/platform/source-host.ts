@@ -13,6 +13,7 @@ export type SourceHostOptions = {
   readonly clock: Clock;
   readonly reader: ResourceReader;
   readonly bookmarks: Bookmarks;
+  readonly clusterAt: SourceTools['clusterAt'];
   /** The sink at a URL: a channel of this platform, or whatever answers there. */
   readonly sinkAt: (url: string) => EventSink;
   readonly adapterOf: (source: SourceObject) => Promise<SourceAdapter<unknown>>;
@@ -85,12 +86,13 @@ export class Sources implements SourceHost {
   }
 
   #toolsFor(object: SourceObject): Omit<SourceTools, 'deliver'> {
-    const { clock, reader, bookmarks, onWarning } = this.#options;
+    const { clock, reader, clusterAt, bookmarks, onWarning } = this.#options;
     const { uid = '' } = object.metadata;
     return {
       clock,
       random: Math.random,
       reader,
+      clusterAt,
       bookmark: bookmarks.of(uid),
       tell: (state) => this.#change(uid, (running) => (running.state = state)),
       warn: (reason, message) => onWarning(object, reason, message),

@@ -13,10 +13,13 @@ import type { EventSink } from '../events/sink.ts';
 import { sourceReconciler } from '../sources/control/source-reconciler.ts';
 import { gitHubSource } from '../sources/github/source-kind.ts';
 import { httpSink } from '../sources/http-sink.ts';
+import { apiServerSource } from '../sources/kubernetes/api-server-source.ts';
+import { kubernetesEventSource } from '../sources/kubernetes/kubernetes-event-source.ts';
 import { pingSource } from '../sources/ping/ping-source.ts';
 import type { SourceKind } from '../sources/source.ts';
 import { BACKING_KINDS } from './adapters.ts';
 import { Bookmarks } from './bookmarks.ts';
+import { clusterOpener } from './clusters.ts';
 import type { StartOne } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { PlatformOptions } from './options.ts';
@@ -27,7 +30,12 @@ import { Sources } from './source-host.ts';
 export type AnySourceKind = SourceKind<SourceObject, unknown>;
 
 /** Every source that runs by a plan. Adding one is its folder in sources/, its kind in apis/, and a line here. */
-export const SOURCE_KINDS: readonly AnySourceKind[] = [anySource(gitHubSource), anySource(pingSource)];
+export const SOURCE_KINDS: readonly AnySourceKind[] = [
+  anySource(apiServerSource),
+  anySource(kubernetesEventSource),
+  anySource(gitHubSource),
+  anySource(pingSource),
+];
 
 /** Forgets the types of object and plan: what a kind plans is only ever given to the same kind. */
 export function anySource<R extends SourceObject, Plan>(kind: SourceKind<R, Plan>): AnySourceKind {
@@ -51,11 +59,13 @@ export function openSources(
     kinds.find(
       ({ kind }) => kind.kind === object.kind && groupOf(kind.apiVersion) === groupOf(object.apiVersion),
     );
+  const apiUrl = `https://${options.api.host}:${options.api.port}`;
   const recorder = new EventRecorder(client, systemClock, 'sources');
   const sources = new Sources({
     clock: systemClock,
     reader: client,
     bookmarks: new Bookmarks(join(options.dataDir, 'sources')),
+    clusterAt: clusterOpener(client, apiUrl),
     sinkAt: (url) => sinkAt(url, plane),
     adapterOf: async (object) => {
       const kind = kindOf(object);
@@ -72,7 +82,6 @@ export function openSources(
   });
   const publicUrl =
     options.publicUrl?.replace(/\/$/, '') ?? `http://${options.gateway.host}:${plane.gatewayServer.port}`;
-  const apiUrl = `https://${options.api.host}:${options.api.port}`;
   const settings = { host: sources, readSecret: secretReader(informers), context: { publicUrl, apiUrl } };
   const start = (startOne: StartOne): void => {
     for (const kind of kinds) {

@@ -1,7 +1,9 @@
 import type { Mark } from '../apis/conditions.ts';
+import type { Destination } from '../apis/duck.ts';
 import type { SourceObject } from '../apis/sources/source-kind.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ResourceReader } from '../control/resource-client.ts';
+import type { ClusterAccess, WatchedCluster } from '../control/watched-cluster.ts';
 import type { CloudEvent } from '../events/event.ts';
 
 /**
@@ -39,6 +41,8 @@ export type SourceTools = {
   readonly bookmark: Bookmark;
   /** The API of this platform, read only. */
   readonly reader: ResourceReader;
+  /** Opens a cluster to watch, the platform's own or another; who opens it closes it. */
+  clusterAt(access: ClusterAccess): Promise<WatchedCluster>;
   tell(state: SourceState): void;
   /** What people should know although it is over: something was lost. It becomes a Warning Event of the object. */
   warn(reason: string, message: string): void;
@@ -78,6 +82,8 @@ export type SourceKind<R extends SourceObject, Plan> = {
   readonly kind: { readonly apiVersion: string; readonly kind: string };
   /** The conditions that Ready depends on, `SinkProvided` among them, in the order in which they come true. */
   readonly conditions: readonly string[];
+  /** Its sink, where that is not a destination in `spec.sink`. */
+  readonly sinkOf?: (object: R) => Destination;
   readonly plan: (object: R, readSecret: ReadSecret, context: SourceContext) => Planned<Plan>;
   /** What its events look like, for `status.ceAttributes`. */
   readonly ceAttributes: (object: R, context: SourceContext) => readonly { type: string; source: string }[];

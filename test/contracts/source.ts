@@ -27,6 +27,10 @@ export class MemoryBookmark implements Bookmark {
   };
 }
 
+/** For sources that watch none. */
+export const noCluster: SourceTools['clusterAt'] = () =>
+  Promise.reject(new Error('this source watches no cluster'));
+
 const WAIT = { timeout: 20_000, interval: 20 };
 
 /** The promises A1 to A5 of src/sources/source.ts, for any source on its real origin. */
@@ -56,6 +60,7 @@ export function sourceContract(name: string, makeOrigin: () => Promise<Origin>):
         clock: systemClock,
         random: () => 0.5,
         bookmark,
+        clusterAt: noCluster,
         tell: (state) => states.push(state),
         warn: () => undefined,
         deliver: async (event, signal) => {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isFalse, isTrue } from '../../src/apis/conditions.ts';
 import { GITHUB_SOURCE } from '../../src/apis/sources/github-source/schema.ts';
 import type { SourceObject } from '../../src/apis/sources/source-kind.ts';
+import { embeddedCluster } from '../../src/control/embedded/embedded-cluster.ts';
 import { PlatformError } from '../../src/base/errors.ts';
 import type { CloudEvent } from '../../src/events/event.ts';
 import { Bookmarks } from '../../src/platform/bookmarks.ts';
@@ -61,6 +62,7 @@ beforeEach(async () => {
     clock: world.clock,
     reader: world.controller,
     bookmarks: new Bookmarks(folder),
+    clusterAt: async () => embeddedCluster(world.controller, 'https://api.test'),
     sinkAt: () => ({
       async send(event) {
         if (refusal !== undefined) throw refusal;

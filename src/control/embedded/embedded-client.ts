@@ -1,9 +1,10 @@
 import { PlatformError } from '../../base/errors.ts';
 import { groupOf, type KindRegistry } from '../../apis/registry.ts';
+import { isSelected, type LabelSelector } from '../../apis/label-selector.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { ApiError } from '../../apiserver/storage/api-error.ts';
 import type { ObjectKey, ResourceStore } from '../../apiserver/storage/resource-store.ts';
-import type { Change, KindName, ResourceClient } from '../resource-client.ts';
+import type { Change, KindName, ResourceClient, WatchOptions } from '../resource-client.ts';
 
 type ServedStore = ResourceStore & { readonly kinds: KindRegistry };
 
@@ -15,6 +16,16 @@ export class EmbeddedClient implements ResourceClient {
   constructor(store: ServedStore, user: string) {
     this.#store = store;
     this.#writer = { user };
+  }
+
+  get user(): string {
+    return this.#writer.user;
+  }
+
+  /** Undefined of a kind that is not served. */
+  isNamespaced({ apiVersion, kind }: KindName): boolean | undefined {
+    const definition = this.#store.kinds.byKind({ group: groupOf(apiVersion), kind });
+    return definition && definition.scope === 'Namespaced';
   }
 
   async find<R extends Resource>(
@@ -33,17 +44,22 @@ export class EmbeddedClient implements ResourceClient {
   async list<R extends Resource>(
     { apiVersion, kind }: KindName,
     namespace?: string,
+    selector?: LabelSelector,
   ): Promise<{ items: readonly R[]; resourceVersion: string }> {
-    const { items, resourceVersion } = this.#store.list({ group: groupOf(apiVersion), kind, namespace });
+    const selection = { group: groupOf(apiVersion), kind, namespace, matches: matchesOf(selector) };
+    const { items, resourceVersion } = this.#store.list(selection);
     return { items: items as readonly R[], resourceVersion };
   }
 
   async *watch(
     { apiVersion, kind }: KindName,
-    { since, signal }: { since: string; signal: AbortSignal },
+    { since, signal, namespace, selector, onProgress }: WatchOptions,
   ): AsyncGenerator<Change> {
+    const selection = { group: groupOf(apiVersion), kind, namespace, matches: matchesOf(selector) };
     try {
-      for await (const event of this.#store.watch({ group: groupOf(apiVersion), kind, since, signal })) {
+      const events = this.#store.watch({ ...selection, since, signal });
+      onProgress?.(since);
+      for await (const event of events) {
         if (event.type !== 'BOOKMARK') yield event;
       }
     } catch (error) {
@@ -89,6 +105,10 @@ export class EmbeddedClient implements ResourceClient {
       if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error; // W3
     }
   }
+}
+
+function matchesOf(selector: LabelSelector | undefined): ((object: Resource) => boolean) | undefined {
+  return selector && (({ metadata }) => isSelected(selector, metadata.labels));
 }
 
 function keyOf({ apiVersion, kind }: KindName, namespace: string | undefined, name: string): ObjectKey {

@@ -1,4 +1,5 @@
 import { isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
+import type { Destination } from '../../apis/duck.ts';
 import type { SourceObject } from '../../apis/sources/source-kind.ts';
 import { resolveDestination } from '../../control/destination-resolver.ts';
 import type { Outcome, Reconciler } from '../../control/reconciler.ts';
@@ -27,6 +28,7 @@ export function sourceReconciler<R extends SourceObject, Plan>(
   reader: ResourceReader,
   { host, readSecret, context }: SourceSettings,
 ): Reconciler<R> {
+  const sinkOf = (source: R): Destination => kind.sinkOf?.(source) ?? source.spec.sink ?? {};
   const planOf = (source: R): Planned<Plan> => kind.plan(source, readSecret, context);
   return {
     kind: kind.kind,
@@ -34,7 +36,7 @@ export function sourceReconciler<R extends SourceObject, Plan>(
     finalizer: finalizerOf(kind.kind),
     async reconcile(source) {
       const { namespace = '' } = source.metadata;
-      const resolved = await resolveDestination(reader, source.spec.sink ?? {}, namespace);
+      const resolved = await resolveDestination(reader, sinkOf(source), namespace);
       const planned = planOf(source);
       const sinkUri = resolved.kind === 'url' ? resolved.url : undefined;
       const own = kind.fields?.(source, context);

@@ -5,7 +5,7 @@ import type { CloudEvent } from '../../../src/events/event.ts';
 import { pingAdapter } from '../../../src/sources/ping/ping-adapter.ts';
 import { planPingSource, type PingPlan } from '../../../src/sources/ping/plan.ts';
 import type { RunningSource, SourceState } from '../../../src/sources/source.ts';
-import { MemoryBookmark, sourceContract } from '../../contracts/source.ts';
+import { MemoryBookmark, noCluster, sourceContract } from '../../contracts/source.ts';
 import { FakeClock } from '../../kit/fake-clock.ts';
 
 const NOON = Date.UTC(2026, 0, 1, 12);
@@ -87,6 +87,7 @@ describe('a running PingSource', () => {
       random: () => 0.5,
       bookmark,
       reader: undefined as never,
+      clusterAt: noCluster,
       tell: (state) => states.push(state),
       warn: (reason, message) => warnings.push(`${reason}: ${message}`),
       async deliver(event, signal) {
