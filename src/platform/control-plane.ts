@@ -9,6 +9,7 @@ import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
 import type { Log } from '../telemetry/log.ts';
+import { bindingController } from './bindings.ts';
 import { EVENTING_USER, SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
 import { InstanceStates } from './instance-states.ts';
@@ -112,6 +113,7 @@ export class ControlPlane {
       [
         webhookController(eventing, informers, outboxes, options, gatewayServer.port),
         sources.start,
+        bindingController(eventing, informers),
         legacyControllers(eventing, informers),
       ],
     );

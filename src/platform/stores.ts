@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { KindRegistry } from '../apis/registry.ts';
+import { bindSink } from '../apis/sources/sink-binding/bind.ts';
 import { Lifecycle } from '../apiserver/storage/lifecycle.ts';
 import { SqliteStore } from '../apiserver/storage/sqlite-store.ts';
 import { systemClock } from '../base/clock.ts';
@@ -40,6 +41,7 @@ export async function openStores(options: PlatformOptions, teardown: Teardown): 
     clock,
     acceptLoss,
     onFailure,
+    mutate: bindSink,
   });
   teardown.last('objects', () => objects.close());
   const events = await LogStore.open({

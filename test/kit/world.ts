@@ -3,6 +3,7 @@ import type { AdmissionContext } from '../../src/apis/kind.ts';
 import { KindRegistry } from '../../src/apis/registry.ts';
 import { keyOf, type Resource } from '../../src/apis/resource.ts';
 import { conditionsAfter } from '../../src/apis/conditions.ts';
+import { bindSink } from '../../src/apis/sources/sink-binding/bind.ts';
 import { CONTROLLER_USER } from '../../src/apis/messaging/channelable.ts';
 import type { Condition } from '../../src/apis/duck.ts';
 import { SqliteStore } from '../../src/apiserver/storage/sqlite-store.ts';
@@ -39,7 +40,7 @@ export class World {
   static async open(): Promise<World> {
     const file = `${temporaryFolder('world')}/objects.db`;
     const clock = new FakeClock();
-    const store = await SqliteStore.open({ file, kinds: new KindRegistry(), clock });
+    const store = await SqliteStore.open({ file, kinds: new KindRegistry(), clock, mutate: bindSink });
     const world = new World(store, clock);
     for (const name of ['default', 'knative-serving', 'knative-eventing'])
       await world.apply(namespace(name) as Stated);

@@ -2,7 +2,7 @@ import Type, { type TSchema } from 'typebox';
 import { AGE } from '../core/core-kinds.ts';
 import { destinationErrors, withNamespace } from '../delivery.ts';
 import type { Destination, Status } from '../duck.ts';
-import { below, missingField } from '../field-error.ts';
+import { below } from '../field-error.ts';
 import type { AdmissionContext, FieldError, KindDefinition, PrinterColumn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import { destination, statusFields, stringMap, text } from '../schema.ts';
@@ -111,7 +111,8 @@ function withSink<R extends SourceObject>(source: R): R {
 
 function sourceErrors({ spec }: SourceObject): FieldError[] {
   const { sink, ceOverrides } = spec ?? {};
-  const sinkErrors =
-    sink === undefined ? [missingField('spec.sink')] : below('spec.sink', destinationErrors(sink));
-  return [...sinkErrors, ...extensionErrors(ceOverrides?.extensions ?? {})];
+  return [
+    ...below('spec.sink', destinationErrors(sink ?? {})),
+    ...extensionErrors(ceOverrides?.extensions ?? {}),
+  ];
 }

@@ -20,8 +20,16 @@ const QUALIFIED = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 const ANNOTATIONS_BYTES_MAX = 256 * 1024;
 
+/** Changes an object on its way in, as a mutating webhook does: after its shape is known to be right, before its defaults. */
+export type Mutate = (object: Resource) => Resource;
+
 /** Takes an object in: without what its schema does not know, with its defaults, and valid; or throws an ApiError (S5). */
-export function admit(kind: KindDefinition, object: Resource, context: AdmissionContext): Resource {
+export function admit(
+  kind: KindDefinition,
+  object: Resource,
+  context: AdmissionContext,
+  mutate: Mutate = (shaped) => shaped,
+): Resource {
   const { apiVersion, kind: kindName, metadata: given, ...members } = object;
   const metadata = pruned(METADATA_SCHEMA, given) as ObjectMeta; // once the next line has passed it
   refuse(kind, given.name, causesOf(shapeFaults(METADATA_SCHEMA, metadata, 'metadata')));
@@ -29,7 +37,7 @@ export function admit(kind: KindDefinition, object: Resource, context: Admission
   const shaped: Resource = { apiVersion, kind: kindName, metadata, ...known };
   refuse(kind, metadata.name, metadataCauses(kind, shaped));
   refuse(kind, metadata.name, causesOf(shapeFaults(schemaOfKind(kind), known)));
-  const complete = kind.setDefaults(shaped, context);
+  const complete = kind.setDefaults(mutate(shaped), context);
   const errors = kind.validate(complete, context);
   if (errors.length === 0) return complete;
   if (kind.webhook !== undefined) throw new ApiError(400, 'BadRequest', denialText(kind.webhook, errors));

@@ -6,7 +6,7 @@ import { rfc3339 } from '../../apis/conditions.ts';
 import type { AdmissionContext, GroupKind, KindDefinition } from '../../apis/kind.ts';
 import { groupOf, type KindRegistry } from '../../apis/registry.ts';
 import type { Resource } from '../../apis/resource.ts';
-import { admit } from './admission.ts';
+import { admit, type Mutate } from './admission.ts';
 import { alreadyExists, ApiError, badRequest, conflict, notFound } from './api-error.ts';
 import { ObjectLog } from './object-log.ts';
 import {
@@ -37,7 +37,12 @@ export type StoreOptions = {
   readonly historyMax?: number;
   readonly acceptLoss?: boolean;
   readonly onFailure?: (error: PlatformError) => void;
+  /** Changes each object on its way in, by what is stored beside it: what upstream has mutating webhooks for. */
+  readonly mutate?: (object: Resource, stored: Stored) => Resource;
 };
+
+/** The objects of a kind as they are now, in one namespace or all. */
+type Stored = (kind: GroupKind, namespace: string | undefined) => readonly Resource[];
 
 const HISTORY_MAX = 10_000;
 const GENERATE_TRIES = 8;
@@ -48,12 +53,16 @@ export class SqliteStore implements ResourceStore {
   readonly #clock: Clock;
   readonly #log: ObjectLog;
   readonly #watchers: Watchers;
+  readonly #mutate: Mutate;
   readonly #objects = new Map<string, Map<string, Resource>>();
   readonly #turns = new Map<string, Promise<unknown>>(); // one write at a time for each object
   #version: number;
   #committed: number;
 
-  private constructor({ kinds, clock, historyMax = HISTORY_MAX }: StoreOptions, log: ObjectLog) {
+  private constructor(options: StoreOptions, log: ObjectLog) {
+    const { kinds, clock, historyMax = HISTORY_MAX, mutate } = options;
+    const stored: Stored = (kind, namespace) => this.list({ ...kind, namespace }).items;
+    this.#mutate = (object) => mutate?.(object, stored) ?? object;
     this.kinds = kinds;
     this.#clock = clock;
     this.#log = log;
@@ -121,6 +130,7 @@ export class SqliteStore implements ResourceStore {
         kind,
         withoutStatus(kind, { ...object, metadata }),
         this.#context('CREATE', undefined, options),
+        this.#mutate,
       );
       const next = stamped(kind, asStored(admitted), undefined, options);
       return options.dryRun === true ? next : this.#commit('ADDED', kind, next, undefined);
@@ -151,7 +161,8 @@ export class SqliteStore implements ResourceStore {
       }
       const merged =
         options.part === 'status' ? withStatusOf(desired, stored) : withMainOf(kind, desired, stored);
-      const admitted = admit(kind, merged, this.#context('UPDATE', stored, options));
+      const mutate = options.part === 'status' ? undefined : this.#mutate;
+      const admitted = admit(kind, merged, this.#context('UPDATE', stored, options), mutate);
       const next = stamped(kind, asStored(admitted), stored, options);
       if (isDeepStrictEqual(next, stored)) return stored; // S3
       if (options.dryRun === true) return next;
