@@ -35,7 +35,9 @@ export type KafkaOptions = {
   /** Further lines of server.properties; later ones win. */
   readonly properties?: Readonly<Record<string, string>>;
   /** Listeners beside the plain one, by name: what they speak and what they are told. */
-  readonly listeners?: Readonly<Record<string, 'SASL_PLAINTEXT' | 'SASL_SSL' | 'SSL'>>;
+  readonly listeners?: Readonly<Record<string, 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SASL_SSL' | 'SSL'>>;
+  /** What clients are told a listener's port is, when something stands in between. */
+  readonly advertise?: (listener: string, port: number) => Promise<number>;
   /** `SCRAM-SHA-512=[name=…,password=…]`, as the storage tool takes it. */
   readonly scram?: readonly string[];
 };
@@ -57,7 +59,10 @@ export class KafkaProcess {
     for (const name of ['PLAIN', 'CONTROLLER', ...Object.keys(options.listeners ?? {})])
       ports.set(name, await freePort());
     const file = join(folder, 'server.properties');
-    writeFileSync(file, propertiesOf(folder, ports, options));
+    const told = new Map<string, number>();
+    for (const [name, port] of ports)
+      told.set(name, name === 'CONTROLLER' ? port : ((await options.advertise?.(name, port)) ?? port));
+    writeFileSync(file, propertiesOf(folder, { ports, told }, options));
     const scram = (options.scram ?? []).flatMap((user) => ['--add-scram', user]);
     const id = randomBytes(16).toString('base64url');
     await kafkaTool('kafka.tools.StorageTool', ['format', '-t', id, '-c', file, '--standalone', ...scram]);
@@ -113,8 +118,14 @@ export async function kafkaTool(className: string, args: readonly string[], inpu
   return (await running).stdout;
 }
 
-function propertiesOf(folder: string, ports: ReadonlyMap<string, number>, options: KafkaOptions): string {
-  const listeners = [...ports].map(([name, port]) => `${name}://127.0.0.1:${port}`);
+type Ports = ReadonlyMap<string, number>;
+
+function propertiesOf(
+  folder: string,
+  { ports, told }: { readonly ports: Ports; readonly told: Ports },
+  options: KafkaOptions,
+): string {
+  const at = (each: Ports): string[] => [...each].map(([name, port]) => `${name}://127.0.0.1:${port}`);
   const speaks = { PLAIN: 'PLAINTEXT', CONTROLLER: 'PLAINTEXT', ...options.listeners };
   const all: Record<string, string> = {
     'process.roles': 'broker,controller',
@@ -122,8 +133,10 @@ function propertiesOf(folder: string, ports: ReadonlyMap<string, number>, option
     'controller.quorum.bootstrap.servers': `127.0.0.1:${ports.get('CONTROLLER') ?? 0}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAIN',
-    listeners: listeners.join(','),
-    'advertised.listeners': listeners.filter((each) => !each.startsWith('CONTROLLER')).join(','),
+    listeners: at(ports).join(','),
+    'advertised.listeners': at(told)
+      .filter((each) => !each.startsWith('CONTROLLER'))
+      .join(','),
     'listener.security.protocol.map': Object.entries(speaks)
       .map(([name, protocol]) => `${name}:${protocol}`)
       .join(','),

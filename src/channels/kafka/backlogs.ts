@@ -50,7 +50,18 @@ export class Backlogs {
     this.#tools = tools;
   }
 
-  /** Figures no older than a second, with what is in flight here as it is now. */
+  /** Figures no older than a second, less what is in flight here now of what is retried. */
+  async now(
+    counted: () => Promise<readonly Counted[]>,
+    live: ReadonlyMap<string, KafkaGroup>,
+  ): Promise<readonly Backlog[]> {
+    return (await this.figures(counted)).map((figures) => {
+      const { inFlight = 0, laterInFlight = 0 } = live.get(figures.group)?.work ?? {};
+      return { ...figures, inFlight, retrying: Math.max(0, figures.retrying - laterInFlight) };
+    });
+  }
+
+  /** Figures no older than a second; those in flight count as retried, too. */
   async figures(counted: () => Promise<readonly Counted[]>): Promise<readonly Backlog[]> {
     if (Date.now() - this.#atMs < AGE_MAX_MS && this.#asking === undefined) return this.#figures;
     return (this.#asking ??= this.#ask(counted).finally(() => (this.#asking = undefined)));
@@ -108,15 +119,14 @@ export class Backlogs {
     const retried = hasRetries ? await this.#retryLags(retryTopic, progressIn) : [];
     const events = sum([...fresh, ...retried]);
     const letters = await dead.count(names);
-    const inFlight = live?.work.inFlight ?? 0;
     const later = sum(retried) + fresh.reduce((noted, { progress }) => noted + progress.noted, 0);
     const heads = events === 0 ? [] : await this.#heads([...fresh, ...retried]);
     return {
       group: names.group,
       events,
       bytes: Math.ceil(events * this.#mean(live, heads)),
-      inFlight,
-      retrying: Math.max(0, later - (live?.work.laterInFlight ?? 0)),
+      inFlight: live?.work.inFlight ?? 0,
+      retrying: later,
       dead: letters,
       isDeadFull: letters >= dead.lettersMax,
       oldestMs: heads.length === 0 ? undefined : Math.min(...heads.map(({ acceptedMs }) => acceptedMs)),

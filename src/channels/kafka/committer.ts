@@ -5,6 +5,10 @@ import type { Partition } from './partition.ts';
 
 /** What is finished is told to Kafka no later: so much may be repeated after a crash, beside what is in flight. */
 export const COMMIT_INTERVAL_MS = 100;
+/** So many are told at once, however short the time. */
+const UNTOLD_HIGH = 250;
+/** With so many that Kafka has not heard of, nothing more is taken: what a crash repeats is no more than these. */
+export const UNTOLD_MAX = 500;
 const PAUSE_MS = 50;
 
 /**
@@ -16,6 +20,7 @@ export class Committer {
   readonly #clock: Clock;
   readonly #member: Member;
   readonly #partitions: () => Iterable<Partition>;
+  readonly #onTold: () => void;
   readonly #stop = new AbortController();
   #isArmed = false;
   #committing: Promise<void> | undefined;
@@ -24,17 +29,26 @@ export class Committer {
     tools: { readonly connection: KafkaConnection; readonly clock: Clock },
     member: Member,
     partitions: () => Iterable<Partition>,
+    onTold: () => void,
   ) {
     this.#connection = tools.connection;
     this.#clock = tools.clock;
     this.#member = member;
     this.#partitions = partitions;
+    this.#onTold = onTold;
+  }
+
+  /** Whether Kafka has yet to hear of as much as may be repeated. */
+  get isBehind(): boolean {
+    return this.#untold() >= UNTOLD_MAX;
   }
 
   /** Something was finished: it goes with the next commit. */
   mark(partition: Partition): void {
     partition.version += 1;
-    void this.#later();
+    partition.untold += 1;
+    if (this.#untold() < UNTOLD_HIGH) void this.#later();
+    else if (this.#committing === undefined) void this.commit().catch(() => this.#later());
   }
 
   /** Resolves once Kafka has what was noted of this partition, or once it is not ours any more. */
@@ -64,6 +78,12 @@ export class Committer {
     return partition.isGone || this.#stop.signal.aborted || this.#connection.isClosed;
   }
 
+  #untold(): number {
+    let count = 0;
+    for (const { untold, isGone } of this.#partitions()) if (!isGone) count += untold;
+    return count;
+  }
+
   async #later(): Promise<void> {
     if (this.#isArmed) return;
     this.#isArmed = true;
@@ -80,6 +100,7 @@ export class Committer {
     const dirty = [...this.#partitions()].filter(({ isDirty, isGone }) => isDirty && !isGone); // K1
     if (dirty.length === 0) return;
     const versions = dirty.map(({ version }) => version);
+    const told = dirty.map(({ untold }) => untold);
     const topics = [...Map.groupBy(dirty, ({ topic }) => topic)].map(([topic, partitions]) => ({
       topic,
       partitions: partitions.map(({ id, progress }) => ({
@@ -89,7 +110,10 @@ export class Committer {
       })),
     }));
     await coordinator.offsetCommit({ ...this.#member.token, topics });
-    for (const [index, partition] of dirty.entries())
+    for (const [index, partition] of dirty.entries()) {
       partition.committedVersion = Math.max(partition.committedVersion, versions[index] ?? 0);
+      partition.untold -= told[index] ?? 0;
+    }
+    this.#onTold();
   }
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { connect as connectTls } from 'node:tls';
@@ -77,10 +76,6 @@ export class KafkaConnection {
     return this.#topics.get(name);
   }
 
-  forgetTopic(name: string): void {
-    this.#topics.delete(name);
-  }
-
   /** What is known of a topic without asking. */
   knownTopic(name: string): TopicInfo | undefined {
     return this.#topics.get(name);
@@ -153,7 +148,7 @@ export class KafkaConnection {
     const { Broker, ConnectionPool } = this.#protocol;
     const sockets = new Set<Socket>();
     const forget = (broker: Broker, socket: Socket): void => {
-      this.#sockets.delete(socket);
+      if (!this.#sockets.delete(socket)) return;
       if (this.#brokers.get(name) === broker) this.#brokers.delete(name); // N1
       for (const other of sockets) if (other !== socket) other.destroy(new Error('the connection was cut'));
       if (!this.#isClosed) this.#onCut();
@@ -171,10 +166,8 @@ export class KafkaConnection {
         const socket = this.#socket({ host, port }, onConnect);
         this.#sockets.add(socket);
         sockets.add(socket);
-        void once(socket, 'close').then(
-          () => forget(broker, socket),
-          () => forget(broker, socket), // with an error first, which the pool has heard too
-        );
+        // Heard here before the pool hears it, so that nobody who is told by it comes to this broker again (N1).
+        for (const end of ['end', 'error', 'close']) socket.once(end, () => forget(broker, socket));
         return socket;
       },
     });

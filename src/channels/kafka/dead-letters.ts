@@ -29,6 +29,7 @@ export class DeadLetters {
   readonly #names: ChannelNames;
   readonly #lettersMax: number;
   readonly #counts = new Map<string, Count>();
+  readonly #counting = new Map<string, Promise<number>>();
 
   constructor(
     tools: {
@@ -59,13 +60,22 @@ export class DeadLetters {
       readonly failure: Failure;
     },
   ): Promise<boolean> {
-    const count = await this.count(names);
-    if (count >= this.#lettersMax) return false;
+    await this.count(names);
     const topic = this.#helpers.nameOf(names, 'dead');
-    await this.#helpers.put(topic, 1, 0, bury(event, { ...died, group: names.brokerName }));
+    if ((this.#counts.get(topic)?.count ?? 0) >= this.#lettersMax) return false;
+    this.#add(topic, 1); // before it is there, since others bury meanwhile
+    try {
+      await this.#helpers.put(topic, 1, 0, bury(event, { ...died, group: names.brokerName }));
+      return true;
+    } catch (error) {
+      this.#add(topic, -1);
+      throw error;
+    }
+  }
+
+  #add(topic: string, letters: number): void {
     const known = this.#counts.get(topic);
-    if (known !== undefined) this.#counts.set(topic, { ...known, count: known.count + 1 });
-    return true;
+    if (known !== undefined) this.#counts.set(topic, { ...known, count: known.count + letters });
   }
 
   /** As the broker told within the last second. */
@@ -73,6 +83,12 @@ export class DeadLetters {
     const topic = this.#helpers.nameOf(names, 'dead');
     const known = this.#counts.get(topic);
     if (known !== undefined && Date.now() - known.atMs < COUNT_AGE_MAX_MS) return known.count;
+    const counting = this.#counting.get(topic) ?? this.#count(topic);
+    this.#counting.set(topic, counting);
+    return counting.finally(() => this.#counting.delete(topic));
+  }
+
+  async #count(topic: string): Promise<number> {
     const { first, end } = await this.#range(topic);
     this.#counts.set(topic, { count: end - first, atMs: Date.now() });
     return end - first;

@@ -1,8 +1,10 @@
+import { PlatformError } from '../../base/errors.ts';
 import { REQUEST_MAX_MS, type KafkaConnection } from './connection.ts';
 import { isRefused, kafkaCode, lost } from './faults.ts';
 import { fetchedIn } from './fetched.ts';
 import { END, FIRST, offsetsAt } from './offsets.ts';
 import type { Partition } from './partition.ts';
+import { thereNow } from './topics.ts';
 
 /** How long a broker keeps an answer back when there is nothing to read. */
 const POLL_MS = 300;
@@ -68,7 +70,9 @@ export class Intake {
       } catch (error) {
         if (signal.aborted || this.#connection.isClosed) return;
         if (Date.now() - startedMs > REQUEST_MAX_MS * 2) fineMs = Date.now();
-        if (isRefused(error) || Date.now() - fineMs > TROUBLE_MAX_MS) return this.#rules.onFailed(error);
+        const isOver =
+          error instanceof PlatformError || isRefused(error) || Date.now() - fineMs > TROUBLE_MAX_MS;
+        if (isOver) return this.#rules.onFailed(error);
         if (kafkaCode(error) === undefined) this.#connection.reset(); // no answer: the connection may be half-open
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
@@ -95,13 +99,7 @@ export class Intake {
   async #byLeader(partitions: readonly Partition[]): Promise<Map<number, Partition[]>> {
     const byLeader = new Map<number, Partition[]>();
     for (const topic of new Set(partitions.map((each) => each.topic))) {
-      const found =
-        (await this.#connection.topic(topic, true)) ?? (await this.#connection.topic(topic, true));
-      if (found === undefined) {
-        const gone = lost(`topic ${topic} is not there any more`);
-        this.#rules.onFailed(gone);
-        throw gone;
-      }
+      const found = await thereNow(this.#connection, topic);
       for (const partition of partitions) {
         const leader = partition.topic === topic ? found.leaders[partition.id] : undefined;
         if (leader === undefined) continue;

@@ -143,11 +143,7 @@ export class KafkaChannel implements BackedChannel {
 
   async backlog(): Promise<readonly Backlog[]> {
     this.#refuseIfOver();
-    const figures = await this.#backlogs.figures(() => this.#counted());
-    return figures.map((figure) => ({
-      ...figure,
-      inFlight: this.#groups.get(figure.group)?.work.inFlight ?? 0,
-    }));
+    return this.#backlogs.now(() => this.#counted(), this.#groups);
   }
 
   async deadLetters(query: Parameters<DeadLetterStore['deadLetters']>[0]): Promise<readonly DeadLetter[]> {

@@ -82,7 +82,12 @@ export class KafkaGroup {
       { name: names.brokerName, topics: [tools.topic, this.#retryTopic] },
       this.#membership(),
     );
-    this.#committer = new Committer(own, this.#member, () => this.work.partitions);
+    this.#committer = new Committer(
+      own,
+      this.#member,
+      () => this.work.partitions,
+      () => this.work.fill(),
+    );
     this.work = this.#newWork();
     const rules = {
       onRead: () => this.work.fill(),

@@ -1,6 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
+import { PlatformError } from '../../base/errors.ts';
 import type { KafkaConnection } from './connection.ts';
 import { isMoved, isRefused, kafkaCode } from './faults.ts';
+import { thereNow } from './topics.ts';
 import type { Broker } from './protocol.ts';
 
 export type MemberTimes = {
@@ -34,6 +36,9 @@ export type Membership = {
 
 const PROTOCOL = 'millrace';
 const PAUSE_MS = 100;
+/** A broker that was away counts a member's session anew when it is back: so long is it told that we have left. */
+const LEAVE_LATE_MAX_MS = 60_000;
+const LEAVE_LATE_EVERY_MS = 250;
 /** Without an answer for so long, the connection is given up. */
 const TROUBLE_MAX_MS = 30_000;
 
@@ -97,11 +102,11 @@ export class Member {
     await this.#leaveGroup().catch(() => undefined); // then the session times out
   }
 
-  /** The same when the broker has gone: tries until it is back, or until the session has timed out anyway. */
+  /** The same when the broker has gone: tries for a while, so that what opens anew need not wait for our session. */
   async leaveLate(connection: KafkaConnection): Promise<void> {
     this.#stop.abort();
     if (this.#memberId === '') return;
-    const untilMs = Date.now() + this.#times.sessionTimeoutMs;
+    const untilMs = Date.now() + LEAVE_LATE_MAX_MS;
     const request = { groupId: this.#group, memberId: this.#memberId };
     for (let isDone = false; !isDone && Date.now() < untilMs;) {
       isDone = await connection
@@ -111,7 +116,7 @@ export class Member {
           () => true,
           (error: unknown) => kafkaCode(error) === 'UNKNOWN_MEMBER_ID',
         );
-      if (!isDone) await new Promise<void>((resolve) => setTimeout(resolve, PAUSE_MS).unref());
+      if (!isDone) await new Promise<void>((resolve) => setTimeout(resolve, LEAVE_LATE_EVERY_MS).unref());
     }
     connection.close();
   }
@@ -134,7 +139,8 @@ export class Member {
       } catch (error) {
         if (this.#stop.signal.aborted || this.#connection.isClosed) return;
         this.#learn(error);
-        const isOver = isRefused(error) || this.#clock.nowMs() - fineMs > TROUBLE_MAX_MS;
+        const isOver =
+          error instanceof PlatformError || isRefused(error) || this.#clock.nowMs() - fineMs > TROUBLE_MAX_MS;
         if (isOver) return this.#work.failed(error);
         await this.#clock.until(this.#clock.nowMs() + PAUSE_MS, this.#stop.signal);
       }
@@ -183,7 +189,7 @@ export class Member {
     const sorted = members.map(({ memberId }) => memberId).toSorted();
     const shares = sorted.map((): Record<string, number[]> => ({}));
     for (const topic of this.#topics) {
-      const leaders = (await this.#connection.topic(topic, true))?.leaders ?? [];
+      const leaders = (await thereNow(this.#connection, topic)).leaders;
       for (const partition of leaders.keys()) (shares[partition % shares.length] ??= {})[topic] ??= [];
       for (const partition of leaders.keys()) shares[partition % shares.length]?.[topic]?.push(partition);
     }

@@ -27,6 +27,8 @@ export class Partition {
   /** Counts what was finished or noted; a commit makes `committedVersion` catch up. */
   version = 0;
   committedVersion = 0;
+  /** Finished, and Kafka has yet to hear of it. */
+  untold = 0;
   held = 0;
   heldBytes = 0;
 

@@ -1,6 +1,6 @@
 import { PlatformError } from '../../base/errors.ts';
-import type { KafkaConnection } from './connection.ts';
-import { isMoved, kafkaCode, refused } from './faults.ts';
+import type { KafkaConnection, TopicInfo } from './connection.ts';
+import { isMoved, kafkaCode, lost, refused } from './faults.ts';
 import type { NewTopic } from './protocol.ts';
 
 const TOPIC = 2; // the resource type of DescribeConfigs
@@ -8,6 +8,7 @@ const TOPIC = 2; // the resource type of DescribeConfigs
 const EVENT_BYTES_DEFAULT = 1_048_588;
 const TOPIC_READY_MAX_MS = 10_000;
 const ASK_EVERY_MS = 50;
+const LOOKS_MAX = 3;
 
 /** Makes a topic, unless it is there; resolves once each partition has a leader. */
 export async function makeTopic(connection: KafkaConnection, topic: NewTopic): Promise<void> {
@@ -27,8 +28,20 @@ export async function removeTopics(connection: KafkaConnection, topics: readonly
     } catch (error) {
       if (kafkaCode(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw refused(`deleting topic ${topic}`, error);
     }
-    connection.forgetTopic(topic);
+    const untilMs = Date.now() + TOPIC_READY_MAX_MS;
+    while ((await connection.topic(topic, true).catch(() => undefined)) !== undefined && Date.now() < untilMs)
+      await pause(ASK_EVERY_MS);
   }
+}
+
+/** A topic that what is open cannot do without, as it is now. */
+export async function thereNow(connection: KafkaConnection, topic: string): Promise<TopicInfo> {
+  for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
+    const found = await connection.topic(topic, true);
+    if (found !== undefined) return found;
+    await pause(ASK_EVERY_MS); // a broker that has just started knows a topic a moment later
+  }
+  throw lost(`topic ${topic} is not there any more`);
 }
 
 /** The largest batch, and so the largest record, that a topic takes; the broker's limit unless the topic has its own. */

@@ -34,6 +34,8 @@ export type WorkTools = {
  *   H1  unordered, no more is taken than can be offered soon, so that memory does not grow with the backlog; retries are
  *       taken before fresh events, up to their own bound.
  *   H2  ordered, as much is taken as notes can be kept for: so far do other keys pass one that waits.
+ *   H3  nothing is taken while Kafka has yet to hear of UNTOLD_MAX finished ones: a broker that is away, and not found out
+ *       yet, makes no more of them come again.
  */
 export class Work {
   readonly #tools: WorkTools;
@@ -75,16 +77,26 @@ export class Work {
   serve(options: GroupOptions, consumer: Consumer): void {
     const wrapped: Consumer = (offer, signal) => {
       const item = this.#items.get(offer.event);
-      if (item !== undefined && isLater(item)) this.#laterInFlight += 1;
-      const stage = item?.kept.stage;
-      if (stage?.kind !== 'bury') return consumer(offer, signal);
-      return Promise.resolve({ kind: 'dead', failure: stage.failure }); // nobody is to be offered it again
+      if (item === undefined) throw new Error('what is offered is held');
+      const { stage } = item.kept;
+      // Nobody is to be offered what was given up.
+      if (stage.kind === 'bury') return Promise.resolve({ kind: 'dead', failure: stage.failure });
+      return isLater(item) ? this.#again(() => consumer(offer, signal)) : consumer(offer, signal);
     };
     this.#serving = { options, consumer: wrapped };
     this.#tools.outcomes.isOrdered = options.isOrdered;
     if (this.#isPaused) return;
     this.#offers.serve(options, wrapped);
     this.fill();
+  }
+
+  async #again(offer: () => Promise<Verdict>): Promise<Verdict> {
+    this.#laterInFlight += 1;
+    try {
+      return await offer();
+    } finally {
+      this.#laterInFlight -= 1;
+    }
   }
 
   /** These are ours now; what else was held is dropped where it waits. */
@@ -135,7 +147,7 @@ export class Work {
   }
 
   #mayTake(partition: Partition, isOrdered: boolean): boolean {
-    if (!partition.mayTake(isOrdered)) return false;
+    if (!partition.mayTake(isOrdered) || this.#tools.committer.isBehind) return false; // H3
     if (partition.isRetry || isOrdered) return true;
     const { size, waiting, inFlight } = this.#offers;
     return size - waiting - inFlight < READY_MAX; // H1
@@ -203,7 +215,6 @@ export class Work {
 
   async #conclude(item: Item, verdict: Verdict): Promise<Held | undefined> {
     const outcome = await this.#tools.outcomes.conclude(item, verdict);
-    if (isLater(item)) this.#laterInFlight -= 1;
     if (outcome.kind === 'again') return this.#heldOf(outcome.item);
     this.#items.delete(item.event);
     const { partition } = item;

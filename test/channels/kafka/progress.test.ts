@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { NOTED_MAX, UNFINISHED_MAX } from '../../../src/channels/kafka/partition.ts';
 import { METADATA_CHARS_MAX, Progress } from '../../../src/channels/kafka/progress.ts';
 
-const note = (attempts: number, dueMs = 1_790_000_000_000, stageAt: number | undefined = undefined) => ({
+const note = (attempts: number, dueMs = 1_790_000_000_000, stageAt?: number) => ({
   attempts,
   dueMs,
   stageAt,
