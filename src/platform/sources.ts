@@ -25,6 +25,7 @@ import type { DataPlane } from './data-plane.ts';
 import type { PlatformOptions } from './options.ts';
 import { secretReader } from './secret-reader.ts';
 import { Sources } from './source-host.ts';
+import { addressTaken, sameAddress } from './webhook-addresses.ts';
 
 /** A source kind whatever its plan is: the host keeps plans as they are and hands them back to the kind's own adapter. */
 export type AnySourceKind = SourceKind<SourceObject, unknown>;
@@ -82,12 +83,14 @@ export function openSources(
   });
   const publicUrl =
     options.publicUrl?.replace(/\/$/, '') ?? `http://${options.gateway.host}:${plane.gatewayServer.port}`;
-  const settings = { host: sources, readSecret: secretReader(informers), context: { publicUrl, apiUrl } };
+  const context = { publicUrl, apiUrl, addressTaken: addressTaken(informers) };
+  const settings = { host: sources, readSecret: secretReader(informers), context };
   const start = (startOne: StartOne): void => {
     for (const kind of kinds) {
       const concerns = (): readonly string[] => informers.of(kind.kind).all().map(keyOf);
       const watched = [SECRET, CHANNEL, ...BACKING_KINDS, KINDS.service, KINDS.route];
-      const watches = watched.map((each) => ({ kind: each, concerns }));
+      const shared = watched.map((each) => ({ kind: each, concerns }));
+      const watches = [...shared, ...sameAddress(informers, kind.kind)];
       controllers.set(kind, startOne(client, sourceReconciler(kind, client, settings), watches));
     }
   };

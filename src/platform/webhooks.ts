@@ -27,6 +27,7 @@ import type { DataPlane } from './data-plane.ts';
 import type { PlatformOptions } from './options.ts';
 import type { Outboxes, Pushed } from './outboxes.ts';
 import { secretReader } from './secret-reader.ts';
+import { addressTaken, sameAddress } from './webhook-addresses.ts';
 
 const SECRET = { apiVersion: 'v1', kind: 'Secret' };
 
@@ -55,17 +56,21 @@ export class Webhooks {
       known.set(found, opened);
       return opened;
     };
+    const told = (error: unknown): void =>
+      log({
+        level: 'error',
+        message: 'a webhook delivery failed in an unexpected way',
+        fields: { error: messageOf(error) },
+      });
     this.#door = createDoor({
       find,
       sinkFor: (source) => outboxes.sinkFor(source as Open), // as find() made it
       clock: systemClock,
       budget: plane.limits.budget,
-      onError: (error) =>
-        log({
-          level: 'error',
-          message: 'a webhook delivery failed in an unexpected way',
-          fields: { error: messageOf(error) },
-        }),
+      onError: told,
+    });
+    gitHub.onChange((source, type) => {
+      if (type === 'DELETED') void outboxes.remove(planGitHubSource(source as GitHubSource)).catch(told);
     });
     await outboxes.reopen([...gitHub.all(), ...others.all()].map((source) => openSource(source, readSecret)));
   }
@@ -114,15 +119,15 @@ export function webhookController(
   const settings = {
     webhookUrlOf: (namespace: string, name: string) => `${base}/webhooks/${namespace}/${name}`,
     readSecret: secretReader(informers),
+    addressTaken: addressTaken(informers),
     removeOutbox: (plan: WebhookPlan) => outboxes.remove(plan),
     followSink: (plan: WebhookPlan) => outboxes.follow(plan),
   };
   const everySource = (): readonly string[] => informers.of(WEBHOOK_SOURCE).all().map(keyOf);
-  const watched = [SECRET, CHANNEL, ...BACKING_KINDS, KINDS.service, KINDS.route, GITHUB_SOURCE].map(
-    (kind) => ({
-      kind,
-      concerns: everySource,
-    }),
-  );
+  const shared = [SECRET, CHANNEL, ...BACKING_KINDS, KINDS.service, KINDS.route];
+  const watched = [
+    ...shared.map((kind) => ({ kind, concerns: everySource })),
+    ...sameAddress(informers, WEBHOOK_SOURCE),
+  ];
   return (start) => void start(client, webhookSourceReconciler(client, settings), watched);
 }

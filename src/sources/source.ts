@@ -1,5 +1,6 @@
 import type { Mark } from '../apis/conditions.ts';
 import type { Destination } from '../apis/duck.ts';
+import type { Resource } from '../apis/resource.ts';
 import type { SourceObject } from '../apis/sources/source-kind.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ResourceReader } from '../control/resource-client.ts';
@@ -100,4 +101,6 @@ export type SourceContext = {
   readonly apiUrl: string;
   /** How the gateway is reached from outside: webhooks are below it. */
   readonly publicUrl: string;
+  /** Why a source cannot have its address at the webhook door; undefined: it can. */
+  readonly addressTaken?: (source: Resource) => string | undefined;
 };

@@ -1,6 +1,4 @@
 import { isFalse, isTrue, type Mark } from '../../apis/conditions.ts';
-import type { Resource } from '../../apis/resource.ts';
-import { GITHUB_SOURCE } from '../../apis/sources/github-source/schema.ts';
 import type { CeAttributes } from '../../apis/sources/source-kind.ts';
 import {
   WEBHOOK_SOURCE,
@@ -11,7 +9,6 @@ import { WEBHOOK_SOURCE_CONDITIONS } from '../../apis/sources/webhook-source/sta
 import { resolveDestination } from '../../control/destination-resolver.ts';
 import { settled, type Reconciler, type Told } from '../../control/reconciler.ts';
 import type { ResourceReader } from '../../control/resource-client.ts';
-import { isFirst, takenBy } from '../door/address-claim.ts';
 import type { ReadSecret } from '../source.ts';
 import { DEFAULT_TYPE, planWebhookSource, type WebhookPlan } from '../webhook/plan.ts';
 import { standardKey } from '../webhook/signature-headers.ts';
@@ -19,6 +16,8 @@ import { standardKey } from '../webhook/signature-headers.ts';
 export type WebhookSettings = {
   readonly webhookUrlOf: (namespace: string, name: string) => string;
   readonly readSecret: ReadSecret;
+  /** Why the source cannot have its address; undefined: it can. */
+  readonly addressTaken: (source: WebhookSource) => string | undefined;
   /** Gives up what is still owed to the sink, and says how many events that were. */
   readonly removeOutbox: (plan: WebhookPlan) => Promise<number>;
   /** What is owed goes to the sink that the source has now. */
@@ -28,7 +27,7 @@ export type WebhookSettings = {
 /** Says whether a WebhookSource can take deliveries, and where they are to be sent. */
 export function webhookSourceReconciler(
   reader: ResourceReader,
-  { webhookUrlOf, readSecret, removeOutbox, followSink }: WebhookSettings,
+  { webhookUrlOf, readSecret, addressTaken, removeOutbox, followSink }: WebhookSettings,
 ): Reconciler<WebhookSource> {
   return {
     kind: WEBHOOK_SOURCE,
@@ -40,7 +39,6 @@ export function webhookSourceReconciler(
       const sinkUri = resolved.kind === 'url' ? resolved.url : undefined;
       const plan = { ...planWebhookSource(source), sinkUrl: sinkUri };
       await followSink(plan);
-      const other = await reader.find(GITHUB_SOURCE, namespace, name);
       const sink =
         resolved.kind === 'url'
           ? isTrue('SinkProvided')
@@ -50,7 +48,7 @@ export function webhookSourceReconciler(
         { sinkUri, webhookURL, ceAttributes: [ceAttributesOf(plan)] },
         secretsMark(plan, readSecret),
         sink,
-        addressMark(source, other, webhookURL),
+        addressMark(addressTaken(source), webhookURL),
       );
     },
     async finalize(source): Promise<readonly Told[]> {
@@ -90,9 +88,8 @@ function secretsMark({ verification, secrets, namespace }: WebhookPlan, readSecr
     : isFalse('SecretsProvided', 'SecretNotFound', 'none of the optional secrets is there');
 }
 
-function addressMark(source: WebhookSource, other: Resource | undefined, webhookURL: string): Mark {
-  if (other !== undefined && !isFirst(source, other))
-    return isFalse('WebhookConfigured', 'AddressTaken', takenBy(other));
+function addressMark(taken: string | undefined, webhookURL: string): Mark {
+  if (taken !== undefined) return isFalse('WebhookConfigured', 'AddressTaken', taken);
   return isTrue('WebhookConfigured', 'Manual', `enter at the service: ${webhookURL}`);
 }
 

@@ -1,3 +1,4 @@
+import { isFalse } from '../../apis/conditions.ts';
 import { GITHUB_SOURCE, type GitHubSource } from '../../apis/sources/github-source/schema.ts';
 import { GITHUB_SOURCE_CONDITIONS } from '../../apis/sources/github-source/status.ts';
 import type { SourceKind } from '../source.ts';
@@ -8,7 +9,11 @@ export const gitHubSource: SourceKind<GitHubSource, WebhookPlan> = {
   kind: GITHUB_SOURCE,
   conditions: GITHUB_SOURCE_CONDITIONS.dependents,
   leavesSomething: true,
-  plan: planWebhook,
+  plan(source, readSecret, context) {
+    const taken = context.addressTaken?.(source);
+    if (taken === undefined) return planWebhook(source, readSecret, context);
+    return { kind: 'missing', mark: isFalse('WebhookConfigured', 'AddressTaken', taken) };
+  },
   fields: (source, context) => ({ webhookURL: webhookUrlOf(source, context) }),
   ceAttributes({ spec: { eventTypes, ownerAndRepository } }) {
     const types = eventTypes.includes('*') ? ['*'] : eventTypes;

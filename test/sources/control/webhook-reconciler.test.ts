@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { GITHUB_SOURCE } from '../../../src/apis/sources/github-source/schema.ts';
 import { WEBHOOK_SOURCE } from '../../../src/apis/sources/webhook-source/schema.ts';
+import { addressTaken } from '../../../src/platform/webhook-addresses.ts';
 import { webhookSourceReconciler } from '../../../src/sources/control/webhook-reconciler.ts';
 import { aGitHubSource } from '../../kit/github.ts';
 import { aWebhookSource } from '../../kit/webhooks.ts';
@@ -20,14 +21,20 @@ const reconciler = () =>
   webhookSourceReconciler(world.controller, {
     webhookUrlOf: (namespace, name) => `https://hooks.example/webhooks/${namespace}/${name}`,
     readSecret: (_namespace, name, key) => secrets[`${name}/${key}`],
+    addressTaken: addressTaken(world.informers),
     removeOutbox: async () => owed,
     followSink: async ({ sinkUrl }) => void followed.push(sinkUrl),
   });
 async function pass(spec: Parameters<typeof aWebhookSource>[0]): Promise<(type: string) => unknown> {
   await world.apply({ ...aWebhookSource(spec), metadata: { name: 'shop', namespace: 'default' } });
+  await expect.poll(() => world.informers.of(WEBHOOK_SOURCE).get('default/shop')).toBeDefined();
   await world.pass(reconciler(), 'shop');
   const object = await world.get(WEBHOOK_SOURCE, 'shop');
   return (type) => conditionIn(object, type);
+}
+async function aGitHubSourceOfThatName(): Promise<void> {
+  await world.apply({ ...aGitHubSource(), metadata: { name: 'shop', namespace: 'default' } });
+  await expect.poll(() => world.informers.of(GITHUB_SOURCE).get('default/shop')).toBeDefined();
 }
 const later = (seconds: number): void => world.clock.advance(seconds * 1000);
 
@@ -95,7 +102,7 @@ describe('a WebhookSource', () => {
   });
 
   it('is not ready when a GitHubSource has had its address before, and is once that is gone', async () => {
-    await world.apply({ ...aGitHubSource(), metadata: { name: 'shop', namespace: 'default' } });
+    await aGitHubSourceOfThatName();
     later(2);
     expect((await pass({ preset: 'stripe' }))('Ready')).toEqual({
       status: 'False',
@@ -103,13 +110,14 @@ describe('a WebhookSource', () => {
       message: 'GitHubSource default/shop answers at this address already; give one of them another name',
     });
     await world.admin.remove(GITHUB_SOURCE, 'default', 'shop');
+    await expect.poll(() => world.informers.of(GITHUB_SOURCE).get('default/shop')).toBeUndefined();
     expect((await pass({ preset: 'stripe' }))('Ready')).toEqual({ status: 'True' });
   });
 
   it('keeps its address when a GitHubSource of that name comes later', async () => {
     await pass({ preset: 'stripe' });
     later(2);
-    await world.apply({ ...aGitHubSource(), metadata: { name: 'shop', namespace: 'default' } });
+    await aGitHubSourceOfThatName();
     expect((await pass({ preset: 'stripe' }))('Ready')).toEqual({ status: 'True' });
   });
 
