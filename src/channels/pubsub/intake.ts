@@ -1,0 +1,98 @@
+import type { Clock } from '../../base/clock.ts';
+import type { ReceivedMessage } from './client.ts';
+import { DEADLINE_EXCEEDED, isUnreached, RESOURCE_EXHAUSTED, statusOf } from './faults.ts';
+import type { Link } from './link.ts';
+
+export type IntakeOptions = {
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly subscription: string;
+  /** Long polls under way at most; more than one while messages keep coming. */
+  readonly pollsMax: number;
+  /** How many messages there is room for now. */
+  readonly room: () => number;
+  /** Takes them in the order they came; the next poll of the same turn waits for it. */
+  readonly take: (messages: readonly ReceivedMessage[]) => Promise<void> | void;
+  /** The subscription cannot be read any more, and why. */
+  readonly onGone: (error: unknown) => void;
+};
+
+/** Google's servers end a poll that nothing came to; this is only for one that they forget. */
+const POLL_MAX_MS = 90_000;
+/** The emulator ends it a second before its deadline, and does not notice that it was cancelled: what came next would be leased to nobody. */
+const EMULATOR_POLL_MAX_MS = 1250;
+const MESSAGES_MAX = 100;
+const AGAIN_PAUSE_MS = 200;
+
+/**
+ * Brings in messages of one subscription by long polls, each for no more than there is room: what is in the broker stays
+ * there, without a lease, until somebody can take it. A streaming pull would lease ahead, and hands out the later messages
+ * of a key although an earlier one is still at work, which would have to be kept here.
+ */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #stop = new AbortController();
+  readonly #cancel = new AbortController();
+  readonly #polls = new Set<Promise<void>>();
+  #reserved = 0;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#start(true);
+  }
+
+  /** There may be room now. */
+  poke(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  /** Waits for what is under way; `isHasty`, it is cancelled: nobody will ask for what it may have leased. */
+  async stop(isHasty: boolean): Promise<void> {
+    this.#stop.abort();
+    if (isHasty || !this.#options.link.isEmulator) this.#cancel.abort();
+    this.poke();
+    await Promise.all(this.#polls);
+  }
+
+  #start(isFirst: boolean): void {
+    const poll = this.#run(isFirst);
+    this.#polls.add(poll);
+    void poll.then(() => this.#polls.delete(poll));
+  }
+
+  /** The first goes on for ever; one that was added ends when nothing comes. */
+  async #run(isFirst: boolean): Promise<void> {
+    const { room, pollsMax, take } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      const free = Math.min(room() - this.#reserved, MESSAGES_MAX);
+      if (free <= 0 && !isFirst) return;
+      if (free <= 0) {
+        await this.#wake.promise;
+        continue;
+      }
+      this.#reserved += free;
+      const messages = await this.#poll(free);
+      this.#reserved -= free;
+      if (messages.length === 0 && !isFirst) return;
+      if (messages.length > 0 && this.#polls.size < pollsMax) this.#start(false);
+      if (messages.length > 0) await take(messages);
+    }
+  }
+
+  async #poll(maxMessages: number): Promise<readonly ReceivedMessage[]> {
+    const { link, clock, subscription, onGone } = this.#options;
+    const maxMs = link.isEmulator ? EMULATOR_POLL_MAX_MS : POLL_MAX_MS;
+    try {
+      return await link.poll({ subscription, maxMessages }, maxMs, this.#cancel.signal);
+    } catch (error) {
+      const status = statusOf(error);
+      if (this.#stop.signal.aborted || status === DEADLINE_EXCEEDED) return []; // nothing came
+      if (isUnreached(error)) await link.suspect();
+      else if (status !== RESOURCE_EXHAUSTED) onGone(error); // it is not there, or not for us
+      await clock.until(clock.nowMs() + AGAIN_PAUSE_MS, this.#stop.signal);
+      return [];
+    }
+  }
+}
