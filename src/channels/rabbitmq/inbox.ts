@@ -16,7 +16,8 @@ export class Inbox {
   readonly #channel: Amqp.Channel;
   readonly #tags = new Map<string, string>(); // consumer tag by queue
   readonly #onLost: (why: PlatformError) => void;
-  #isOver = false;
+  #isOver = false; // nothing is acknowledged any more
+  #isClosed = false;
 
   private constructor(channel: Amqp.Channel, onLost: (why: PlatformError) => void) {
     this.#channel = channel;
@@ -29,18 +30,11 @@ export class Inbox {
     const inbox = new Inbox(channel, onLost);
     let fault: Error | undefined;
     channel.on('error', (error) => (fault = error));
-    channel.on('close', () =>
-      inbox.#end(fault === undefined ? 'the AMQP channel was closed' : messageOf(fault)),
-    );
+    channel.on('close', () => {
+      inbox.#isClosed = true;
+      inbox.#end(fault === undefined ? 'the AMQP channel was closed' : messageOf(fault));
+    });
     return inbox;
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
-  isConsuming(queue: string): boolean {
-    return this.#tags.has(queue);
   }
 
   /** With a bound of its own on what is handed over and not answered; anew when it consumes already. */
@@ -77,8 +71,9 @@ export class Inbox {
 
   /** What is not answered goes back. Never rejects. */
   async close(): Promise<void> {
-    if (this.#isOver) return;
     this.#isOver = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await within(ANSWER_MAX_MS, 'closing', this.#channel.close()).catch(() => undefined);
   }
 

@@ -84,7 +84,11 @@ export class RabbitmqGroup {
     };
     const session = to === 'ordered' ? new OrderedSession(tools, link) : new UnorderedSession(tools);
     this.#session = session;
-    const stop = (): void => void session.desk.offers.stop(this.#tools.graceMs);
+    // Nothing is acknowledged after that, so what is in hand goes back at once.
+    const stop = (): void => {
+      void session.desk.offers.stop(this.#tools.graceMs);
+      void inbox.close();
+    };
     this.#tools.lost.addEventListener('abort', stop, { once: true });
     await session.serve(options, consumer);
   }
