@@ -9,6 +9,8 @@ import { guardHost, LOOPBACK_HOSTS } from '../http/host-check.ts';
 import { createOutbound } from '../http/outbound.ts';
 import { openServer, type OpenServer } from '../http/server.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
+import type { Gateway } from '../serving/gateway/gateway.ts';
+import { serviceDoor } from '../serving/gateway/service-door.ts';
 import { ImageStore } from '../serving/images/image-store.ts';
 import { LOG_FILE_BOUNDS, LogFiles } from '../serving/runtime/process/log-files.ts';
 import { ProcessRuntime } from '../serving/runtime/process/process-runtime.ts';
@@ -62,13 +64,12 @@ export async function openDataPlane(
   const urlOf = (namespace: string, name: string): string =>
     `http://${addresses.events?.host}:${addresses.events?.port}/channels/${namespace}/${name}`;
   const channels = new Channels({ store: events, dispatcher, clock, graceMs: options.drainMs, urlOf });
-  const ownHosts = new Set([...LOOPBACK_HOSTS, options.events.host]);
   const ingress = createIngress({ find: (namespace, name) => channels.door(namespace, name), limits, clock });
   const eventsServer = await openServer({
     name: 'events',
     flag: '--events',
     ...options.events,
-    ...serving.gateway('internal', guardHost(ownHosts, ingress)),
+    ...internalGateway(serving, options.events.host, ingress),
     requestTimeoutMs: 0,
   }).catch(async (error: unknown) => {
     await runtime.close(); // its warm runners would keep the process alive
@@ -104,6 +105,14 @@ export async function openDataPlane(
     gatewayServer,
     eventsServer,
   };
+}
+
+/** Names inside the cluster by Host; by path, services for programs that resolve no such name, and channels. */
+function internalGateway(serving: Serving, host: string, ingress: Gateway['onRequest']): Gateway {
+  const isInternal = (name: string): boolean => serving.listenerFor(name) === 'internal';
+  const door = serviceDoor(isInternal, (...exchange) => gateway.onRequest(...exchange), ingress);
+  const gateway = serving.gateway('internal', guardHost(new Set([...LOOPBACK_HOSTS, host]), door));
+  return gateway;
 }
 
 /** What starts instances, and where their images and their output are; `hosts` is filled once the doors are open. */

@@ -7,6 +7,7 @@ import type { Child } from './child.ts';
 import { endLeftOvers } from './left-overs.ts';
 import type { LogSink } from './output.ts';
 import { filesIn } from './files-in.ts';
+import { nativeUrl } from './native-url.ts';
 import { freePort } from './ports.ts';
 import { startProgram, workingDirOf } from './program.ts';
 import { RunnerChild } from './runner-child.ts';
@@ -139,12 +140,18 @@ export class ProcessRuntime implements Runtime {
   async #startProgram(spec: InstanceSpec, command: readonly string[], id: string): Promise<Instance> {
     const port = await freePort();
     if (this.#isClosed) throw closed();
-    const env = { ...spec.env, ...runtimeContract(spec), ...portContract(port) };
+    const env = { ...this.#reachable(spec.env), ...runtimeContract(spec), ...portContract(port) };
     const child = await startProgram({ ...spec, env }, command, port, this.#token, (spawned) => {
       this.#keep(spawned);
       this.#tell(spawned, spec, id);
     });
     return instance(id, child, port, { startedMs: child.startedMs, readyMs: Date.now() });
+  }
+
+  /** A program that is no function resolves none of our names (contract: Listeners). */
+  #reachable(env: InstanceSpec['env']): InstanceSpec['env'] {
+    const { K_SINK } = env;
+    return K_SINK === undefined ? env : { ...env, K_SINK: nativeUrl(K_SINK, this.#options.routes()) };
   }
 
   #tell(child: Child, { namespace, revision }: InstanceSpec, id: string): void {
