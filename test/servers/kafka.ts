@@ -13,13 +13,13 @@ import type { RunningServer, ServerKind } from './server.ts';
 const run = promisify(execFile);
 const VERSION = '4.1.2';
 const CACHE = join(homedir(), '.cache', 'millrace-tests');
-const JARS = join(CACHE, `kafka-${VERSION}`);
+const JARS = join(CACHE, `kafka-${VERSION}-with-tools`);
 const READY_MAX_MS = 60_000;
 const INSTALL_MAX_MS = 240_000;
 /** What others wait for: older than this, its maker has died. */
 const LOCK_AGE_MAX_MS = INSTALL_MAX_MS;
 
-/** Apache Kafka, one process as broker and controller (KRaft), from the jars that Maven Central has. */
+/** Apache Kafka, one process as broker and controller (KRaft), and its command-line tools, as Maven has them. */
 export const kafkaServer: ServerKind = {
   name: 'kafka',
   variable: 'TEST_KAFKA_URL',
@@ -210,7 +210,10 @@ async function install(done: string): Promise<void> {
     `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>test</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
 <dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-<version>${VERSION}</version></dependency></dependencies></project>`,
+<version>${VERSION}</version></dependency>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>${VERSION}</version>
+<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>
+</dependencies></project>`,
   );
   const args = [
     '-q',

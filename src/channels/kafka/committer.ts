@@ -51,6 +51,12 @@ export class Committer {
     else if (this.#committing === undefined) void this.commit().catch(() => this.#later());
   }
 
+  /** It goes with the next commit, and nothing comes again without it. */
+  touch(partition: Partition): void {
+    partition.version += 1;
+    void this.#later();
+  }
+
   /** Resolves once Kafka has what was noted of this partition, or once it is not ours any more. */
   async flush(partition: Partition): Promise<void> {
     partition.version += 1;

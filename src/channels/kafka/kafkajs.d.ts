@@ -18,3 +18,7 @@ declare module 'kafkajs/src/consumer/filterAbortedMessages.js' {
   const part: unknown;
   export = part;
 }
+declare module 'kafkajs/src/protocol/message/compression/index.js' {
+  const part: unknown;
+  export = part;
+}

@@ -63,6 +63,13 @@ export class Partition {
     this.position = Math.max(this.position, nextPosition);
   }
 
+  /** What was read last were marks of transactions, or what they took back: whether there is that much less to do. */
+  passMarks(): boolean {
+    if (this.queue.length > 0 || this.position <= this.progress.next) return false;
+    this.progress.passTo(this.position);
+    return true;
+  }
+
   next(): Fetched | undefined {
     const record = this.queue.shift();
     if (record !== undefined) this.queueBytes -= record.bytes;

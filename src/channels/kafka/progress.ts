@@ -87,6 +87,12 @@ export class Progress {
     return missing;
   }
 
+  /** There are no events before `offset` but those that were taken. */
+  passTo(offset: number): void {
+    this.#passOver(offset);
+    this.#next = Math.max(this.#next, offset);
+  }
+
   finish(offset: number): void {
     this.#unfinished.delete(offset);
   }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { KafkaMessage } from '../../events/kafka-binding.ts';
+import { lz4, snappy, zstd, type Codec } from './compression.ts';
 
 /** One broker's requests, each answered or rejected with the first error code in the answer (`type`). */
 export type Broker = {
@@ -231,6 +232,12 @@ export type FilterAborted = (fetched: {
   readonly abortedTransactions: readonly unknown[];
 }) => readonly FetchedRecord[];
 
+/** The place where kafkajs wants its codecs put, by the number that stands for them in a batch. */
+type Compression = {
+  readonly Types: Readonly<Record<'Snappy' | 'LZ4' | 'ZSTD', number>>;
+  readonly Codecs: Record<number, () => Codec>;
+};
+
 /** What is loaded of kafkajs, once a Kafka channel is there. */
 export type Protocol = {
   readonly Broker: BrokerClass;
@@ -244,12 +251,15 @@ export type Protocol = {
  * without a group, and hides what became of a commit. So only its protocol is used, and what stands on it is ours.
  */
 export async function loadProtocol(): Promise<Protocol> {
-  const [broker, pool, assigner, filter] = await Promise.all([
+  const [broker, pool, assigner, filter, compression] = await Promise.all([
     import('kafkajs/src/broker/index.js'),
     import('kafkajs/src/network/connectionPool.js'),
     import('kafkajs/src/consumer/assignerProtocol.js'),
     import('kafkajs/src/consumer/filterAbortedMessages.js'),
+    import('kafkajs/src/protocol/message/compression/index.js'),
   ]);
+  const { Types, Codecs } = compression.default as Compression;
+  Object.assign(Codecs, { [Types.Snappy]: () => snappy, [Types.LZ4]: () => lz4, [Types.ZSTD]: () => zstd });
   return {
     Broker: broker.default as BrokerClass,
     ConnectionPool: pool.default as ConnectionPoolClass,

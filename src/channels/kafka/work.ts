@@ -143,6 +143,8 @@ export class Work {
         isTaken = true;
       }
     }
+    for (const partition of this.#partitions)
+      if (partition.passMarks()) this.#tools.committer.touch(partition);
     this.#tools.onRoom();
   }
 
