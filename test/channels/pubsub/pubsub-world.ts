@@ -1,12 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { systemClock } from '../../../src/base/clock.ts';
 import type { BackedChannel, Backend, ChannelSpec, Claim } from '../../../src/channels/backend.ts';
+import type { Verdict } from '../../../src/channels/channel.ts';
 import { pubsubAdapter } from '../../../src/channels/pubsub/pubsub-adapter.ts';
 import { sharedServer } from '../../servers/shared.ts';
 import { pubsubServer } from '../../servers/pubsub.ts';
 
 export const PROJECT = 'demo-project';
 export const GRACE_MS = 300;
+export const SETTLED: Verdict = { kind: 'settled' };
 
 /** The emulator of this run, and what to say of it in a title. */
 export const server = await sharedServer(pubsubServer);
