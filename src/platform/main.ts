@@ -1,9 +1,13 @@
 import { EXIT } from '../cli/command.ts';
+import type { OpenForward } from '../cli/github.ts';
 import { run, type CommandTable } from '../cli/run.ts';
 import type { StartPlatform } from './options.ts';
 
 /** The platform itself is loaded when a command starts one: `--help` must not pay for it. */
 const startPlatform: StartPlatform = async (options) => (await import('./start.ts')).startPlatform(options);
+
+const openForward: OpenForward = async (options, signal) =>
+  (await import('../sources/github/forward.ts')).GitHubForward.open(options, signal);
 
 const commands: CommandTable = {
   up: {
@@ -33,6 +37,10 @@ const commands: CommandTable = {
   send: {
     summary: 'send an event, or a signed GitHub delivery',
     load: async () => (await import('../cli/send.ts')).send,
+  },
+  github: {
+    summary: 'bring GitHub events to a machine without a public address',
+    load: async () => (await import('../cli/github.ts')).githubCommand(openForward),
   },
   tail: { summary: 'events as they happen', load: async () => (await import('../cli/tail.ts')).tail },
   trace: {

@@ -24,6 +24,9 @@ export type StandInDelivery = {
   status: string;
 };
 export type Asked = { readonly method: string; readonly path: string; readonly body: unknown };
+/** GitHub forgets deliveries after three days. */
+const KEPT_MS = 3 * 24 * 3_600_000;
+
 /** An answer in place of the usual one. */
 export type Instead = {
   readonly status: number;
@@ -52,6 +55,8 @@ export class GitHubStandIn {
   instead: ((asked: Asked) => Instead | undefined) | undefined;
   nowMs: () => number = () => Date.now();
   perPage = 100;
+  /** GitHub may write in its own way what it is asked for. */
+  eventsKept = (events: readonly string[]): readonly string[] => events;
 
   private constructor() {
     this.#server = createServer((request, response) => void this.#take(request, response));
@@ -197,7 +202,7 @@ export class GitHubStandIn {
       hooks.splice(hooks.indexOf(hook), 1);
       return { status: 204 };
     }
-    if (method === 'PATCH') change(hook, body);
+    if (method === 'PATCH') this.#change(hook, body);
     return { status: 200, body: this.#shown(hook, target) };
   }
 
@@ -221,7 +226,7 @@ export class GitHubStandIn {
       created: new Date(this.nowMs()).toISOString(),
       deliveries: [],
     };
-    change(hook, body);
+    this.#change(hook, body);
     const isTaken = hooks.some(
       ({ config, events }) =>
         config.url === hook.config.url && events.some((each) => hook.events.includes(each)),
@@ -238,9 +243,17 @@ export class GitHubStandIn {
     return { status: 201, body: this.#shown(hook, target) };
   }
 
+  /** `config` is replaced as a whole: without a secret in it the webhook has none any more. */
+  #change(hook: StandInHook, body: unknown): void {
+    const { active, events, config } = body as Partial<StandInHook>;
+    if (active !== undefined) hook.active = active;
+    if (events !== undefined) hook.events = this.eventsKept(events).toSorted();
+    if (config !== undefined) hook.config = { insecure_ssl: '0', content_type: 'form', ...config };
+  }
+
   /** The newest first; the cursor is the delivery with which a page begins. */
   #deliveries(hook: StandInHook, url: URL): Instead {
-    const all = hook.deliveries.toReversed();
+    const all = hook.deliveries.filter(({ atMs }) => atMs > this.nowMs() - KEPT_MS).toReversed();
     const cursor = url.searchParams.get('cursor')?.replace('v1_', '');
     const perPage = Math.min(Number(url.searchParams.get('per_page') ?? 30), this.perPage);
     const first = cursor === undefined ? 0 : all.findIndex(({ id }) => String(id) === cursor);
@@ -283,14 +296,6 @@ function headerFaults(headers: IncomingMessage['headers'], { body }: Asked): str
     .filter(([name, value]) => headers[name] !== value)
     .map(([name, value]) => `header ${name} is not ${value}`);
   return headers['user-agent'] === undefined ? [...faults, 'header user-agent is missing'] : faults;
-}
-
-/** `config` is replaced as a whole: without a secret in it the webhook has none any more. */
-function change(hook: StandInHook, body: unknown): void {
-  const { active, events, config } = body as Partial<StandInHook>;
-  if (active !== undefined) hook.active = active;
-  if (events !== undefined) hook.events = events.toSorted();
-  if (config !== undefined) hook.config = { insecure_ssl: '0', content_type: 'form', ...config };
 }
 
 export function said(status: number, message: string, headers: Record<string, string> = {}): Instead {

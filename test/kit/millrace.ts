@@ -41,8 +41,8 @@ export class Running {
   stderr = '';
   readonly #ended: Promise<unknown>;
 
-  constructor(args: readonly string[]) {
-    this.child = spawn(BIN, args, { env: cleanEnv({}), stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.child = spawn(BIN, args, { env: cleanEnv(env), stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
     this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     this.#ended = once(this.child, 'close');

@@ -185,6 +185,22 @@ describe('subject and extensions, by the table of eventing-github (pkg/common/ev
   });
 });
 
+describe('a pull request', () => {
+  const pullRequest = (action: string, merged: unknown): Record<string, string> =>
+    made('pull_request', { action, number: 7, pull_request: { number: 7, merged } });
+
+  it('that was closed by a merge carries the extension merged, and no other does', () => {
+    expect(pullRequest('closed', true)).toMatchObject({ action: 'closed', merged: 'true' });
+    for (const [action, merged] of [
+      ['closed', false],
+      ['closed', undefined],
+      ['labeled', true],
+    ] as const)
+      expect(pullRequest(action, merged)).not.toHaveProperty('merged');
+    expect(made('issues', { action: 'closed', pull_request: { merged: true } })).not.toHaveProperty('merged');
+  });
+});
+
 describe('what is left out', () => {
   it('is empty, 0, of the wrong type, inherited, too long, or no attribute value', () => {
     const payload = {
