@@ -16,6 +16,9 @@ type Ask = {
   readonly seconds: number;
   readonly bytes: number;
   readonly rate: number; // 0: closed loop
+  /** Header lines in place of those of an event; the last one is the name of what differs from request to request. */
+  readonly head: string;
+  readonly body: string; // in place of so many bytes
 };
 
 answerRequests((message) => run(askOf(message)));
@@ -30,8 +33,18 @@ function askOf(message: Message): Ask {
     seconds: number('seconds', 2),
     bytes: number('bytes', 1024),
     rate: number('rate'),
+    head: String(message['head'] ?? EVENT_HEAD),
+    body: String(message['body'] ?? 'x'.repeat(number('bytes', 1024))),
   };
 }
+
+const EVENT_HEAD = [
+  'content-type: text/plain',
+  'ce-specversion: 1.0',
+  'ce-source: /bench',
+  'ce-type: bench.event',
+  'ce-id: ',
+].join('\r\n');
 
 async function run(ask: Ask): Promise<Answer> {
   const lanes = Array.from({ length: ask.connections }, () => new Lane(ask));
@@ -91,19 +104,15 @@ class Lane {
   #done: (() => void) | undefined;
   #fail: ((error: Error) => void) | undefined;
 
-  constructor({ port, path, host, bytes }: Ask) {
+  constructor({ port, path, host, head: own, body }: Ask) {
     const head = [
       `POST ${path} HTTP/1.1`,
       `host: ${host}`,
-      'content-type: text/plain',
-      'ce-specversion: 1.0',
-      'ce-source: /bench',
-      'ce-type: bench.event',
-      `content-length: ${bytes}`,
-      'ce-id: ',
+      `content-length: ${Buffer.byteLength(body)}`,
+      own,
     ].join('\r\n');
     this.#idAt = head.length;
-    this.#request = Buffer.from(`${head}${'0'.repeat(ID_DIGITS)}\r\n\r\n${'x'.repeat(bytes)}`, 'latin1');
+    this.#request = Buffer.from(`${head}${'0'.repeat(ID_DIGITS)}\r\n\r\n${body}`);
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
     this.#socket.on('data', (chunk) => this.#read(chunk));
     this.#socket.on('error', (error) => this.#fail?.(error));

@@ -6,6 +6,7 @@ import { functionFromZero, programFromZero } from './from-zero.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
 import { startUp } from './start-up.ts';
 import { warmGateway } from './warm-gateway.ts';
+import { webhookDoor } from './webhook-door.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   'durable-64': durablePath(64),
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'from-zero-node': programFromZero('program'),
   'from-zero-python': programFromZero('python'),
   'from-zero-go': programFromZero('go'),
+  'webhook-door': webhookDoor,
   'start-up': startUp,
 };
 

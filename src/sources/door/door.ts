@@ -131,12 +131,11 @@ class Door {
   /** A sink that takes longer than the sender waits is as good as none, whether or not it heeds the signal. */
   async #send(source: DoorSource, event: CloudEvent): Promise<void> {
     const { sinkFor, sinkWithinMs = SINK_WITHIN_MS } = this.#options;
-    const late = new PlatformError('SINK_LATE', `the sink did not take it within ${sinkWithinMs} ms`, {
-      retryable: true,
-    });
     const { promise: deadline, reject } = Promise.withResolvers<never>();
     const stop = new AbortController();
     const timer = setTimeout(() => {
+      const message = `the sink did not take it within ${sinkWithinMs} ms`;
+      const late = new PlatformError('SINK_LATE', message, { retryable: true });
       reject(late); // first, so that the sender is told this and not what the sink makes of the signal
       stop.abort(late);
     }, sinkWithinMs);

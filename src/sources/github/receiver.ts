@@ -20,15 +20,11 @@ export function gitHubDoor(
   };
 }
 
-async function readDelivery(
-  plan: GitHubSourcePlan,
-  secret: string | undefined,
-  request: DoorRequest,
-): Promise<Reading> {
+function readDelivery(plan: GitHubSourcePlan, secret: string | undefined, request: DoorRequest): Reading {
   const headers = readHeaders(request);
   if ('kind' in headers) return answer(headers.code, headers.reason);
   if (secret === undefined || secret === '') return answer(503, 'the secret of this source is not there yet');
-  if (!(await isSigned(request, secret))) return answer(401, 'the signature is missing or does not fit'); // O1
+  if (!isSigned(request, secret)) return answer(401, 'the signature is missing or does not fit'); // O1
   const read = readPayload(request);
   if ('kind' in read) return answer(read.code, read.reason);
   const { event, id } = headers;
