@@ -1,12 +1,12 @@
 import type { Clock } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, PlatformError } from '../base/errors.ts';
 import { conditionsAfter, isFalse } from '../apis/conditions.ts';
 import type { Status } from '../apis/duck.ts';
 import { keyOf, type Resource } from '../apis/resource.ts';
 import type { Informers } from './informer.ts';
 import type { EventRecorder } from './recorder.ts';
 import type { Outcome, Reconciler, Told } from './reconciler.ts';
-import type { KindName, ResourceClient } from './resource-client.ts';
+import { isUnknownKind, type KindName, type ResourceClient } from './resource-client.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** Which objects of the reconciled kind a changed object of another kind concerns, by key `namespace/name`. */
@@ -79,8 +79,10 @@ export class Controller<R extends Resource> {
       const held = await this.#hold(object);
       return await this.#reconcile(held);
     } catch (error) {
-      const isConflict = error instanceof Error && 'code' in error && error.code === 'CONFLICT';
-      if (!isConflict) {
+      const isGone =
+        isUnknownKind(error) && (await client.find(reconciler.kind, namespace, name)) === undefined;
+      if (isGone) return undefined; // deleted while it was looked at
+      if (!isExpected(error)) {
         onError?.(key, error);
         await recorder
           .tell(object, { type: 'Warning', reason: 'InternalError', message: messageOf(error) })
@@ -145,6 +147,11 @@ export class Controller<R extends Resource> {
     const { resourceVersion: _version, ...metadata } = object.metadata; // status has no other writer
     await client.patchStatus({ ...object, metadata, status: kept } as Stated);
   }
+}
+
+/** Somebody else wrote in between; or an object waits for others to go, which its status tells. */
+function isExpected(error: unknown): boolean {
+  return error instanceof PlatformError && ['CONFLICT', 'DELETION_DELAYED'].includes(error.code);
 }
 
 async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {

@@ -22,6 +22,7 @@ export interface Reconciler<R extends Resource> {
   reconcile(object: R): Promise<Outcome>;
   /** Undoes what outlives the object; the finalizer is set before the first pass, and taken off after this. */
   readonly finalizer?: string;
+  /** A PlatformError `DELETION_DELAYED` waits for others to go first, which only the status tells; it is no failure. */
   finalize?(object: R): Promise<readonly Told[]>;
 }
 

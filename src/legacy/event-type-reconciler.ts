@@ -35,7 +35,7 @@ export function eventTypeReconciler(cluster: ResourceClient, kind: KindName): Re
     async finalize(type) {
       const users = await usersOf(cluster, type);
       if (users.length === 0) return [];
-      throw new PlatformError('EVENT_TYPE_IN_USE', `Still in use by the Feeds: ${users.join(', ')}`, {
+      throw new PlatformError('DELETION_DELAYED', `Still in use by the Feeds: ${users.join(', ')}`, {
         retryable: true,
       });
     },

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { PlatformError } from '../../src/base/errors.ts';
 import { isTrue } from '../../src/apis/conditions.ts';
 import { CHANNEL_CONDITIONS } from '../../src/apis/messaging/channel/status.ts';
 import type { Resource } from '../../src/apis/resource.ts';
@@ -129,6 +130,41 @@ describe('a controller', () => {
       .toBeUndefined();
     expect(tries).toBe(3);
     await controller.close();
+  });
+
+  it('says nothing of an object that was deleted while it was looked at', async () => {
+    const errors: string[] = [];
+    let passes = 0;
+    const reconciler = reconcilerOf(async () => {
+      passes += 1;
+      await world.admin.remove(CHANNEL, 'default', 'orders');
+      return allTrue();
+    });
+    const controller = world.controllerOf(reconciler, (key) => errors.push(key));
+    controller.start();
+    await world.apply(aChannel('orders'));
+    await expect.poll(() => passes).toBe(1);
+    await controller.close();
+    expect(errors).toEqual([]);
+  });
+
+  it('waits with the deletion for others without a word but in the status', async () => {
+    const errors: string[] = [];
+    const finalize = async (): Promise<never> => {
+      throw new PlatformError('DELETION_DELAYED', 'still in use', { retryable: true });
+    };
+    const reconciler = reconcilerOf(allTrue, { finalizer: FINALIZER, finalize });
+    const controller = world.controllerOf(reconciler, (key) => errors.push(key));
+    controller.start();
+    await world.apply(aChannel('orders'));
+    await expect.poll(async () => (await stored()).metadata.finalizers).toEqual([FINALIZER]);
+    await world.admin.remove(CHANNEL, 'default', 'orders');
+    await expect
+      .poll(async () => conditionIn(await stored(), 'Ready'))
+      .toEqual({ status: 'False', reason: 'DeletionDelayed', message: 'still in use' });
+    await controller.close();
+    expect(errors).toEqual([]);
+    expect((await world.controller.list(EVENT, 'default')).items).toEqual([]);
   });
 
   it('tries a failed pass again after a pause, and tells of it once for each time', async () => {
