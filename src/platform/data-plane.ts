@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Dispatcher as Outbound } from 'undici';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { systemClock } from '../base/clock.ts';
+import { atChannelHosts, channelOfHost } from '../channels/ingress/channel-hosts.ts';
 import { createIngress } from '../channels/ingress/ingress.ts';
 import { Dispatcher } from '../dispatcher/dispatcher.ts';
 import { ByteBudget, type BodyLimits } from '../http/body.ts';
@@ -53,11 +54,8 @@ export async function openDataPlane(
   const outbound = createOutbound({
     route: (host) => {
       const listener = serving.listenerFor(host);
-      return listener === undefined
-        ? undefined
-        : listener === 'internal'
-          ? addresses.events
-          : addresses.gateway;
+      if (listener === undefined) return channelOfHost(host) === undefined ? undefined : addresses.events;
+      return listener === 'internal' ? addresses.events : addresses.gateway;
     },
   });
   const dispatcher = new Dispatcher({ outbound, clock, replyBytesMax: options.maxEventBytes });
@@ -91,6 +89,7 @@ export async function openDataPlane(
   addresses.gateway = { host: options.gateway.host, port: gatewayServer.port };
   hosts.push(
     { suffix: '.svc.cluster.local', ...addresses.events },
+    { suffix: '.channels.cluster.local', ...addresses.events },
     { suffix: `.${options.domain}`, ...addresses.gateway, ports: [80, addresses.gateway.port] },
   );
   return {
@@ -111,7 +110,8 @@ export async function openDataPlane(
 function internalGateway(serving: Serving, host: string, ingress: Gateway['onRequest']): Gateway {
   const isInternal = (name: string): boolean => serving.listenerFor(name) === 'internal';
   const door = serviceDoor(isInternal, (...exchange) => gateway.onRequest(...exchange), ingress);
-  const gateway = serving.gateway('internal', guardHost(new Set([...LOOPBACK_HOSTS, host]), door));
+  const guarded = guardHost(new Set([...LOOPBACK_HOSTS, host]), door);
+  const gateway = serving.gateway('internal', atChannelHosts(ingress, guarded));
   return gateway;
 }
 
