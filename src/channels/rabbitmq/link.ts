@@ -42,7 +42,7 @@ export class Link {
     if (publishing !== undefined && consuming !== undefined) return new Link(where, publishing, consuming);
     for (const each of [publishing, consuming]) if (each !== undefined) await endOne(each);
     const failed = opened.find((each) => each.status === 'rejected');
-    throw faultOf(where, failed?.reason);
+    throw faultOf(address, where, failed?.reason);
   }
 
   get lost(): AbortSignal {
@@ -108,11 +108,12 @@ async function closed(connection: Amqp.ChannelModel): Promise<void> {
   await connection.close();
 }
 
-function faultOf(where: string, error: unknown): PlatformError {
-  const message = `RabbitMQ at ${where}: ${messageOf(error)}`;
-  if (error instanceof PlatformError) return new PlatformError(error.code, message, { retryable: true });
-  // What node:net and node:tls say has a code; a refusal of the handshake has none.
-  const isNetwork = error instanceof Error && 'code' in error;
-  const code = isNetwork ? 'BACKEND_UNREACHABLE' : 'BACKEND_REFUSED';
-  return new PlatformError(code, message, { retryable: true, cause: error });
+function faultOf({ vhost, username }: Address, where: string, error: unknown): PlatformError {
+  const said = `RabbitMQ at ${where}: ${messageOf(error)}`;
+  if (error instanceof PlatformError) return new PlatformError(error.code, said, { retryable: true });
+  // What node:net and node:tls say has a code. A refusal of the handshake has none, and may be told without its reason.
+  if (error instanceof Error && 'code' in error)
+    return new PlatformError('BACKEND_UNREACHABLE', said, { retryable: true, cause: error });
+  const message = `${said} (user ${username}, virtual host ${decodeURIComponent(vhost)})`;
+  return new PlatformError('BACKEND_REFUSED', message, { retryable: true, cause: error });
 }

@@ -66,7 +66,7 @@ function vhostOf({ pathname }: URL): string {
   const path = pathname.slice(1);
   if (path.includes('/'))
     throw invalid('uri', 'has one virtual host behind the address; a slash in its name is %2F');
-  return path === '' ? '%2F' : path;
+  return path === '' ? '%2F' : encodeURIComponent(decoded(path));
 }
 
 function credentialsOf(uri: URL, secret: Settings['secret']): { username: string; password: string } {
@@ -82,7 +82,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw invalid('uri', 'has a user or password that is not percent-encoded');
+    throw invalid('uri', 'has a part that is not percent-encoded');
   }
 }
 
