@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningPlatform } from '../../src/platform/options.ts';
@@ -99,6 +100,14 @@ describe('the eventing manifests of 2018', { timeout: 60_000 }, () => {
     const headers = { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/s', 'ce-type': 't' };
     expect((await fetch(url, { method: 'POST', headers })).status).toBe(202);
   });
+});
+
+it('the guide’s example is taken as it stands', async () => {
+  const guide = readFileSync(new URL('../../docs/guides/eventing-of-2018.md', import.meta.url), 'utf8');
+  const [, yaml = ''] = /```yaml\n([^]*?)```/.exec(guide) ?? [];
+  const taken = names(await ok(['apply', '--dry-run=server'], yaml));
+  expect(taken).toHaveLength(4);
+  for (const line of taken) expect(line).toMatch(/(?:created|configured) \(server dry run\)$/);
 });
 
 describe('a plural that several groups have', { timeout: 60_000 }, () => {
