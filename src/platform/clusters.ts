@@ -1,4 +1,4 @@
-import { PlatformError, unreachable } from '../base/errors.ts';
+import { unreachable } from '../base/errors.ts';
 import type { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import { embeddedCluster } from '../control/embedded/embedded-cluster.ts';
 import type { SourceTools } from '../sources/source.ts';
@@ -11,9 +11,7 @@ export function clusterOpener(client: EmbeddedClient, apiUrl: string): SourceToo
         return embeddedCluster(client, apiUrl);
       case 'kubeconfig':
       case 'in-cluster':
-        throw new PlatformError('CLUSTER_UNREACHABLE', 'no other cluster is reached yet', {
-          retryable: true,
-        });
+        return (await import('../control/cluster/open-cluster.ts')).openCluster(access);
       default:
         return unreachable(access);
     }

@@ -9,7 +9,7 @@ export type SharedServer =
   | { readonly kind: 'missing'; readonly reason: string };
 
 export const SERVERS_FOLDER = 'MILLRACE_TEST_SERVERS';
-const START_MAX_MS = 300_000; // an install of its packages included
+const START_MAX_MS = 1_200_000; // an install of its packages included, or a build
 
 /**
  * One server of a kind for the whole run, started by whichever test file needs it first and ended by the run's teardown.

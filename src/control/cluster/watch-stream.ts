@@ -1,0 +1,78 @@
+import type { IncomingMessage } from 'node:http';
+import { StringDecoder } from 'node:string_decoder';
+import type { Resource } from '../../apis/resource.ts';
+import { messageOf, PlatformError } from '../../base/errors.ts';
+import { refusal, unreachable, type Connection } from './connection.ts';
+
+export type WatchLine =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: Resource }
+  | { readonly type: 'BOOKMARK'; readonly object: Resource };
+
+/** An object has at most 1.5 MiB. */
+const LINE_CHARS_MAX = 16 * 1024 * 1024;
+/** How much longer than it was asked to last a watch may be silent. */
+const GRACE_MS = 30_000;
+
+/**
+ * The lines of one watch, until the server ends it. Throws what the server says in an ERROR line, and CLUSTER_UNREACHABLE
+ * when it is cut, falls silent, or says what is no line of a watch.
+ */
+export async function* watchLines(
+  connection: Connection,
+  path: string,
+  seconds: number,
+  onOpen: () => void,
+  signal: AbortSignal,
+): AsyncGenerator<WatchLine> {
+  const silence = AbortSignal.timeout(seconds * 1000 + GRACE_MS);
+  const either = AbortSignal.any([signal, silence]);
+  let response: IncomingMessage | undefined;
+  try {
+    response = await connection.open({ path, signal: either });
+    onOpen();
+    for await (const line of linesOf(response, connection.server)) yield lineOf(connection.server, line);
+  } catch (error) {
+    if (signal.aborted) return;
+    if (error instanceof PlatformError) throw error;
+    const why = silence.aborted ? 'the watch fell silent' : `the watch was cut: ${messageOf(error)}`;
+    throw unreachable(connection.server, why, error);
+  } finally {
+    response?.destroy();
+  }
+}
+
+async function* linesOf(response: IncomingMessage, server: string): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    const lines = (rest + decoder.write(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > LINE_CHARS_MAX)
+      throw unreachable(server, `a line of a watch has more than ${LINE_CHARS_MAX} characters`);
+    for (const line of lines) if (line.trim() !== '') yield line;
+  }
+  if (rest.trim() !== '') throw unreachable(server, 'the watch ended within a line');
+}
+
+function lineOf(server: string, text: string): WatchLine {
+  let read: unknown;
+  try {
+    read = JSON.parse(text);
+  } catch (error) {
+    throw unreachable(server, 'a line of a watch is no JSON', error);
+  }
+  const { type, object } = Object(read) as { type?: unknown; object?: unknown };
+  if (typeof object !== 'object' || object === null)
+    throw unreachable(server, 'a line of a watch has no object');
+  switch (type) {
+    case 'ADDED':
+    case 'MODIFIED':
+    case 'DELETED':
+    case 'BOOKMARK':
+      return { type, object: object as Resource }; // the server's word for it
+    case 'ERROR':
+      throw refusal(server, Number(Reflect.get(object, 'code')) || 500, JSON.stringify(object));
+    default:
+      throw unreachable(server, 'a line of a watch has no known type');
+  }
+}
