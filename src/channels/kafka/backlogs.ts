@@ -120,7 +120,11 @@ export class Backlogs {
     const events = sum([...fresh, ...retried]);
     const letters = await dead.count(names);
     const later = sum(retried) + fresh.reduce((noted, { progress }) => noted + progress.noted, 0);
-    const heads = events === 0 ? [] : await this.#heads([...fresh, ...retried]);
+    const heldMs = events === 0 ? undefined : live?.work.oldestMs;
+    const heads = events === 0 || heldMs !== undefined ? [] : await this.#heads([...fresh, ...retried]);
+    const oldest = [...heads.map(({ acceptedMs }) => acceptedMs), heldMs].filter(
+      (each) => each !== undefined,
+    );
     return {
       group: names.group,
       events,
@@ -129,7 +133,7 @@ export class Backlogs {
       retrying: later,
       dead: letters,
       isDeadFull: letters >= dead.lettersMax,
-      oldestMs: heads.length === 0 ? undefined : Math.min(...heads.map(({ acceptedMs }) => acceptedMs)),
+      oldestMs: oldest.length === 0 ? undefined : Math.min(...oldest),
     };
   }
 

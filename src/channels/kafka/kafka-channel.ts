@@ -108,7 +108,8 @@ export class KafkaChannel implements BackedChannel {
       return this.#opening.get(group);
     }
     if (known !== undefined) await this.#leave(known); // it is called otherwise now
-    const opened = new KafkaGroup(this.#groupTools(), names, options, this.#served.has(group));
+    const isServed = options.sharedName === undefined && this.#served.has(group);
+    const opened = new KafkaGroup(this.#groupTools(), names, options, isServed);
     this.#groups.set(group, opened);
     const opening = opened.open(consumer);
     this.#opening.set(group, opening);

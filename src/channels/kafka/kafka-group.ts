@@ -34,15 +34,18 @@ export type GroupTools = {
   readonly onFailed: (error: unknown) => void;
 };
 
-/** How long work in an ordered group may go on when it is divided anew; others wait for it, so that the order stays. */
-const ORDERED_GRACE_MS = 5000;
-/** The same, unordered: what is not done by then is done by its next owner once more, if it has one. */
+/**
+ * How long work in an ordered group may go on when it is divided anew, as a part of the session timeout: others wait for
+ * it, so that the order stays.
+ */
+const ORDERED_GRACE = 0.5;
+/** The same in milliseconds, unordered: what is not done by then is done by its next owner once more, if it has one. */
 const UNORDERED_GRACE_MS = 500;
 const START_MAX_MS = 30_000;
 const ASK_EVERY_MS = 50;
 const LEAVE_MAX_MS = 2000;
-/** The retry and stages topics are thinned out this often. */
-const THIN_OUT_MS = 10_000;
+/** The retry and stages topics are thinned out this often, and the topic is asked for new partitions. */
+const LOOK_AFTER_MS = 5000;
 const STAGE_BYTES_MAX = 1024 * 1024;
 
 /**
@@ -66,6 +69,9 @@ export class KafkaGroup {
   readonly #end = new AbortController();
   readonly #wasServed: boolean;
   #options: GroupOptions;
+  #partitionCount = 0;
+  #isOpen = false;
+  #fault: unknown;
   #closing: Promise<void> | undefined;
 
   constructor(tools: GroupTools, names: GroupNames, options: GroupOptions, wasServed: boolean) {
@@ -107,9 +113,10 @@ export class KafkaGroup {
     this.work.serve(this.#options, consumer);
     await this.#tools.helpers.make(this.#retryTopic, DELAY_CLASSES);
     this.#member.start();
-    void this.#thinOutForEver();
+    void this.#lookAfterForEver();
     const untilMs = Date.now() + START_MAX_MS;
     while (!(await this.#isStarted())) {
+      if (this.#fault !== undefined) throw this.#fault;
       if (this.#end.signal.aborted) throw lost('the channel was closed before the group had begun');
       if (Date.now() > untilMs)
         throw new PlatformError(
@@ -121,6 +128,8 @@ export class KafkaGroup {
         );
       await this.#tools.clock.until(this.#tools.clock.nowMs() + ASK_EVERY_MS, this.#end.signal);
     }
+    if (this.#fault !== undefined) throw this.#fault;
+    this.#isOpen = true;
   }
 
   serve(options: GroupOptions, consumer: Consumer): void {
@@ -151,11 +160,13 @@ export class KafkaGroup {
     this.#intake.stop();
     this.#retryIntake.stop();
     await this.work.stop(graceMs);
-    await this.#bounded(async () => {
+    const hasLeft = await this.#bounded(async () => {
       await this.#committer.commit().catch(() => undefined); // what it would have said is repeated, and no more
       this.work.drop();
       await this.#member.leave();
     });
+    this.work.drop();
+    if (!hasLeft) void this.#member.leaveLate(this.#tools.connect());
     this.#endConnections();
   }
 
@@ -168,11 +179,15 @@ export class KafkaGroup {
     this.#retryConnection.close();
   }
 
-  async #bounded(act: () => Promise<void>): Promise<void> {
+  /** Whether it came to its end in time. */
+  async #bounded(act: () => Promise<void>): Promise<boolean> {
     const { clock } = this.#tools;
     const done = new AbortController();
-    const acting = act().finally(() => done.abort());
-    await Promise.race([acting, clock.until(clock.nowMs() + LEAVE_MAX_MS, done.signal)]);
+    const acted = act().then(() => true);
+    const late = clock.until(clock.nowMs() + LEAVE_MAX_MS, done.signal).then(() => false);
+    const isDone = await Promise.race([acted, late]);
+    done.abort();
+    return isDone;
   }
 
   #membership(): ConstructorParameters<typeof Member>[2] {
@@ -199,6 +214,7 @@ export class KafkaGroup {
       wasServed: this.#wasServed,
     };
     const places = await startedAt(start, mine.includes(0));
+    this.#partitionCount = places.length;
     const retries = await this.#retryPlaces();
     const partitions = [
       ...(assignment[this.#retryTopic] ?? []).map((id) => this.#partition(this.#retryTopic, id, retries[id])),
@@ -224,9 +240,9 @@ export class KafkaGroup {
   }
 
   async #revoking(): Promise<void> {
-    const { clock } = this.#tools;
+    const { clock, times } = this.#tools;
     if (this.work.isOrdered) {
-      await this.work.stop(ORDERED_GRACE_MS);
+      await this.work.stop(times.sessionTimeoutMs * ORDERED_GRACE);
     } else {
       this.work.pause();
       const untilMs = clock.nowMs() + UNORDERED_GRACE_MS;
@@ -237,28 +253,40 @@ export class KafkaGroup {
     if (this.work.isOrdered) this.work.drop();
   }
 
+  /** Before it is open, only whoever opens it is told; afterwards nobody else could be. */
   #fail(error: unknown): void {
-    if (this.#closing === undefined) this.#tools.onFailed(error);
+    if (this.#isOpen && this.#closing === undefined) this.#tools.onFailed(error);
+    else this.#fault ??= error;
   }
 
   async #isStarted(): Promise<boolean> {
     return isStarted(this.#connection, this.names.brokerName, this.#tools.topic).catch(() => false);
   }
 
-  async #thinOutForEver(): Promise<void> {
-    const { clock, helpers } = this.#tools;
+  async #lookAfterForEver(): Promise<void> {
+    const { clock } = this.#tools;
     const done = new Map<string, number>();
     while (!this.#end.signal.aborted) {
-      await clock.until(clock.nowMs() + THIN_OUT_MS, this.#end.signal);
+      await clock.until(clock.nowMs() + LOOK_AFTER_MS, this.#end.signal);
       if (this.#end.signal.aborted) return;
-      for (const { topic, id, offset } of this.#removable()) {
-        if ((done.get(`${topic}/${id}`) ?? 0) >= offset) continue;
-        await helpers.thinOut(topic, new Map([[id, offset]])).then(
-          () => done.set(`${topic}/${id}`, offset),
-          () => undefined, // the next time
-        );
-      }
+      await this.#thinOut(done).catch(() => undefined); // the next time
+      await this.#seePartitions().catch(() => undefined);
     }
+  }
+
+  async #thinOut(done: Map<string, number>): Promise<void> {
+    for (const { topic, id, offset } of this.#removable()) {
+      if ((done.get(`${topic}/${id}`) ?? 0) >= offset) continue;
+      await this.#tools.helpers.thinOut(topic, new Map([[id, offset]]));
+      done.set(`${topic}/${id}`, offset);
+    }
+  }
+
+  /** Partitions that were added since the group was divided are nobody's until it is divided anew. */
+  async #seePartitions(): Promise<void> {
+    const found = await this.#connection.topic(this.#tools.topic, true);
+    const isNew = found !== undefined && found.leaders.length !== this.#partitionCount;
+    if (isNew && this.#partitionCount > 0) this.#member.rejoin();
   }
 
   /** Up to where nothing of our own topics is needed any more; what is not committed yet is. */
@@ -291,6 +319,7 @@ export class KafkaGroup {
       committer,
       outcomes,
       source,
+      onRemoved: this.#tools.onRemoved,
       readStage: (partition, offset) => this.#readStage(partition, offset),
       onRoom: () => {
         this.#intake.wake();

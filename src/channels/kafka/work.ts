@@ -24,6 +24,8 @@ export type WorkTools = {
   readonly source: string;
   /** Reads the later stage of a noted event. */
   readonly readStage: (partition: Partition, offset: number) => Promise<KeptStage | undefined>;
+  /** The topic has removed so many events that were still owed. */
+  readonly onRemoved: (count: number) => void;
   /** Something was taken or finished: there may be room to read more. */
   readonly onRoom: () => void;
 };
@@ -59,6 +61,14 @@ export class Work {
   /** Those in flight that are not offered for the first time. */
   get laterInFlight(): number {
     return this.#laterInFlight;
+  }
+
+  /** When the oldest of what is held was accepted. */
+  get oldestMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const { kept } of this.#items.values())
+      oldest = Math.min(oldest ?? kept.acceptedMs, kept.acceptedMs);
+    return oldest;
   }
 
   get partitions(): readonly Partition[] {
@@ -157,7 +167,9 @@ export class Work {
 
   #take(partition: Partition): void {
     const record = partition.next();
-    if (record === undefined || !partition.progress.take(record.offset)) return;
+    if (record === undefined) return;
+    const removed = (count: number): void => (count > 0 ? this.#tools.onRemoved(count) : undefined);
+    if (!partition.progress.take(record.offset, removed)) return;
     const read = this.#read(partition, record);
     const bytes = bytesOf(read.event);
     this.#meanBytes = this.#meanBytes === 0 ? bytes : this.#meanBytes * 0.95 + bytes * 0.05;

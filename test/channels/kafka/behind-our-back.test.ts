@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Verdict } from '../../../src/channels/channel.ts';
 import { anEvent, idOf } from '../../kit/events.ts';
-import { plainKafka } from '../../kit/plain-kafka.ts';
+import { plainKafka, plainProducer } from '../../kit/plain-kafka.ts';
 import { kafkaServer } from '../../servers/kafka.ts';
 import { sharedServer } from '../../servers/shared.ts';
 import { FAILURE, KafkaWorld, QUICK } from './kafka-world.ts';
@@ -95,7 +95,12 @@ describe.skipIf(server.kind === 'missing')(`a Kafka that others change${why}`, (
     for (const id of ids) await again.publish(anEvent(id));
     await again.consume('audit', options, async ({ event }) => (seen.push(idOf(event)), SETTLED));
     await expect.poll(() => seen.toSorted(), { timeout: 10_000 }).toEqual(ids.toSorted());
-  });
+    await asAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic: world.topic, count: 4 }] }));
+    const producer = await plainProducer(address); // another program finds the new partition first
+    await producer.send({ topic: world.topic, messages: [{ partition: 3, value: 'x' }] });
+    await producer.disconnect();
+    await expect.poll(() => seen, { timeout: 15_000 }).toContain('partition:3/offset:0');
+  }, 40_000);
 
   it('dead-letter topic full: the event stays owed, and is buried once there is room', async () => {
     world = new KafkaWorld(address, { ...QUICK, deadLettersMax: 2 });

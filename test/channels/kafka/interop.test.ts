@@ -157,22 +157,22 @@ describe.skipIf(server.kind === 'missing')(`a topic shared with other programs${
     await channel.publish(anEvent('ours'));
     const consumed = await kafkaTool('org.apache.kafka.tools.consumer.ConsoleConsumer', [
       ...bootstrap,
-      ...[
-        '--topic',
-        world.topic,
-        '--from-beginning',
-        '--max-messages',
-        '2',
-        '--property',
-        'print.headers=true',
-      ],
+      '--topic',
+      world.topic,
+      '--from-beginning',
+      '--max-messages',
+      '2',
+      '--property',
+      'print.headers=true',
     ]);
     expect(consumed).toContain('ce_id:typed');
     expect(consumed).toMatch(/ce_id:ours.*\{"total":12345678901234567890\}/);
     await expect.poll(() => channel.backlog(), { timeout: 5000 }).toMatchObject([{ events: 0 }]);
     const groups = await kafkaTool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', [
       ...bootstrap,
-      ...['--describe', '--group', `kafka.demo.${world.name}.audit`],
+      '--describe',
+      '--group',
+      `kafka.demo.${world.name}.audit`,
     ]);
     const row = new RegExp(`${world.topic}\\s+0\\s+2\\s+2\\s+0\\s+\\S+`); // partition, offset, end, lag, member
     expect(groups).toMatch(row);

@@ -56,9 +56,13 @@ export class KafkaWorld {
     };
   }
 
-  async connect(address = this.address, graceMs = 500): Promise<Backend> {
+  async connect(
+    address = this.address,
+    graceMs = 500,
+    secret: Readonly<Record<string, string>> = {},
+  ): Promise<Backend> {
     const tools = { clock: systemClock, random: Math.random, graceMs };
-    const settings = { config: { 'bootstrap.servers': address }, secret: {} };
+    const settings = { config: { 'bootstrap.servers': address }, secret };
     const backend = await kafkaAdapterWith(this.#bounds).connect(settings, tools);
     this.#backends.add(backend);
     return backend;
