@@ -9,6 +9,8 @@ export type IntakeOptions = {
   readonly subscription: string;
   /** Long polls under way at most; more than one while messages keep coming. */
   readonly pollsMax: number;
+  /** Ends it, at once. */
+  readonly lost: AbortSignal;
   /** How many messages there is room for now. */
   readonly room: () => number;
   /** Takes them in the order they came; the next poll of the same turn waits for it. */
@@ -33,12 +35,17 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #stop = new AbortController();
   readonly #cancel = new AbortController();
+  readonly #isOver: AbortSignal;
+  readonly #isCancelled: AbortSignal;
   readonly #polls = new Set<Promise<void>>();
   #reserved = 0;
   #wake = Promise.withResolvers<void>();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#isOver = AbortSignal.any([options.lost, this.#stop.signal]);
+    this.#isCancelled = AbortSignal.any([options.lost, this.#cancel.signal]);
+    this.#isOver.addEventListener('abort', () => this.poke(), { once: true });
     this.#start(true);
   }
 
@@ -52,7 +59,6 @@ export class Intake {
   async stop(isHasty: boolean): Promise<void> {
     this.#stop.abort();
     if (isHasty || !this.#options.link.isEmulator) this.#cancel.abort();
-    this.poke();
     await Promise.all(this.#polls);
   }
 
@@ -65,7 +71,7 @@ export class Intake {
   /** The first goes on for ever; one that was added ends when nothing comes. */
   async #run(isFirst: boolean): Promise<void> {
     const { room, pollsMax, take } = this.#options;
-    while (!this.#stop.signal.aborted) {
+    while (!this.#isOver.aborted) {
       const free = Math.min(room() - this.#reserved, MESSAGES_MAX);
       if (free <= 0 && !isFirst) return;
       if (free <= 0) {
@@ -85,13 +91,13 @@ export class Intake {
     const { link, clock, subscription, onGone } = this.#options;
     const maxMs = link.isEmulator ? EMULATOR_POLL_MAX_MS : POLL_MAX_MS;
     try {
-      return await link.poll({ subscription, maxMessages }, maxMs, this.#cancel.signal);
+      return await link.poll({ subscription, maxMessages }, maxMs, this.#isCancelled);
     } catch (error) {
       const status = statusOf(error);
-      if (this.#stop.signal.aborted || status === DEADLINE_EXCEEDED) return []; // nothing came
+      if (this.#isOver.aborted || status === DEADLINE_EXCEEDED) return []; // nothing came
       if (isUnreached(error)) await link.suspect();
       else if (status !== RESOURCE_EXHAUSTED) onGone(error); // it is not there, or not for us
-      await clock.until(clock.nowMs() + AGAIN_PAUSE_MS, this.#stop.signal);
+      await clock.until(clock.nowMs() + AGAIN_PAUSE_MS, this.#isOver);
       return [];
     }
   }

@@ -133,11 +133,7 @@ export class PubsubGroup {
 
   /** No further offers; waits for running consumers, and gives back what is at hand. `isHasty`: it will not be asked for. */
   async close(graceMs: number, isHasty = false): Promise<void> {
-    const isCancelled = isHasty || this.#tools.lost.aborted;
-    await Promise.all([
-      ...this.#intakes.map((intake) => intake.stop(isCancelled)),
-      this.#offers.stop(graceMs),
-    ]);
+    await Promise.all([...this.#intakes.map((intake) => intake.stop(isHasty)), this.#offers.stop(graceMs)]);
     await this.#notes?.close();
     // A lease that runs out puts an ordered message back where it was.
     await Promise.all([this.#leases.stop(this.isOrdered ? 1 : 0), this.#retryLeases.stop(0)]);
@@ -151,9 +147,9 @@ export class PubsubGroup {
       take,
     }: { room: () => number; take: (messages: readonly ReceivedMessage[]) => Promise<void> | void },
   ): Intake {
-    const { link, clock, onGone } = this.#tools;
+    const { link, clock, lost, onGone } = this.#tools;
     const gone = (error: unknown): void => onGone(subscription, error);
-    return new Intake({ link, clock, subscription, pollsMax, room, take, onGone: gone });
+    return new Intake({ link, clock, subscription, pollsMax, lost, room, take, onGone: gone });
   }
 
   #poke(): void {
