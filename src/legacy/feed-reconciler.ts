@@ -1,7 +1,7 @@
 import { isFalse, isTrue, type Mark } from '../apis/conditions.ts';
 import type { Destination } from '../apis/duck.ts';
 import { FEED, FEED_CONDITIONS, type Feed } from '../apis/legacy/feeds/feed.ts';
-import { keyOf } from '../apis/resource.ts';
+import { keyOf, type Resource } from '../apis/resource.ts';
 import { isOwnedBy } from '../control/owned.ts';
 import { settled, type Outcome, type Reconciler } from '../control/reconciler.ts';
 import type { ResourceClient } from '../control/resource-client.ts';
@@ -28,10 +28,9 @@ export function feedReconciler(cluster: ResourceClient): Reconciler<Feed> {
       const planned = sourceOfFeed(feed, found.origin, parameters.values, sink);
       if (planned.kind === 'missing') return unsatisfied(planned);
       await removeOther(cluster, feed, planned.source.kind);
-      const before =
-        planned.before === undefined ? undefined : await translate(cluster, feed, planned.before);
-      if (before?.kind === 'missing') return unsatisfied(before);
       const translated = await translate(cluster, feed, planned.source);
+      const secret = await secretOf(cluster, translated, planned.secret);
+      if (secret?.kind === 'missing') return unsatisfied(secret);
       return settled(
         { feedContext: contextOf(translated) },
         isTrue('DependenciesSatisfied'),
@@ -52,6 +51,17 @@ async function targetOf(cluster: ResourceClient, { spec, metadata }: Feed): Prom
   if (channelName !== '' && !channelName.includes('.'))
     return { ref: { ...CHANNEL, name: channelName, namespace } };
   return destinationNamed(cluster, dnsName === '' ? channelName : dnsName, namespace);
+}
+
+/** It belongs to the source, which needs it to the last: what was registered at GitHub is undone with it. */
+async function secretOf(
+  cluster: ResourceClient,
+  source: Translated,
+  secret: Resource | undefined,
+): Promise<Translated | undefined> {
+  return secret === undefined || source.kind === 'missing'
+    ? undefined
+    : translate(cluster, source.object, secret);
 }
 
 /** In the words of the job that started a feed then. */

@@ -14,8 +14,8 @@ export const KUBERNETES_SOURCE = {
 
 type Values = Readonly<Record<string, unknown>>;
 export type FeedSource =
-  /** `before` has to be there when the source is. */
-  | { readonly kind: 'source'; readonly source: Resource; readonly before?: Resource }
+  /** `secret` is what the source refers to. */
+  | { readonly kind: 'source'; readonly source: Resource; readonly secret?: Resource }
   | { readonly kind: 'missing'; readonly reason: string; readonly message: string };
 
 /** The source of today that feeds what this Feed fed. */
@@ -44,7 +44,7 @@ function gitHubSource(feed: Feed, values: Values, sink: Destination): FeedSource
   const data = { secretToken: base64(secretToken), ...(accessToken && { accessToken: base64(accessToken) }) };
   return {
     kind: 'source',
-    before: {
+    secret: {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: { name: credentials, namespace },

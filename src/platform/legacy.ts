@@ -82,8 +82,9 @@ function watchesOf(informers: Informers, own: KindName, { at = [], named = [], a
   const all = informers.of(own);
   const keys = (isMeant: (object: Resource) => boolean): readonly string[] =>
     all.all().filter(isMeant).map(keyOf);
+  // A translation has the name of what it translates, and what a translation owns says that name.
   const ownersOf = ({ metadata: { ownerReferences = [], namespace } }: Resource): readonly string[] =>
-    ownerReferences.filter(({ kind }) => kind === own.kind).map(({ name }) => `${namespace}/${name}`);
+    ownerReferences.map(({ name }) => `${namespace}/${name}`).filter((key) => all.get(key) !== undefined);
   return [
     ...at.map((kind) => ({
       kind,

@@ -48,8 +48,12 @@ describe('a Feed of GitHub', () => {
       secretToken: secretKey('secretToken'),
       sink: { ref: { ...SERVICE, name: 'git-webhook', namespace: 'default' } },
     });
-    for (const made of [await world.get(GITHUB_SOURCE, 'gh'), await world.get(SECRET, 'gh-credentials')])
-      expect(made.metadata.ownerReferences).toMatchObject([{ ...FEED, uid: metadata.uid }]);
+    const made = await world.get(GITHUB_SOURCE, 'gh');
+    expect(made.metadata.ownerReferences).toMatchObject([{ ...FEED, uid: metadata.uid }]);
+    // The source takes its webhook away with the credentials, so they go after it.
+    expect((await world.get(SECRET, 'gh-credentials')).metadata.ownerReferences).toMatchObject([
+      { ...GITHUB_SOURCE, uid: made.metadata.uid },
+    ]);
     const before = world.version;
     await pass();
     expect(world.version).toBe(before);
