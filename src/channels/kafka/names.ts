@@ -32,7 +32,7 @@ export class ChannelNames {
     uid,
     externalName,
   }: Omit<ChannelSpec, 'claim' | 'spec' | 'groups' | 'key'>) {
-    this.topic = externalName ?? `knative-messaging-kafka.${namespace}.${name}`;
+    this.topic = externalName ?? ownName ?? `knative-messaging-kafka.${namespace}.${name}`;
     if (!/^[A-Za-z0-9._-]+$/.test(this.topic) || this.topic.length > NAME_MAX - SUFFIX_MAX - 9)
       throw new PlatformError(
         'CHANNEL_SPEC_INVALID',

@@ -7,6 +7,7 @@ describe('names in Kafka', () => {
   it('of topic and consumer group are by the templates of upstream', () => {
     const names = new ChannelNames(CHANNEL);
     expect(names.topic).toBe('knative-messaging-kafka.demo.orders');
+    expect(new ChannelNames({ ...CHANNEL, ownName: 'by.template' }).topic).toBe('by.template');
     expect(names.of('sub-1', undefined).brokerName).toBe('kafka.demo.orders.sub-1');
     expect(names.groupOf('kafka.demo.orders.sub-1')).toBe('sub-1');
     expect(names.groupOf('kafka.demo.orders')).toBeUndefined();
