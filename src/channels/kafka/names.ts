@@ -31,6 +31,7 @@ export class ChannelNames {
     name,
     uid,
     externalName,
+    ownName,
   }: Omit<ChannelSpec, 'claim' | 'spec' | 'groups' | 'key'>) {
     this.topic = externalName ?? ownName ?? `knative-messaging-kafka.${namespace}.${name}`;
     if (!/^[A-Za-z0-9._-]+$/.test(this.topic) || this.topic.length > NAME_MAX - SUFFIX_MAX - 9)
