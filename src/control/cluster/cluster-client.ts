@@ -68,17 +68,16 @@ export class ClusterClient implements ResourceClient {
     let version = since;
     while (!signal.aborted) {
       const openedMs = Date.now();
-      const seconds = Math.round(WATCH_SECONDS * (1 + Math.random()));
       const query = {
         watch: 'true',
         allowWatchBookmarks: 'true',
         resourceVersion: version,
-        timeoutSeconds: String(seconds),
+        timeoutSeconds: String(Math.round(WATCH_SECONDS * (1 + Math.random()))),
         labelSelector: textOf(selector),
       };
       const path = listPath(served, namespace, query);
       const onOpen = (): void => onProgress?.(version);
-      for await (const { type, object } of watchLines(this.#connection, path, seconds, onOpen, signal)) {
+      for await (const { type, object } of watchLines(this.#connection, { path, signal, onOpen })) {
         version = object.metadata.resourceVersion ?? version;
         if (type === 'BOOKMARK') onProgress?.(version);
         else yield { type, object };

@@ -10,8 +10,15 @@ export type WatchLine =
 
 /** An object has at most 1.5 MiB. */
 const LINE_CHARS_MAX = 16 * 1024 * 1024;
-/** How much longer than it was asked to last a watch may be silent. */
-const GRACE_MS = 30_000;
+/** Servers say how far they are about once a minute; one that says nothing for longer is taken for gone. */
+const SILENCE_MAX_MS = 150_000;
+
+export type WatchRequest = {
+  readonly path: string;
+  readonly signal: AbortSignal;
+  readonly onOpen: () => void;
+  readonly silenceMaxMs?: number;
+};
 
 /**
  * The lines of one watch, until the server ends it. Throws what the server says in an ERROR line, and CLUSTER_UNREACHABLE
@@ -19,32 +26,41 @@ const GRACE_MS = 30_000;
  */
 export async function* watchLines(
   connection: Connection,
-  path: string,
-  seconds: number,
-  onOpen: () => void,
-  signal: AbortSignal,
+  { path, signal, onOpen, silenceMaxMs = SILENCE_MAX_MS }: WatchRequest,
 ): AsyncGenerator<WatchLine> {
-  const silence = AbortSignal.timeout(seconds * 1000 + GRACE_MS);
-  const either = AbortSignal.any([signal, silence]);
+  const silence = new AbortController();
+  /** Only while something is waited for: who asks may take its time between two lines. */
+  const within = async <Value>(waiting: Promise<Value>): Promise<Value> => {
+    const timer = setTimeout(() => silence.abort(), silenceMaxMs);
+    return waiting.finally(() => clearTimeout(timer));
+  };
   let response: IncomingMessage | undefined;
   try {
-    response = await connection.open({ path, signal: either });
+    response = await within(connection.open({ path, signal: AbortSignal.any([signal, silence.signal]) }));
     onOpen();
-    for await (const line of linesOf(response, connection.server)) yield lineOf(connection.server, line);
+    for await (const line of linesOf(response, connection.server, within))
+      yield lineOf(connection.server, line);
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof PlatformError) throw error;
-    const why = silence.aborted ? 'the watch fell silent' : `the watch was cut: ${messageOf(error)}`;
+    const why = silence.signal.aborted ? 'the watch fell silent' : `the watch was cut: ${messageOf(error)}`;
     throw unreachable(connection.server, why, error);
   } finally {
     response?.destroy();
   }
 }
 
-async function* linesOf(response: IncomingMessage, server: string): AsyncGenerator<string> {
+async function* linesOf(
+  response: AsyncIterable<Buffer>,
+  server: string,
+  within: <Value>(waiting: Promise<Value>) => Promise<Value>,
+): AsyncGenerator<string> {
+  const chunks = response[Symbol.asyncIterator]();
   const decoder = new StringDecoder('utf8');
   let rest = '';
-  for await (const chunk of response as AsyncIterable<Buffer>) {
+  for (;;) {
+    const { value: chunk, done } = await within(chunks.next());
+    if (done === true) break;
     const lines = (rest + decoder.write(chunk)).split('\n');
     rest = lines.pop() ?? '';
     if (rest.length > LINE_CHARS_MAX)
