@@ -31,7 +31,8 @@ export function exchangeNameOf({ namespace, name }: { namespace: string; name: s
  */
 export function queueNamesOf(exchange: string, group: string): QueueNames {
   const longest = Math.max(...LADDER_MS.map((ms) => `:wait:${ms}ms`.length));
-  const main = fit(`${exchange}:${encodeURIComponent(group)}`, NAME_MAX - longest);
+  const base = exchange.startsWith('amq.') ? `knative-messaging.${exchange}` : exchange; // `amq.` is the broker's own
+  const main = fit(`${base}:${encodeURIComponent(group)}`, NAME_MAX - longest);
   return {
     main,
     retry: `${main}:retry`,

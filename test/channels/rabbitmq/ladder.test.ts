@@ -56,6 +56,7 @@ describe('the names of a channel', () => {
       dead: 'knative-messaging.demo.orders:audit:dead',
     });
     expect(queueNamesOf(exchange, 'audit:retry').main).not.toBe(queueNamesOf(exchange, 'audit').retry);
+    expect(queueNamesOf('amq.fanout', 'audit').main).toBe('knative-messaging.amq.fanout:audit');
     expect(queueNamesOf(`${exchange}.a`, 'b').main).not.toBe(queueNamesOf(exchange, 'a.b').main);
   });
 
