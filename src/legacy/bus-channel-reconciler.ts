@@ -1,4 +1,3 @@
-import { isFalse } from '../apis/conditions.ts';
 import { BUS, CLUSTER_BUS, type Bus } from '../apis/legacy/channels/bus.ts';
 import { BUS_CHANNEL, BUS_CHANNEL_CONDITIONS, type BusChannel } from '../apis/legacy/channels/channel.ts';
 import { settled, type Reconciler } from '../control/reconciler.ts';
@@ -16,7 +15,7 @@ export function busChannelReconciler(cluster: ResourceClient): Reconciler<BusCha
     conditions: BUS_CHANNEL_CONDITIONS,
     async reconcile(channel) {
       const { name, namespace = '' } = channel.metadata;
-      const translated = await translated2018(cluster, channel);
+      const translated = await channelOf(cluster, channel);
       const url = fieldOf(translated, 'address', 'url');
       const status = {
         service: { name: `${name}-channel` },
@@ -24,13 +23,8 @@ export function busChannelReconciler(cluster: ResourceClient): Reconciler<BusCha
         domainInternal: channelHost(name, namespace),
         address: url === undefined ? undefined : { url },
       };
-      if (translated.kind === 'missing') {
-        const { reason, message } = translated;
-        const marks = BUS_CHANNEL_CONDITIONS.dependents.map((type) => isFalse(type, reason, message));
-        return settled({ address: undefined }, ...marks);
-      }
       return settled(
-        status,
+        translated.kind === 'missing' ? {} : status,
         mirrored('Provisioned', translated),
         mirrored('Serviceable', translated, 'Addressable'),
         mirrored('Routeable', translated, 'Addressable'),
@@ -39,7 +33,7 @@ export function busChannelReconciler(cluster: ResourceClient): Reconciler<BusCha
   };
 }
 
-async function translated2018(cluster: ResourceClient, channel: BusChannel): Promise<Translated> {
+async function channelOf(cluster: ResourceClient, channel: BusChannel): Promise<Translated> {
   const found = await busOf(cluster, channel);
   if (found.kind === 'none') return missing('BusNotFound', found.message);
   const given = givenArguments(found.title, found.bus?.spec?.parameters?.channel, channel.spec?.arguments);

@@ -26,12 +26,12 @@ export function busSubscriptionReconciler(cluster: ResourceClient): Reconciler<B
       const given = await argumentsOf(cluster, subscription);
       if (given.kind === 'fault')
         return settled({}, isFalse('Dispatching', 'ArgumentMissing', given.message));
-      return settled({}, mirrored('Dispatching', await translated2018(cluster, subscription, given.values)));
+      return settled({}, mirrored('Dispatching', await subscriptionOf(cluster, subscription, given.values)));
     },
   };
 }
 
-async function translated2018(
+async function subscriptionOf(
   cluster: ResourceClient,
   subscription: BusSubscription,
   given: ReadonlyMap<string, string>,

@@ -1,4 +1,3 @@
-import { isFalse } from '../apis/conditions.ts';
 import {
   PROVISIONED_CHANNEL,
   PROVISIONED_CHANNEL_CONDITIONS,
@@ -20,15 +19,11 @@ export function provisionedChannelReconciler(cluster: ResourceClient): Reconcile
     conditions: PROVISIONED_CHANNEL_CONDITIONS,
     async reconcile(channel) {
       const { name, namespace = '' } = channel.metadata;
-      const translated = await translatedThen(cluster, channel);
-      if (translated.kind === 'missing') {
-        const { reason, message } = translated;
-        const marks = PROVISIONED_CHANNEL_CONDITIONS.dependents.map((type) => isFalse(type, reason, message));
-        return settled({ address: undefined }, ...marks);
-      }
+      const translated = await channelOf(cluster, channel);
       const url = fieldOf(translated, 'address', 'url');
+      const address = { hostname: channelHost(name, namespace), ...(url !== undefined && { url }) };
       return settled(
-        { address: { hostname: channelHost(name, namespace), ...(url !== undefined && { url }) } },
+        translated.kind === 'missing' ? {} : { address },
         mirrored('Provisioned', translated),
         mirrored('Addressable', translated, 'Addressable'),
       );
@@ -36,7 +31,7 @@ export function provisionedChannelReconciler(cluster: ResourceClient): Reconcile
   };
 }
 
-async function translatedThen(cluster: ResourceClient, channel: ProvisionedChannel): Promise<Translated> {
+async function channelOf(cluster: ResourceClient, channel: ProvisionedChannel): Promise<Translated> {
   const { provisioner, arguments: free } = channel.spec ?? {};
   const { name = '', kind = '' } = provisioner ?? {};
   if (kind !== CLUSTER_CHANNEL_PROVISIONER.kind)

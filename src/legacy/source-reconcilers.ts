@@ -96,7 +96,7 @@ function sourceReconciler<R extends SourceThen>(
     kind,
     conditions,
     async reconcile(source) {
-      const translated = await translated02(cluster, source, now, specOf);
+      const translated = await sourceNow(cluster, source, now, specOf);
       const status = Object.fromEntries(
         ['sinkUri', ...fields].map((field) => [field, fieldOf(translated, field)]),
       );
@@ -106,7 +106,7 @@ function sourceReconciler<R extends SourceThen>(
   };
 }
 
-async function translated02<R extends SourceThen>(
+async function sourceNow<R extends SourceThen>(
   cluster: ResourceClient,
   source: R,
   now: KindName,

@@ -90,6 +90,22 @@ describe('the eventing manifests of 2018', { timeout: 60_000 }, () => {
     ]);
   });
 
+  it('follow what they refer to, when that comes or changes later', async () => {
+    const later = `apiVersion: channels.knative.dev/v1alpha1\nkind: Channel\nmetadata: {name: later}\nspec: {bus: later}\n`;
+    await ok(['apply'], later);
+    await ok(['wait', '--for=condition=Ready=false', '--timeout=10s', 'channels.channels.knative.dev/later']);
+    const bus = `apiVersion: channels.knative.dev/v1alpha1\nkind: Bus\nmetadata: {name: later}\nspec: {}\n`;
+    await ok(['apply'], bus);
+    await ok(['wait', '--for=condition=Ready', '--timeout=10s', 'channels.channels.knative.dev/later']);
+    await ok(['delete', 'buses/later', 'channels.channels.knative.dev/later']);
+    const token = (): Promise<string> => get('secret/gh-credentials', '-o=jsonpath={.data.secretToken}');
+    const patch = JSON.stringify({ stringData: { githubCredentials: '{"secretToken": "other"}' } });
+    await ok(['patch', 'secret/githubsecret', '--type=merge', '-p', patch]);
+    await expect.poll(token, { timeout: 10_000 }).toBe(Buffer.from('other').toString('base64'));
+    await ok(['delete', 'secret/gh-credentials']);
+    await ok(['wait', '--for=create', '--timeout=10s', 'secret/gh-credentials']);
+  });
+
   it('answer at the addresses that their status tells', async () => {
     const status = await get(
       'channels.channels.knative.dev/aloha',

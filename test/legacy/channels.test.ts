@@ -182,6 +182,8 @@ describe('a Channel of July 2018', () => {
       reason: 'ArgumentsChanged',
     });
     expect(await template()).toEqual({ ...KAFKA, spec: { numPartitions: 1 } });
+    const { status } = await world.get(BUS_CHANNEL, 'aloha'); // it answers as before
+    expect(status).toMatchObject({ domainInternal: 'aloha-channel.default.svc.cluster.local' });
   });
 });
 

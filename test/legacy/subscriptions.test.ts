@@ -55,6 +55,21 @@ describe('a Subscription of July 2018', () => {
     expect([conditionIn(waiting, 'Dispatching'), conditionIn(waiting, 'Ready')]).toEqual([said, said]);
   });
 
+  it('does not take what was said of its translation before a change for what is said of it now', async () => {
+    await subscribe();
+    await pass();
+    const conditions = [{ type: 'Ready', status: 'True' }];
+    await world.state(SUBSCRIPTION, 'aloha-fn', { conditions, observedGeneration: 1 });
+    await pass();
+    expect(conditionIn(await world.get(BUS_SUBSCRIPTION, 'aloha-fn'), 'Ready')).toEqual({ status: 'True' });
+    await subscribe({ subscriber: 'http://elsewhere.example/' });
+    await pass();
+    expect(conditionIn(await world.get(BUS_SUBSCRIPTION, 'aloha-fn'), 'Dispatching')).toMatchObject({
+      status: 'Unknown',
+      reason: 'NotYetReconciled',
+    });
+  });
+
   it.each([
     [undefined, 'latest'],
     ['Newest', 'latest'],
