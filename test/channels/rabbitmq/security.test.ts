@@ -39,7 +39,9 @@ describe.skipIf(reason !== undefined)(`RabbitMQ with TLS and passwords ${reason 
     await node.start();
     await node.control('add_vhost', 'shop/eu');
     await node.control('add_user', 'millrace', PASSWORD);
-    await node.control('set_permissions', '-p', 'shop/eu', 'millrace', '.*', '.*', '.*');
+    const ours = String.raw`^knative-messaging\..*`;
+    const orDefault = String.raw`^(knative-messaging\..*|amq\.default)$`;
+    await node.control('set_permissions', '-p', 'shop/eu', 'millrace', ours, orDefault, ours);
   });
   afterAll(() => node.end());
 
