@@ -30,6 +30,22 @@ export type AdmissionContext = {
 };
 
 /**
+ * How one version of a kind is written where its versions differ. What is kept has the kind's own schema; every version has
+ * a form then.
+ */
+export type VersionForm<Stored extends Resource = Resource, Shown extends Resource = Resource> = {
+  readonly schema: TSchema;
+  readonly columns: readonly PrinterColumn[];
+  /** Said in a Warning header of every answer in this version. */
+  readonly deprecation?: string;
+  fromStored(object: Stored): Shown;
+  /** `stored` is what it replaces: what this form does not show is taken from there. */
+  toStored(object: Shown, stored?: Stored): Stored;
+  /** Rules of this version alone, before it is turned into what is kept. */
+  validate?(object: Shown): readonly FieldError[];
+};
+
+/**
  * One resource kind: everything about it that is data. The TypeScript type, CRD, OpenAPI, table columns and the
  * reference page are derived from `schema` and what stands beside it. Adding a kind is one folder and one line in
  * registry.ts.
@@ -47,6 +63,8 @@ export type KindDefinition<R extends Resource = Resource> = {
   /** An object schema of `spec`, `status` and, for core kinds, their other members; not of the metadata. */
   readonly schema: TSchema;
   readonly columns: readonly PrinterColumn[];
+  /** By version; absent when all versions are written alike. */
+  readonly forms?: Readonly<Record<string, VersionForm<R>>>;
   readonly subresources: { readonly status: boolean };
   /** Listed as a CustomResourceDefinition, with these labels and annotations. Absent for core kinds. */
   readonly crd?: {

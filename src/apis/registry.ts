@@ -9,6 +9,7 @@ import { logChannelKind } from './messaging/log-channel/log-channel.ts';
 import { pubSubChannelKind } from './messaging/pubsub-channel/pubsub-channel.ts';
 import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
+import { eventTypeKind } from './eventing/event-type/event-type.ts';
 import { gitHubSourceKind } from './sources/github-source/github-source.ts';
 import { pingSourceKind } from './sources/ping-source/ping-source.ts';
 import { sinkBindingKind } from './sources/sink-binding/sink-binding.ts';
@@ -36,6 +37,7 @@ export const KINDS: readonly KindDefinition[] = [
   rabbitmqChannelKind,
   pubSubChannelKind,
   subscriptionKind,
+  eventTypeKind,
   serviceKind,
   configurationKind,
   revisionKind,

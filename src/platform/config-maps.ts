@@ -15,7 +15,11 @@ export const SHIPPED_CONFIG_MAPS: readonly {
   {
     namespace: 'knative-eventing',
     name: 'config-features',
-    data: { 'delivery-retryafter': 'enabled', 'delivery-timeout': 'enabled' },
+    data: {
+      'delivery-retryafter': 'enabled',
+      'delivery-timeout': 'enabled',
+      'eventtype-auto-create': 'enabled', // upstream ships it disabled
+    },
   },
   { namespace: 'knative-eventing', name: 'config-ping-defaults', data: { 'data-max-size': '-1' } },
   {

@@ -12,6 +12,7 @@ import type { Log } from '../telemetry/log.ts';
 import { bindingController } from './bindings.ts';
 import { EVENTING_USER, SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
+import { openEventTypes, type RunningEventTypes } from './event-types.ts';
 import { InstanceStates } from './instance-states.ts';
 import { legacyControllers } from './legacy.ts';
 import type { PlatformOptions } from './options.ts';
@@ -32,6 +33,7 @@ export class ControlPlane {
   #controllers: RunningControllers | undefined;
   #feeder: PlanFeeder | undefined;
   #sources: Sources | undefined;
+  #eventTypes: RunningEventTypes | undefined;
 
   constructor({ objects }: Stores, log: Log) {
     const clock = systemClock;
@@ -89,6 +91,9 @@ export class ControlPlane {
     channels.follow(informers, (channel) => this.#controllers?.enqueueChannel(channel));
     const sources = openSources(eventing, informers, plane, options);
     this.#sources = sources.sources;
+    const channelUrls = `${plane.eventsServer.url}/channels/`;
+    const eventTypes = openEventTypes(eventing, informers, (url) => url.startsWith(channelUrls), log);
+    this.#eventTypes = eventTypes;
     const configMaps = informers.of({ apiVersion: 'v1', kind: 'ConfigMap' });
     this.#controllers = startControllers(
       {
@@ -113,6 +118,7 @@ export class ControlPlane {
       [
         webhookController(eventing, informers, outboxes, options, gatewayServer.port),
         sources.start,
+        eventTypes.start,
         bindingController(eventing, informers),
         legacyControllers(eventing, informers),
       ],
@@ -129,6 +135,7 @@ export class ControlPlane {
   async stopDeciding(): Promise<void> {
     await this.#controllers?.close();
     await this.#sources?.close();
+    await this.#eventTypes?.close();
     await this.#feeder?.close();
   }
 

@@ -1,6 +1,6 @@
 import { apiVersionOf, type KindRegistry } from '../../apis/registry.ts';
 import type { KindDefinition } from '../../apis/kind.ts';
-import { schemaOfKind } from '../storage/admission.ts';
+import { schemaIn } from '../verbs/versions.ts';
 
 const META = '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 
@@ -42,7 +42,7 @@ function schemaName({ group, kind }: KindDefinition, version: string): string {
 
 function schemaOf(kind: KindDefinition, version: string): unknown {
   const { group } = kind;
-  const { properties = {}, ...rest } = schemaOfKind(kind);
+  const { properties = {}, ...rest } = schemaIn(kind, version);
   return {
     ...rest,
     properties: {

@@ -1,4 +1,4 @@
-import type { AdmissionContext, KindDefinition } from '../../apis/kind.ts';
+import type { AdmissionContext, FieldError, KindDefinition } from '../../apis/kind.ts';
 import { denialText } from '../../apis/field-error.ts';
 import { labelFault, subdomainFault } from '../../apis/names.ts';
 import type { ObjectMeta, Resource } from '../../apis/resource.ts';
@@ -40,12 +40,33 @@ export function admit(
   const complete = kind.setDefaults(mutate(shaped), context);
   const errors = kind.validate(complete, context);
   if (errors.length === 0) return complete;
-  if (kind.webhook !== undefined) throw new ApiError(400, 'BadRequest', denialText(kind.webhook, errors));
-  throw invalid(
-    kind,
-    metadata.name,
-    errors.map(({ message, paths }) => ({ reason: 'FieldValueInvalid', message, field: paths.join(', ') })),
-  );
+  throw denied(kind, metadata.name, errors);
+}
+
+/** An object of another form than the one that is kept: without what its schema does not know, and valid by its own rules. */
+export function shapedBy(
+  kind: KindDefinition,
+  schema: JsonSchema,
+  object: Resource,
+  validate: (object: Resource) => readonly FieldError[],
+): Resource {
+  const { apiVersion, kind: kindName, metadata, ...members } = object;
+  const known = pruned(schema, members) as Record<string, unknown>;
+  refuse(kind, metadata.name, causesOf(shapeFaults(schema, known)));
+  const shaped: Resource = { apiVersion, kind: kindName, metadata, ...known };
+  const errors = validate(shaped);
+  if (errors.length > 0) throw denied(kind, metadata.name, errors);
+  return shaped;
+}
+
+function denied(kind: KindDefinition, name: string, errors: readonly FieldError[]): ApiError {
+  if (kind.webhook !== undefined) return new ApiError(400, 'BadRequest', denialText(kind.webhook, errors));
+  const causes = errors.map(({ message, paths }) => ({
+    reason: 'FieldValueInvalid',
+    message,
+    field: paths.join(', '),
+  }));
+  return invalid(kind, name, causes);
 }
 
 function refuse(kind: KindDefinition, name: string, causes: readonly Cause[]): void {

@@ -1,11 +1,11 @@
 import { apiVersionOf } from '../../apis/registry.ts';
-import type { KindDefinition } from '../../apis/kind.ts';
 import type { Resource } from '../../apis/resource.ts';
 import type { ApiRequest } from '../request.ts';
 import { ApiError, badRequest, notFound } from '../storage/api-error.ts';
 import type { ResourceStore, WatchEvent, WatchOptions } from '../storage/resource-store.ts';
 import { tableOf } from '../table/table.ts';
 import { selectorsOf } from './selectors.ts';
+import { columnsIn, inVersion } from './versions.ts';
 import { keyOf, type Target } from './write.ts';
 
 const BOOKMARK_EVERY_MS = 60_000;
@@ -165,22 +165,16 @@ function shownOne(request: ApiRequest, target: Target, object: Resource, nowMs: 
 /** The table or the partial metadata that the request prefers; undefined when it wants the objects themselves. */
 function shown(
   { accept, query }: ApiRequest,
-  { kind }: Target,
+  target: Target,
   objects: readonly Resource[],
   metadata: Readonly<Record<string, unknown>>,
   nowMs: number,
 ): unknown {
-  if (/as=Table/.test(accept))
-    return tableOf(kind, objects, metadata, nowMs, query.get('includeObject') ?? 'Metadata');
-  return undefined;
-}
-
-/** An object as it reads in the version that was asked for: one schema serves all versions of a kind. */
-function inVersion(
-  { kind, path }: { kind: KindDefinition; path: { version: string } },
-  object: Resource,
-): Resource {
-  return { ...object, apiVersion: apiVersionOf(kind, path.version) };
+  if (!/as=Table/.test(accept)) return undefined;
+  const { kind, path } = target;
+  const form = { ...kind, columns: columnsIn(kind, path.version) };
+  const shownObjects = objects.map((object) => inVersion(target, object));
+  return tableOf(form, shownObjects, metadata, nowMs, query.get('includeObject') ?? 'Metadata');
 }
 
 function drained(response: ApiRequest['response'], signal: AbortSignal): Promise<void> {

@@ -3,11 +3,11 @@ import type { KindDefinition } from '../../apis/kind.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { unknownFields } from '../../apis/shape.ts';
 import type { ApiRequest, ResourcePath } from '../request.ts';
-import { schemaOfKind } from '../storage/admission.ts';
 import { ApiError, badRequest } from '../storage/api-error.ts';
 import type { ObjectKey, ResourceStore, WriteOptions } from '../storage/resource-store.ts';
 import { applyPatch } from './patch.ts';
 import { readProtobuf } from './protobuf.ts';
+import { deprecationOf, inVersion, schemaIn, toStored } from './versions.ts';
 
 export type Target = { readonly kind: KindDefinition; readonly path: ResourcePath };
 export type Written = {
@@ -31,15 +31,17 @@ export function optionsOf({ query, user }: ApiRequest, { path }: Target): WriteO
 export async function create(store: ResourceStore, request: ApiRequest, target: Target): Promise<Written> {
   refuseUsersKinds(target.kind);
   const object = objectIn(await bodyOf(request), target);
-  const warnings = checkFields(request, target.kind, object);
+  const warnings = checkFields(request, target, object);
   const placed =
     target.path.namespace === undefined
       ? object
       : { ...object, metadata: { ...object.metadata, namespace: target.path.namespace } };
+  const kept = toStored(target, placed);
+  const created = await store.create(kept, optionsOf(request, target));
   return {
     code: 201,
-    object: await store.create(placed, optionsOf(request, target)),
-    warnings: [...warnings, ...(target.kind.warn?.(object) ?? [])],
+    object: inVersion(target, created),
+    warnings: [...warnings, ...warningsOf(target, kept)],
   };
 }
 
@@ -51,9 +53,14 @@ export async function replace(store: ResourceStore, request: ApiRequest, target:
       `the name of the object (${object.metadata.name}) does not match the name on the URL (${key.name})`,
     );
   }
-  const warnings = checkFields(request, target.kind, object);
-  const updated = await store.update(key, () => object, optionsOf(request, target));
-  return { code: 200, object: updated, warnings: [...warnings, ...(target.kind.warn?.(object) ?? [])] };
+  const warnings = checkFields(request, target, object);
+  const change = (stored: Resource): Resource => toStored(target, object, stored);
+  const updated = await store.update(key, change, optionsOf(request, target));
+  return {
+    code: 200,
+    object: inVersion(target, updated),
+    warnings: [...warnings, ...warningsOf(target, updated)],
+  };
 }
 
 export async function patch(store: ResourceStore, request: ApiRequest, target: Target): Promise<Written> {
@@ -61,13 +68,21 @@ export async function patch(store: ResourceStore, request: ApiRequest, target: T
   let warnings: readonly string[] = [];
   const change = (stored: Resource): Resource => {
     const { resourceVersion: _, ...metadata } = stored.metadata; // a patch that names a version means it
-    const patched = applyPatch(request.contentType, { ...stored, metadata }, body);
+    const patched = applyPatch(request.contentType, { ...inVersion(target, stored), metadata }, body);
     const object = objectIn(patched, target);
-    warnings = checkFields(request, target.kind, object);
-    return object;
+    warnings = checkFields(request, target, object);
+    return toStored(target, object, stored);
   };
   const object = await store.update(keyOf(target), change, optionsOf(request, target));
-  return { code: 200, object, warnings: [...warnings, ...(target.kind.warn?.(object) ?? [])] };
+  return {
+    code: 200,
+    object: inVersion(target, object),
+    warnings: [...warnings, ...warningsOf(target, object)],
+  };
+}
+
+function warningsOf(target: Target, object: Resource): readonly string[] {
+  return [...deprecationOf(target), ...(target.kind.warn?.(object) ?? [])];
 }
 
 export async function remove(store: ResourceStore, request: ApiRequest, target: Target): Promise<Resource> {
@@ -165,12 +180,12 @@ const METADATA_FIELDS = new Set([
 ]);
 
 /** `fieldValidation`: Strict refuses unknown fields, Warn (the default) warns of them, Ignore drops them without a word. */
-function checkFields({ query }: ApiRequest, kind: KindDefinition, object: Resource): string[] {
+function checkFields({ query }: ApiRequest, { kind, path }: Target, object: Resource): string[] {
   const mode = query.get('fieldValidation') ?? 'Warn';
   if (mode === 'Ignore') return [];
   const { apiVersion: _apiVersion, kind: _kind, metadata, ...members } = object;
   const unknown = [
-    ...unknownFields(schemaOfKind(kind), members),
+    ...unknownFields(schemaIn(kind, path.version), members),
     ...Object.keys(metadata)
       .filter((name) => !METADATA_FIELDS.has(name))
       .map((name) => `metadata.${name}`),
