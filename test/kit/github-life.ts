@@ -10,7 +10,7 @@ import { GitHubStandIn, TOKEN, type StandInHook } from './github-api.ts';
 export const TARGET = 'octo-org/octo-repo';
 export const WEBHOOK_URL = 'https://hooks.example.com/webhooks/demo/repository';
 export const SECRET_TEXT = 'the secret of the webhook';
-const WAIT = { timeout: 10_000, interval: 5 };
+const WAIT = { timeout: 25_000, interval: 5 };
 
 /** A GitHub, and one webhook's life at it on a clock that a test moves; nothing is brought unless a test says so. */
 export class GitHubLife {

@@ -27,7 +27,7 @@ export type WebhookNote = {
   readonly asked: string;
   readonly got: string;
   readonly salt: string;
-  readonly secretHash: string;
+  readonly secretHash: string; // empty: GitHub signs with another one
 };
 export type Span = { readonly fromMs: number; readonly toMs: number };
 

@@ -43,7 +43,6 @@ export class WebhookLife implements RunningSource {
   readonly #options: WebhookLifeOptions;
   readonly #fetch: Fetch;
   readonly #stop = new AbortController();
-  #isFirst = true;
   #living: Promise<void> | undefined;
 
   constructor(options: WebhookLifeOptions) {
@@ -67,7 +66,7 @@ export class WebhookLife implements RunningSource {
     const { tools } = this.#options;
     const { clock } = tools;
     const { signal } = this.#stop;
-    for (let failures = 0; !signal.aborted;) {
+    for (let failures = 0, count = 0; !signal.aborted; count = this.#fetch.count) {
       try {
         const pauseMs = await this.#look();
         failures = 0;
@@ -75,6 +74,7 @@ export class WebhookLife implements RunningSource {
       } catch (error) {
         if (signal.aborted) return;
         tools.tell(failingBy(error));
+        if (this.#fetch.count > count) failures = 0; // it gets on
         const dueMs = clock.nowMs() + pauseAfter(error, failures) * (0.5 + tools.random() / 2);
         failures += 1;
         await clock.until(Math.max(dueMs, notBefore(error)), signal); // L2
@@ -94,15 +94,14 @@ export class WebhookLife implements RunningSource {
     }
     const ensured = await ensureWebhook(hooks, plan, before, nowMs, signal);
     const notes = await notebook.keep(this.#report(ensured, before, nowMs)); // L1
-    this.#isFirst = false;
     tools.tell(runningBy(notes, nowMs));
     const isMore = await this.#fetch.run(notes, signal);
     tools.tell(runningBy((await notebook.read()) ?? notes, nowMs));
     return ensured.isChanged || isMore ? pace.lookSoonMs : pace.lookEveryMs * (0.9 + tools.random() / 5);
   }
 
-  /** Tells what somebody else has done to the webhook; what another plan has changed is no news. */
-  #report({ notes, differences, isReplaced }: Ensured, before: Notes | undefined, nowMs: number): Notes {
+  /** Tells what somebody else has done to the webhook. */
+  #report({ notes, mended, isReplaced }: Ensured, before: Notes | undefined, nowMs: number): Notes {
     const { tools } = this.#options;
     if (isReplaced && before !== undefined) {
       const lost = { fromMs: before.lookedAtMs, toMs: nowMs };
@@ -110,10 +109,10 @@ export class WebhookLife implements RunningSource {
       tools.warn('WebhookReplaced', `${gone}; ${lostText(lost)}`);
       return { ...notes, lost };
     }
-    if (differences.length > 0 && !this.#isFirst)
+    if (mended.length > 0)
       tools.warn(
         'WebhookMended',
-        `webhook ${notes.hookId} was changed at GitHub, and is as planned again: ${differences.join(', ')}`,
+        `webhook ${notes.hookId} was changed at GitHub, and is as planned again: ${mended.join(', ')}`,
       );
     return notes;
   }

@@ -6,8 +6,8 @@ export type Ensured = {
   readonly notes: Notes;
   /** GitHub had another webhook than planned, or none. */
   readonly isChanged: boolean;
-  /** How the webhook differed from the plan, in words. */
-  readonly differences: readonly string[];
+  /** What somebody else had done to it, in words; what another plan has changed is not among it. */
+  readonly mended: readonly string[];
   /** The webhook that was known was not there any more, and with it what GitHub would have brought. */
   readonly isReplaced: boolean;
 };
@@ -29,18 +29,18 @@ export async function ensureWebhook(
   if (found === undefined) {
     const { id } = await hooks.create(desiredOf(plan), signal);
     const notes = await noted(hooks, plan, newNotes(plan, id, nowMs, 0), nowMs, signal);
-    return { notes, isChanged: true, differences: [], isReplaced };
+    return { notes, isChanged: true, mended: [], isReplaced };
   }
   const notes =
     before !== undefined && known !== undefined
       ? before
       : newNotes(plan, found.id, nowMs, await newestOf(hooks, found.id, signal));
-  if (isAsPlanned(found, plan, notes.set)) return { notes, isChanged: false, differences: [], isReplaced };
+  if (isAsPlanned(found, plan, notes.set)) return { notes, isChanged: false, mended: [], isReplaced };
   await hooks.update(found.id, desiredOf(plan), signal);
   return {
     notes: await noted(hooks, plan, notes, nowMs, signal),
     isChanged: true,
-    differences: differencesOf(found, plan, notes.set),
+    mended: isOtherPlan(plan, notes.set) ? [] : differencesOf(found, plan, notes.set),
     isReplaced,
   };
 }
@@ -55,7 +55,13 @@ function isAsPlanned(hook: Hook, plan: WebhookPlan, set: Notes['set']): boolean 
   );
 }
 
-export function differencesOf(hook: Hook, plan: WebhookPlan, set: Notes['set']): readonly string[] {
+/** Also when it was never set: what it was before is not this source's. */
+function isOtherPlan(plan: WebhookPlan, set: Notes['set']): boolean {
+  if (set === undefined || set.asked !== keyOf(desiredOf(plan))) return true;
+  return set.secretHash !== '' && !hasSecret(set, plan.secret);
+}
+
+function differencesOf(hook: Hook, plan: WebhookPlan, set: Notes['set']): readonly string[] {
   const checks: readonly (readonly [isOther: boolean, what: string])[] = [
     [!hook.active, 'it was switched off'],
     [hook.url !== plan.url, `its address was ${hook.url}`],

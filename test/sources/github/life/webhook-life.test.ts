@@ -18,7 +18,7 @@ const running = (hookId: number): object => ({
 });
 const methods = (): string[] => life.gitHub.asked.map(({ method }) => method);
 
-describe('the webhook of a GitHubSource', () => {
+describe('the webhook of a GitHubSource', { timeout: 30_000 }, () => {
   it.each(['octo-org/octo-repo', 'octo-org'])('is registered for %s, once', async (target) => {
     expect(await life.start({ target })).toMatchObject(running(life.hook.id));
     expect(life.hook).toMatchObject({
@@ -71,6 +71,17 @@ describe('the webhook of a GitHubSource', () => {
       secret: SECRET_TEXT,
     });
     expect(life.warnings).toEqual([expect.stringContaining(told)]);
+  });
+
+  it('is mended at the next start too, and that is told as long as the plan is the same', async () => {
+    await life.start();
+    life.hook.active = false;
+    await life.start();
+    expect(life.warnings).toEqual([expect.stringContaining('it was switched off')]);
+    life.hook.active = false;
+    await life.start({ eventTypes: ['push'] });
+    expect(life.hook.active).toBe(true);
+    expect(life.warnings).toHaveLength(1);
   });
 
   it('is made anew when somebody has removed it, and what went by meanwhile is named as lost', async () => {
@@ -161,7 +172,7 @@ describe('the webhook of a GitHubSource', () => {
   });
 });
 
-describe('what GitHub does not do is a condition in plain words', () => {
+describe('what GitHub does not do is a condition in plain words', { timeout: 30_000 }, () => {
   const failing = async (): Promise<{ reason: string; message: string }> => {
     const state = await life.start();
     if (state?.kind !== 'failing') throw new Error(`it is ${state?.kind}`);
