@@ -1,5 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { brokerLatency } from './broker-latency.ts';
+import { brokerMemory } from './broker-memory.ts';
 import { writeBundles } from './bundles.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
@@ -18,6 +20,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'from-zero-python': programFromZero('python'),
   'from-zero-go': programFromZero('go'),
   'webhook-door': webhookDoor,
+  'latency-kafka': brokerLatency('kafka'),
+  'latency-rabbitmq': brokerLatency('rabbitmq'),
+  'latency-pubsub': brokerLatency('pubsub'),
+  'memory-log': brokerMemory('log', 1_000_000),
+  'memory-kafka': brokerMemory('kafka', 1_000_000),
+  'memory-rabbitmq': brokerMemory('rabbitmq', 100_000),
+  'memory-pubsub': brokerMemory('pubsub', 50_000),
   'start-up': startUp,
 };
 

@@ -7,6 +7,11 @@ export type BackedKind = KindName & {
   readonly load: () => Promise<BackendAdapter>;
 };
 
+const pubsub = {
+  configMap: 'pubsub-channel-config',
+  load: async () => (await import('../channels/pubsub/pubsub-adapter.ts')).pubsubAdapter,
+};
+
 export const BACKED_KINDS: readonly BackedKind[] = [
   {
     apiVersion: 'messaging.knative.dev/v1beta1',
@@ -20,6 +25,8 @@ export const BACKED_KINDS: readonly BackedKind[] = [
     configMap: 'rabbitmq-channel-config',
     load: async () => (await import('../channels/rabbitmq/rabbitmq-adapter.ts')).rabbitmqAdapter,
   },
+  { apiVersion: 'messaging.knative.dev/v1alpha1', kind: 'PubSubChannel', ...pubsub },
+  { apiVersion: 'messaging.cloud.google.com/v1beta1', kind: 'Channel', ...pubsub },
 ];
 
 /** All kinds that keep events, the embedded ones first. */
