@@ -31,8 +31,8 @@ export class Names {
   constructor(project: string, channel: ChannelSpec) {
     this.#project = project;
     this.#channel = channel;
-    const { externalName, namespace, name, uid } = channel;
-    const topic = externalName ?? truncated('cre-ch', namespace, name, uid);
+    const { externalName, ownName, namespace, name, uid } = channel;
+    const topic = externalName ?? ownName ?? truncated('cre-ch', namespace, name, uid);
     this.topic = this.#full('topics', topic);
     this.deadTopic = this.#full('topics', `${topic}.dead`);
     this.dead = this.#full('subscriptions', `${topic}.dead`);
