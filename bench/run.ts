@@ -5,6 +5,7 @@ import { brokerMemory } from './broker-memory.ts';
 import { writeBundles } from './bundles.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
+import { rabbitmqIn, rabbitmqOut } from './rabbitmq.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
 import { startUp } from './start-up.ts';
 import { warmGateway } from './warm-gateway.ts';
@@ -20,6 +21,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'from-zero-python': programFromZero('python'),
   'from-zero-go': programFromZero('go'),
   'webhook-door': webhookDoor,
+  'rabbitmq-in-64': rabbitmqIn(64),
+  'rabbitmq-in-256': rabbitmqIn(256),
+  'rabbitmq-out-64': rabbitmqOut(64),
+  'rabbitmq-out-256': rabbitmqOut(256),
   'latency-kafka': brokerLatency('kafka'),
   'latency-rabbitmq': brokerLatency('rabbitmq'),
   'latency-pubsub': brokerLatency('pubsub'),
