@@ -57,7 +57,8 @@ export interface Bookmark {
 
 /** How a running source stands; conditions are made of it. */
 export type SourceState =
-  | { readonly kind: 'starting' }
+  /** `marks`: conditions that have come true already. */
+  | { readonly kind: 'starting'; readonly marks?: readonly Mark[] }
   /** `fields` go into the object's status beside what all sources have; `marks` are conditions that say more than True. */
   | {
       readonly kind: 'running';

@@ -144,6 +144,16 @@ describe('a source that runs by a plan', () => {
     expect((await object()).status).toMatchObject({ webhookURL: 'http://gateway.test/webhooks' });
   });
 
+  it('says while it starts which conditions have come true', async () => {
+    await pass();
+    opened[0]?.tools.tell({ kind: 'starting' });
+    await pass();
+    expect(conditionIn(await object(), 'Deployed')).toEqual({ status: 'Unknown' });
+    opened[0]?.tools.tell({ kind: 'starting', marks: [isTrue('Deployed')] });
+    await pass();
+    expect(conditionIn(await object(), 'Deployed')).toEqual({ status: 'True' });
+  });
+
   it('says in the trace of an event that it was fetched', async () => {
     const sent: unknown[] = [];
     const stop = onSignal('source.sent', ({ id, fetched }) => sent.push({ id, fetched }));

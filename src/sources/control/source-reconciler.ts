@@ -83,7 +83,7 @@ function outcome(status: Outcome['status'], conditions: readonly string[], said:
 function marksOf(state: SourceState, conditions: readonly string[], sink: Mark): Mark[] {
   switch (state.kind) {
     case 'starting':
-      return [sink];
+      return [sink, ...(state.marks ?? [])];
     case 'running':
       return conditions.map((type) => state.marks?.find((mark) => mark.type === type) ?? isTrue(type));
     case 'failing': {

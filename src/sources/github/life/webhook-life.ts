@@ -52,7 +52,7 @@ export class WebhookLife implements RunningSource {
   }
 
   open(): this {
-    this.#options.tools.tell({ kind: 'starting' });
+    this.#options.tools.tell({ kind: 'starting', marks: [isTrue('SecretsProvided')] }); // else there is no plan
     this.#living = this.#live();
     return this;
   }

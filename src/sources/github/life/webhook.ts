@@ -64,7 +64,7 @@ function isOtherPlan(plan: WebhookPlan, set: Notes['set']): boolean {
 function differencesOf(hook: Hook, plan: WebhookPlan, set: Notes['set']): readonly string[] {
   const checks: readonly (readonly [isOther: boolean, what: string])[] = [
     [!hook.active, 'it was switched off'],
-    [hook.url !== plan.url, `its address was ${hook.url}`],
+    [hook.url !== plan.url, `its address was at ${originOf(hook.url)}`],
     [hook.contentType !== 'json', `its content type was ${hook.contentType ?? 'form'}`],
     [hook.insecureSsl, 'it did not check TLS'],
     [!hook.hasSecret, 'it had no secret'],
@@ -73,6 +73,9 @@ function differencesOf(hook: Hook, plan: WebhookPlan, set: Notes['set']): readon
   ];
   return checks.filter(([isOther]) => isOther).map(([, what]) => what);
 }
+
+/** Paths and queries of webhooks are secrets often enough. */
+const originOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : 'nowhere');
 
 type Desired = { readonly url: string; readonly events: readonly string[]; readonly secret: string };
 

@@ -77,10 +77,7 @@ export class GitHubApi {
         return { status, body: parsed, next };
       const { tried, target } = call;
       const nowMs = this.#options.clock.nowMs();
-      const fault = faultOf({ tried, target, status, headers, body: parsed, nowMs });
-      throw new GitHubFault(fault.reason, this.#masked(fault.message), {
-        ...(fault.notBeforeMs !== undefined && { notBeforeMs: fault.notBeforeMs }),
-      });
+      throw faultOf({ tried, target, status, headers, body: parsedOr(this.#masked(text)), nowMs });
     }
   }
 
@@ -121,7 +118,7 @@ export class GitHubApi {
     );
   }
 
-  /** An answer may repeat what it was sent. */
+  /** What others say may repeat what they were sent. */
   #masked(text: string): string {
     const { token, hidden = [] } = this.#options;
     return [token, ...hidden].reduce(
