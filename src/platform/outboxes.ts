@@ -1,8 +1,10 @@
 import { PlatformError } from '../base/errors.ts';
+import type { DeliverySpec } from '../apis/duck.ts';
 import type { Channel } from '../channels/channel.ts';
 import type { CloudEvent } from '../events/event.ts';
 import type { EventSink } from '../events/sink.ts';
 import { planDelivery } from '../subscriptions/delivery-plan.ts';
+import type { OpenChannel } from './channel-host.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { Stores } from './stores.ts';
 
@@ -21,12 +23,16 @@ export type Pushed = {
 export class Outboxes {
   readonly #events: Stores['events'];
   readonly #plane: DataPlane;
-  /** Of those that are open: where they deliver to. */
-  readonly #sinks = new Map<string, string>(); // by the uid of the source
+  readonly #open = new Map<string, OpenChannel & { readonly sinkUrl: string }>(); // by the uid of the source
 
   constructor({ events }: Stores, plane: DataPlane) {
     this.#events = events;
     this.#plane = plane;
+  }
+
+  /** Those that have been used: what was given up is readable there. */
+  all(): readonly OpenChannel[] {
+    return [...this.#open.values()];
   }
 
   sinkFor(source: Pushed): EventSink {
@@ -49,14 +55,14 @@ export class Outboxes {
 
   /** What an open outbox still owes goes to the sink that the source has now. */
   async follow(source: Pushed): Promise<void> {
-    const before = this.#sinks.get(source.uid);
+    const before = this.#open.get(source.uid)?.sinkUrl;
     if (before !== undefined && source.sinkUrl !== undefined && source.sinkUrl !== before)
       await this.#outboxOf(source);
   }
 
   /** Gives up what it owed, and says how much that was. */
   async remove({ key, uid }: Pick<Pushed, 'key' | 'uid'>): Promise<number> {
-    this.#sinks.delete(uid);
+    this.#open.delete(uid);
     this.#plane.dispatcher.leave(`Outbox/${key}`);
     return this.#events.removeChannel(`outbox-${uid}`, `Outbox/${key}`);
   }
@@ -64,8 +70,8 @@ export class Outboxes {
   async #outboxOf({ key, uid, sinkUrl = '' }: Pushed): Promise<Channel> {
     const outbox = `Outbox/${key}`;
     const channel = await this.#events.channel(outbox, `outbox-${uid}`);
-    if (this.#sinks.get(uid) === sinkUrl) return channel;
-    this.#sinks.set(uid, sinkUrl);
+    if (this.#open.get(uid)?.sinkUrl === sinkUrl) return channel;
+    this.#open.set(uid, { key: outbox, uid, channel, sinkUrl });
     const [namespace = '', name = ''] = key.split('/');
     const object = {
       apiVersion: 'platform.millrace.dev/v1alpha1',
@@ -73,11 +79,19 @@ export class Outboxes {
       metadata: { namespace, name },
     };
     await this.#plane.dispatcher.serve(outbox, channel, [
-      planDelivery(object, { uid, name, subscriberUri: sinkUrl }),
+      planDelivery(object, { uid, name, subscriberUri: sinkUrl, delivery: PATIENT }),
     ]);
     return channel;
   }
 }
+
+/** A sink that is away is tried for years: it was promised to the sender. What it refuses for good is a dead letter. */
+const PATIENT: DeliverySpec = {
+  retry: 10_000_000,
+  backoffPolicy: 'exponential',
+  backoffDelay: 'PT0.2S',
+  backoffMax: 'PT30S',
+};
 
 /** False when the broker behind the channel is away; any other refusal is the sender's to hear. */
 async function isTaken(channel: Channel, event: CloudEvent): Promise<boolean> {

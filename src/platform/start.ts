@@ -74,7 +74,7 @@ async function compose(
   const outboxes = new Outboxes(stores, plane);
   await control.start(options, stores, plane, outboxes, log);
   await webhooks.open(outboxes, plane, control.informers, log);
-  const faces = await openFaces(options, stores, plane, control, state);
+  const faces = await openFaces(options, stores, plane, outboxes, control, state);
   teardown.first('faces', () => faces.close());
   writeRunFile(dataDir, {
     pid: process.pid,
@@ -93,13 +93,14 @@ async function openFaces(
   options: PlatformOptions,
   stores: Stores,
   plane: DataPlane,
+  outboxes: Outboxes,
   control: ControlPlane,
   state: { readonly isReady: boolean; readonly stop: AbortController },
 ): Promise<Faces> {
   const { dataDir, api } = options;
   const { objects: store, events, journal, metrics } = stores;
   const clock = systemClock;
-  const channels = (): ReturnType<typeof plane.channels.all> => plane.channels.all();
+  const channels = (): ReturnType<typeof plane.channels.all> => [...plane.channels.all(), ...outboxes.all()];
   const isReady = (): boolean => state.isReady;
   const status = (): Promise<unknown> => statusOf(options, endpoints, plane, state.isReady);
   const extension = platformExtension({

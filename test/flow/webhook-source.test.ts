@@ -123,8 +123,9 @@ it('what was answered 202 reaches a sink that was away, after a kill of the plat
   const seen: string[] = [];
   const sink = createServer((request, response) => {
     request.resume();
-    seen.push(String(request.headers['ce-id']));
-    response.writeHead(204).end();
+    const id = String(request.headers['ce-id']);
+    seen.push(id);
+    response.writeHead(id === 'unwanted' ? 400 : 204).end();
   });
   await new Promise<void>((resolve) => sink.listen(0, '127.0.0.1', resolve));
   const { port } = sink.address() as { port: number };
@@ -145,6 +146,13 @@ it('what was answered 202 reaches a sink that was away, after a kill of the plat
   await new Promise<void>((resolve) => sink.listen(port, '127.0.0.1', resolve));
   await start(dataDir);
   await expect.poll(() => seen, WAIT).toEqual(['kept']);
+
+  const again = `${runFileOf(dataDir).endpoints.gateway}/webhooks/default/outside`;
+  const unwanted = { ...headers, 'ce-id': 'unwanted' };
+  expect((await fetch(again, { method: 'POST', headers: unwanted })).status).toBe(202);
+  const letters = async (): Promise<string> =>
+    (await millrace(['dead-letters', 'list', '--data-dir', dataDir])).stdout;
+  await expect.poll(letters, WAIT).toContain('unwanted');
   sink.closeAllConnections();
   sink.close();
 
