@@ -9,9 +9,11 @@ import { thereNow } from './topics.ts';
 /** How long a broker keeps an answer back when there is nothing to read. */
 const POLL_MS = 300;
 /** One answer holds no more than this, unless its first batch alone does. */
-const ANSWER_BYTES_MAX = 512 * 1024;
+const ANSWER_BYTES_MAX = 1024 * 1024;
+/** A partition's part of an answer is no less than this, however many there are. */
+const PART_BYTES_MIN = 64 * 1024;
 /** More is fetched once less than this was read and not taken, over all partitions of one intake. */
-const QUEUE_BYTES_LOW = 128 * 1024;
+const QUEUE_BYTES_LOW = 512 * 1024;
 const PAUSE_MS = 100;
 /** Without one answer for so long, the intake gives up. */
 const TROUBLE_MAX_MS = 30_000;
@@ -34,7 +36,7 @@ export class Intake {
   readonly #rules: IntakeRules;
   #partitions: readonly Partition[] = [];
   #stop = new AbortController();
-  #room = Promise.withResolvers<void>();
+  #waiting: (() => void)[] = []; // loops without room
   #running: Promise<void> = Promise.resolve();
 
   constructor(connection: KafkaConnection, rules: IntakeRules) {
@@ -57,8 +59,10 @@ export class Intake {
 
   /** Something was taken, or may be again. */
   wake(): void {
-    this.#room.resolve();
-    this.#room = Promise.withResolvers();
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) resume();
   }
 
   async #run(partitions: readonly Partition[], signal: AbortSignal): Promise<void> {
@@ -111,25 +115,25 @@ export class Intake {
 
   async #follow(leader: number, partitions: readonly Partition[], signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const room = this.#room.promise;
-      const wanted = this.#hasRoom()
-        ? partitions.filter(({ queue, isGone }) => !isGone && queue.length === 0)
-        : [];
-      if (wanted.length === 0) await room;
+      const wanted = this.#wanted(partitions);
+      if (wanted.length === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
       else await this.#fetch(leader, wanted, signal);
     }
   }
 
-  /** F1 */
-  #hasRoom(): boolean {
+  /** F1: those that have the least at hand, so that one that is long in work does not take the room of all. */
+  #wanted(partitions: readonly Partition[]): readonly Partition[] {
     let bytes = 0;
     for (const { queueBytes } of this.#partitions) bytes += queueBytes;
-    return bytes < QUEUE_BYTES_LOW;
+    if (bytes >= QUEUE_BYTES_LOW) return [];
+    const each = QUEUE_BYTES_LOW / partitions.length;
+    return partitions.filter(({ queueBytes, isGone }) => !isGone && queueBytes < each);
   }
 
   async #fetch(leader: number, wanted: readonly Partition[], signal: AbortSignal): Promise<void> {
     const broker = await this.#connection.node(leader);
     const byTopic = Map.groupBy(wanted, ({ topic }) => topic);
+    const maxBytes = Math.max(Math.floor(ANSWER_BYTES_MAX / wanted.length), PART_BYTES_MIN);
     try {
       const { responses } = await broker.fetch({
         isolationLevel: 1,
@@ -141,7 +145,7 @@ export class Intake {
           partitions: mine.map(({ id, position }) => ({
             partition: id,
             fetchOffset: String(position),
-            maxBytes: ANSWER_BYTES_MAX,
+            maxBytes,
           })),
         })),
       });

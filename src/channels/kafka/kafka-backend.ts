@@ -18,7 +18,7 @@ export type KafkaBackendOptions = {
   readonly deadLettersMax: number;
 };
 
-/** The cluster is asked whether it is there this often; one question without an answer, and it is lost. */
+/** The cluster is asked whether it is there this often; two questions without an answer, and it is lost. */
 const PING_EVERY_MS = 1000;
 const PING_MAX_MS = 3000;
 const GROUPS_AGE_MAX_MS = 1000;
@@ -142,7 +142,7 @@ export class KafkaBackend implements Backend {
       throw new Error(`no answer within ${PING_MAX_MS} ms`);
     });
     late.catch(() => undefined); // heard below, or too late to matter
-    const answered = this.#connection.any().then((broker) => broker.apiVersions());
+    const answered = this.#question().catch(() => this.#question()); // the first may have met the cut itself
     answered.catch(() => undefined);
     try {
       await Promise.race([answered, late]);
@@ -151,6 +151,10 @@ export class KafkaBackend implements Backend {
     } finally {
       done.abort();
     }
+  }
+
+  async #question(): Promise<void> {
+    await (await this.#connection.any()).apiVersions();
   }
 
   #lose(error: unknown): void {

@@ -96,7 +96,7 @@ export class KafkaGroup {
     );
     this.work = this.#newWork();
     const rules = {
-      onRead: () => this.work.fill(),
+      onRead: () => this.work.read(),
       onRemoved: tools.onRemoved,
       onFailed: (error: unknown) => this.#fail(error),
     };

@@ -16,7 +16,6 @@ export class Partition {
   readonly id: number;
   readonly isRetry: boolean;
   readonly progress: Progress;
-  readonly queue: Fetched[] = [];
   queueBytes = 0;
   /** Where the next fetch begins. */
   position: number;
@@ -31,6 +30,8 @@ export class Partition {
   untold = 0;
   held = 0;
   heldBytes = 0;
+  #read: Fetched[] = []; // and not taken, from #head on
+  #head = 0;
 
   constructor(
     place: { readonly topic: string; readonly id: number; readonly isRetry: boolean },
@@ -43,36 +44,44 @@ export class Partition {
     this.position = progress.wanted;
   }
 
+  /** Everything that was read is taken. */
+  get isEmpty(): boolean {
+    return this.#head >= this.#read.length;
+  }
+
   get isDirty(): boolean {
     return this.version > this.committedVersion;
   }
 
   /** Whether one more of what was read may be taken. */
   mayTake(isOrdered: boolean): boolean {
-    if (this.queue.length === 0 || this.isReading || this.isGone) return false;
+    if (this.isEmpty || this.isReading || this.isGone) return false;
     if (this.held === 0) return true;
     const heldMax = this.isRetry ? WAITING_MAX : isOrdered ? NOTED_MAX : UNFINISHED_MAX;
     return this.held < heldMax && this.heldBytes < HELD_BYTES_MAX;
   }
 
   accept(records: readonly Fetched[], nextPosition: number): void {
-    for (const record of records) {
-      this.queue.push(record);
-      this.queueBytes += record.bytes;
-    }
+    this.#read = [...this.#read.slice(this.#head), ...records];
+    this.#head = 0;
+    for (const { bytes } of records) this.queueBytes += bytes;
     this.position = Math.max(this.position, nextPosition);
   }
 
   /** What was read last were marks of transactions, or what they took back: whether there is that much less to do. */
   passMarks(): boolean {
-    if (this.queue.length > 0 || this.position <= this.progress.next) return false;
+    if (!this.isEmpty || this.position <= this.progress.next) return false;
     this.progress.passTo(this.position);
     return true;
   }
 
   next(): Fetched | undefined {
-    const record = this.queue.shift();
-    if (record !== undefined) this.queueBytes -= record.bytes;
+    const record = this.#read[this.#head];
+    if (record === undefined) return undefined;
+    this.#head += 1;
+    this.queueBytes -= record.bytes;
+    if (this.isEmpty) this.#read = [];
+    if (this.#read.length === 0) this.#head = 0;
     return record;
   }
 }

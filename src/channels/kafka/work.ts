@@ -47,6 +47,7 @@ export class Work {
   #partitions: readonly Partition[] = [];
   #serving: { readonly options: GroupOptions; readonly consumer: Consumer } | undefined;
   #isPaused = true;
+  #turn = 0;
   #meanBytes = 0;
 
   constructor(tools: WorkTools) {
@@ -142,34 +143,53 @@ export class Work {
     this.#partitions = [];
   }
 
+  /** Something was read: takes of it what may be taken. */
+  read(): void {
+    for (const partition of this.#partitions) this.#passMarks(partition);
+    this.fill();
+  }
+
   fill(): void {
-    if (this.#isPaused || this.#serving === undefined) return;
+    if (this.#isPaused || this.#serving === undefined || this.#tools.committer.isBehind) return; // H3
     const { isOrdered } = this;
-    for (let isTaken = true; isTaken;) {
-      isTaken = false;
-      for (const partition of this.#partitions) {
-        if (!this.#mayTake(partition, isOrdered)) continue;
-        this.#take(partition);
-        isTaken = true;
-      }
-    }
     for (const partition of this.#partitions)
-      if (partition.passMarks()) this.#tools.committer.touch(partition);
+      while (partition.isRetry && partition.mayTake(isOrdered)) this.#take(partition);
+    this.#takeFresh(isOrdered);
     this.#tools.onRoom();
   }
 
-  #mayTake(partition: Partition, isOrdered: boolean): boolean {
-    if (!partition.mayTake(isOrdered) || this.#tools.committer.isBehind) return false; // H3
-    if (partition.isRetry || isOrdered) return true;
+  /** From each partition by turns, so that none waits for the end of another. */
+  #takeFresh(isOrdered: boolean): void {
+    const count = this.#partitions.length;
+    for (let misses = 0; misses < count;) {
+      if (!isOrdered && this.#ready >= READY_MAX) return; // H1
+      this.#turn = (this.#turn + 1) % count;
+      const partition = this.#partitions[this.#turn];
+      if (partition === undefined || partition.isRetry || !partition.mayTake(isOrdered)) {
+        misses += 1;
+      } else {
+        this.#take(partition);
+        misses = 0;
+      }
+    }
+  }
+
+  get #ready(): number {
     const { size, waiting, inFlight } = this.#offers;
-    return size - waiting - inFlight < READY_MAX; // H1
+    return size - waiting - inFlight;
+  }
+
+  #passMarks(partition: Partition): void {
+    if (partition.passMarks()) this.#tools.committer.touch(partition);
   }
 
   #take(partition: Partition): void {
     const record = partition.next();
     if (record === undefined) return;
     const removed = (count: number): void => (count > 0 ? this.#tools.onRemoved(count) : undefined);
-    if (!partition.progress.take(record.offset, removed)) return;
+    const isOurs = partition.progress.take(record.offset, removed);
+    if (partition.isEmpty) this.#passMarks(partition);
+    if (!isOurs) return;
     const read = this.#read(partition, record);
     const bytes = bytesOf(read.event);
     this.#meanBytes = this.#meanBytes === 0 ? bytes : this.#meanBytes * 0.95 + bytes * 0.05;
