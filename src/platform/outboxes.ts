@@ -50,7 +50,9 @@ export class Outboxes {
 
   /** What is owed to sinks since the last run goes on being delivered. */
   async reopen(sources: readonly Pushed[]): Promise<void> {
-    for (const source of sources) if (source.sinkUrl !== undefined) await this.#outboxOf(source);
+    for (const source of sources)
+      if (source.sinkUrl !== undefined && (await this.#events.hasChannel(`outbox-${source.uid}`)))
+        await this.#outboxOf(source);
   }
 
   /** What an open outbox still owes goes to the sink that the source has now. */
@@ -63,6 +65,7 @@ export class Outboxes {
   /** Gives up what it owed, and says how much that was. */
   async remove({ key, uid }: Pick<Pushed, 'key' | 'uid'>): Promise<number> {
     this.#open.delete(uid);
+    if (!(await this.#events.hasChannel(`outbox-${uid}`))) return 0; // it was never needed
     this.#plane.dispatcher.leave(`Outbox/${key}`);
     return this.#events.removeChannel(`outbox-${uid}`, `Outbox/${key}`);
   }

@@ -108,6 +108,11 @@ export class LogStore {
     return opening;
   }
 
+  /** Whether the object `uid` has ever had a channel, and it was not removed. */
+  hasChannel(uid: string): Promise<boolean> {
+    return this.ask('hasChannel', { uid });
+  }
+
   /** Removes a channel and all that it holds; says how many events its groups still owed. */
   async removeChannel(uid: string, key = ''): Promise<number> {
     const channel = await this.channel(key, uid);

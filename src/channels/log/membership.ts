@@ -13,6 +13,10 @@ export function openChannel(db: DatabaseSync, { key, uid }: Input<'openChannel'>
   return { ...channel, groups: groups.map((row) => openedGroup(db, channel, row)) };
 }
 
+export function hasChannel(db: DatabaseSync, { uid }: Input<'hasChannel'>): boolean {
+  return findChannel(db, uid) !== undefined;
+}
+
 /** The row stays, emptied of its name: its number, which event rows carry, must not be given again. */
 export function removeChannel(db: DatabaseSync, { channel }: Input<'removeChannel'>): undefined {
   transact(db, () => {

@@ -98,6 +98,8 @@ export type Trimmed = { readonly isMore: boolean; readonly letters: number; read
 export type Requests = {
   commit: { in: Batch; out: undefined };
   openChannel: { in: { key: string; uid: string }; out: OpenedChannel };
+  /** Whether there is one; it is not made. */
+  hasChannel: { in: { uid: string }; out: boolean };
   removeChannel: { in: { channel: number }; out: undefined };
   openGroup: {
     in: { channel: number; name: string; start: 'latest' | 'earliest' | { readonly sinceMs: number } };

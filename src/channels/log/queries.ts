@@ -1,7 +1,7 @@
 import { backup, type DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { blobOf, metaOf, numberOf, type Row } from './database.ts';
-import { forgetGroup, openChannel, openGroup, removeChannel } from './membership.ts';
+import { forgetGroup, hasChannel, openChannel, openGroup, removeChannel } from './membership.ts';
 import { CHANNEL_SPAN, type DeadPageRow, type PageRow, type Requests } from './protocol.ts';
 import { trimmer } from './retention.ts';
 
@@ -26,6 +26,7 @@ export function queries(db: DatabaseSync): Answers {
   const journal = db.prepare('SELECT rows FROM journal WHERE at_ms >= ? ORDER BY id');
   return {
     openChannel: (input) => openChannel(db, input),
+    hasChannel: (input) => hasChannel(db, input),
     removeChannel: (input) => removeChannel(db, input),
     openGroup: (input) => openGroup(db, input),
     forgetGroup: (input) => forgetGroup(db, input),

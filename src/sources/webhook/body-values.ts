@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { elementsOf, membersOf, stringAt, type Span } from '../../events/json-scan.ts';
+import { elementsOf, isJson, membersOf, stringAt, type Span } from '../../events/json-scan.ts';
 import { isJsonType } from '../../events/structured.ts';
 import { mediaTypeOf, type DoorRequest } from '../door/door-source.ts';
 
@@ -21,7 +21,8 @@ export function bodyValuesOf(request: DoorRequest): BodyValues | BodyFault {
   const { body } = request;
   if (!isUtf8(body)) return { fault: 'the body is not UTF-8' };
   const root = membersIn(body, 0);
-  return 'fault' in root ? { fault: `the body is no JSON: ${root.fault}` } : new JsonValues(body, root);
+  if (!('fault' in root)) return new JsonValues(body, root);
+  return isJson(body) ? NOTHING : { fault: `the body is no JSON: ${root.fault}` }; // a mere text or number
 }
 
 function formValues(body: Buffer): BodyValues {

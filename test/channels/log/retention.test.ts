@@ -133,7 +133,9 @@ describe('removing a channel', () => {
     );
     await publish(world, 'dead', 'retried', 'retried too');
     await expect.poll(() => world.orders.backlog()).toMatchObject([{ events: 2, retrying: 2, dead: 1 }]);
+    expect(await world.store.hasChannel('uid-orders')).toBe(true);
     expect(await world.store.removeChannel('uid-orders')).toBe(2);
+    expect(await world.store.hasChannel('uid-orders')).toBe(false);
     await trimAll(world);
     expect((['events', 'owed', 'dead'] as const).map((table) => countIn(world, table))).toEqual([0, 0, 0]);
     expect(world.store.takeDeadRoom(10)).toBe(true); // there is room for letters again

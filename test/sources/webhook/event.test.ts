@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ValueFrom } from '../../../src/apis/sources/webhook-source/schema.ts';
 import type { CloudEvent } from '../../../src/events/event.ts';
@@ -144,4 +145,38 @@ it('ceOverrides win over the mapping, and a source over its preset', () => {
   const { attributes } = made(spec, '{"type":"charge.failed","id":"evt_1","account":"acct_1"}');
   const read = (name: string): string | undefined => attributes.get(name);
   expect(['type', 'id', 'team', 'stripeaccount'].map(read)).toEqual(['paid', 'evt_1', 'b', 'acct_1']);
+});
+
+it('whatever JSON comes, a pointer finds what JSON.parse finds there', () => {
+  const keys = fc.constantFrom('a', 'b', 'c/d', 'm~n', '', '0', '1', '__proto__');
+  const { tree } = fc.letrec((tie) => ({
+    tree: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      fc.oneof(fc.string({ unit: 'grapheme' }), fc.boolean(), fc.constant(null), fc.integer()),
+      fc.array(tie('tree'), { maxLength: 3 }),
+      fc.dictionary(keys, tie('tree'), { maxKeys: 4 }),
+    ),
+  }));
+  fc.assert(
+    fc.property(tree, fc.array(keys, { minLength: 1, maxLength: 4 }), fc.nat(4), (value, path, spaces) => {
+      const text = JSON.stringify(value, undefined, spaces);
+      const request = aRequest(text, JSON_TYPE);
+      const values = bodyValuesOf(request);
+      if ('fault' in values) throw new Error(values.fault);
+      const found = path.reduce<unknown>(
+        (at, key) =>
+          at !== null &&
+          typeof at === 'object' &&
+          Object.hasOwn(at, key) &&
+          (!Array.isArray(at) || /^\d+$/.test(key))
+            ? Reflect.get(at, key)
+            : undefined,
+        JSON.parse(text),
+      );
+      const expected = ['string', 'number', 'boolean'].includes(typeof found) ? String(found) : undefined;
+      const pointer = path.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+      expect(values.at(pointer)).toBe(expected);
+    }),
+    { numRuns: 500 },
+  );
 });
