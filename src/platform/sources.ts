@@ -60,7 +60,9 @@ export function openSources(
     kinds.find(
       ({ kind }) => kind.kind === object.kind && groupOf(kind.apiVersion) === groupOf(object.apiVersion),
     );
-  const apiUrl = `https://${options.api.host}:${options.api.port}`;
+  // A port that is not known yet is not the name of anything: then it is called as it is within a cluster.
+  const { host, port } = options.api;
+  const apiUrl = port === 0 ? 'https://kubernetes.default.svc' : `https://${host}:${port}`;
   const recorder = new EventRecorder(client, systemClock, 'sources');
   const sources = new Sources({
     clock: systemClock,

@@ -53,6 +53,9 @@ export function configurationReconciler(cluster: ResourceClient): Reconciler<Con
       if (ready?.status !== 'False')
         return { ...settled(status, isUnknown('Ready', ready?.reason, ready?.message)), events };
       const message = `Revision "${revisionName}" failed with message: ${ready.message ?? ''}.`;
+      const failure = `Latest created revision "${revisionName}" has failed`;
+      if (conditionOf(configuration.status, 'Ready')?.message !== message)
+        events.push({ type: 'Warning', reason: 'LatestCreatedFailed', message: failure });
       return { ...settled(status, isFalse('Ready', 'RevisionFailed', message)), events };
     },
   };

@@ -118,6 +118,20 @@ describe('a Service', () => {
     expect(conditionIn(failed, 'RoutesReady')).toEqual({ status: 'True' });
   });
 
+  it('tells of a revision that failed, once', async () => {
+    await world.apply(aService());
+    await round();
+    await ready('hello-00001', 'False', 'it fell over');
+    const told = {
+      type: 'Warning',
+      reason: 'LatestCreatedFailed',
+      message: 'Latest created revision "hello-00001" has failed',
+    };
+    const configuration = configurationReconciler(world.controller);
+    expect((await world.pass(configuration, 'hello')).events).toContainEqual(told);
+    expect((await world.pass(configuration, 'hello')).events).toEqual([]);
+  });
+
   it('is not ready before its traffic has moved to the latest revision', async () => {
     await world.apply(aService());
     await round();
