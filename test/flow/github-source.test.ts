@@ -10,7 +10,7 @@ const TARGET = 'Codertocat/Hello-World';
 const FUNCTION = {
   'index.js': "exports.handle = (context, event) => { console.log('seen', event.type, event.id); };\n",
 };
-const WAIT = { timeout: 20_000, interval: 100 };
+const WAIT = { timeout: 60_000, interval: 100 };
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 /** `apiUrl` undefined: its webhook is entered by hand. */
@@ -83,13 +83,13 @@ const trace = (id: string): Promise<string> =>
 const conditions = async (name: string): Promise<string> =>
   (await kubectl(['get', 'githubsource', name, '-o', 'jsonpath={.status.conditions}'])).stdout;
 async function ready(...names: readonly string[]): Promise<void> {
-  const waited = await kubectl(['wait', '--for=condition=Ready', '--timeout=20s', ...names]);
+  const waited = await kubectl(['wait', '--for=condition=Ready', '--timeout=28s', ...names]);
   if (waited.code !== 0) throw new Error(`${waited.stderr} ${await conditions('repository')}`);
 }
 const [hookOf, hooks] = [() => gitHub.hooksOf(TARGET)[0], () => gitHub.hooksOf(TARGET)];
 
 /** In the order of its life: each step stands on those before it. */
-describe('a GitHubSource from its first apply to its end', { timeout: 60_000 }, () => {
+describe('a GitHubSource from its first apply to its end', { timeout: 150_000 }, () => {
   it('registers its webhook, and a push that GitHub delivers wakes a function from zero', async () => {
     const code = folderWith('greeter', FUNCTION);
     expect(await millrace(['push', 'greeter', code, '--data-dir', dataDir])).toMatchObject({ code: 0 });
