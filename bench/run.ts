@@ -5,6 +5,7 @@ import { brokerMemory } from './broker-memory.ts';
 import { writeBundles } from './bundles.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
+import { kafkaIn, kafkaOut } from './kafka.ts';
 import { rabbitmqIn, rabbitmqOut } from './rabbitmq.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
 import { startUp } from './start-up.ts';
@@ -21,6 +22,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'from-zero-python': programFromZero('python'),
   'from-zero-go': programFromZero('go'),
   'webhook-door': webhookDoor,
+  'kafka-in-64': kafkaIn(64),
+  'kafka-in-256': kafkaIn(256),
+  'kafka-out-64': kafkaOut(64),
+  'kafka-out-256': kafkaOut(256),
   'rabbitmq-in-64': rabbitmqIn(64),
   'rabbitmq-in-256': rabbitmqIn(256),
   'rabbitmq-out-64': rabbitmqOut(64),
