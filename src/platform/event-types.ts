@@ -49,6 +49,11 @@ export function openEventTypes(
   eventTypes.onChange((object, type) => {
     if (type === 'DELETED') maker.deleted(object as EventType);
   });
+  for (const kind of [...BACKING_KINDS, ...sendingKinds()]) {
+    informers.of(kind).onChange((object, type) => {
+      if (type === 'DELETED') maker.gone(`${kind.kind}/${keyOf(object)}`);
+    });
+  }
   const referring = ({ kind, metadata }: Resource): readonly string[] =>
     (eventTypes.all() as readonly EventType[])
       .filter(({ spec: { reference } }) => reference?.kind === kind && reference.name === metadata.name)
@@ -70,13 +75,13 @@ async function originOf(client: EmbeddedClient, place: string): Promise<Origin |
     const owner = parent === undefined ? object : await client.find(CHANNEL, namespace, parent.name);
     return owner && { owner, reference: referenceTo(owner), isSource: false };
   }
-  const sourceKind: KindName | undefined = [...SOURCE_KINDS.map((each) => each.kind), WEBHOOK_SOURCE].find(
-    (each) => each.kind === kind,
-  );
+  const sourceKind = sendingKinds().find((each) => each.kind === kind);
   if (sourceKind === undefined) return undefined;
   const owner = await client.find<SourceObject>(sourceKind, namespace, name);
   return owner && { owner, reference: owner.spec.sink?.ref, isSource: true };
 }
+
+const sendingKinds = (): readonly KindName[] => [...SOURCE_KINDS.map(({ kind }) => kind), WEBHOOK_SOURCE];
 
 function referenceTo({ apiVersion, kind, metadata: { name, namespace } }: Resource): KReference {
   return { apiVersion, kind, name, ...(namespace !== undefined && { namespace }) };

@@ -63,6 +63,11 @@ export class EventTypeMaker {
     this.#seen.forget(read('type'), read('source'));
   }
 
+  /** A channel or a source is gone; its place is free for another. */
+  gone(place: string): void {
+    this.#seen.forgetPlace(place);
+  }
+
   async close(): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#stop.abort();

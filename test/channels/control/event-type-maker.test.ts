@@ -146,6 +146,15 @@ describe('what arrives at a channel', () => {
     await until(names, ['order.paid']);
   });
 
+  it('comes anew to a channel that was made anew', async () => {
+    accept('order.paid');
+    await until(names, ['order.paid']);
+    await world.admin.remove(EVENT_TYPE, 'default', stored()[0]?.metadata.name ?? '');
+    maker.gone('LogChannel/default/orders');
+    accept('order.paid');
+    await until(names, ['order.paid']);
+  });
+
   it('is not looked at where nobody can subscribe, nor while the feature is off', async () => {
     accept('order.paid', '/shop', 'Outbox/default/orders');
     isEnabled = false;
