@@ -10,7 +10,9 @@ import { pubSubChannelKind } from './messaging/pubsub-channel/pubsub-channel.ts'
 import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
 import { eventTypeKind } from './eventing/event-type/event-type.ts';
+import { apiServerSourceKind } from './sources/api-server-source/api-server-source.ts';
 import { gitHubSourceKind } from './sources/github-source/github-source.ts';
+import { kubernetesEventSourceKind } from './sources/kubernetes-event-source/kubernetes-event-source.ts';
 import { pingSourceKind } from './sources/ping-source/ping-source.ts';
 import { sinkBindingKind } from './sources/sink-binding/sink-binding.ts';
 import { webhookSourceKind } from './sources/webhook-source/webhook-source.ts';
@@ -43,6 +45,8 @@ export const KINDS: readonly KindDefinition[] = [
   revisionKind,
   routeKind,
   gitHubSourceKind,
+  apiServerSourceKind,
+  kubernetesEventSourceKind,
   webhookSourceKind,
   pingSourceKind,
   sinkBindingKind,
