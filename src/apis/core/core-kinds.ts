@@ -50,6 +50,10 @@ export const namespaceKind = core({
   columns: [{ name: 'Status', type: 'string', from: '.status.phase' }, AGE],
   setDefaults: (object) => ({
     ...object,
+    metadata: {
+      ...object.metadata,
+      labels: { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name },
+    },
     spec: object['spec'] ?? { finalizers: ['kubernetes'] },
     status: object['status'] ?? { phase: 'Active' },
   }),

@@ -40,6 +40,7 @@ export class ClusterWatch {
   readonly #kept: Map<string, Positions[string]>; // of lanes that are not open yet
   #notServed: readonly KindName[] = [];
   #arranging: Promise<void> = Promise.resolve();
+  #look = new AbortController();
   #isOpen = false;
   #hasRun = false;
 
@@ -66,7 +67,6 @@ export class ClusterWatch {
 
   /** Resolves once `signal` aborts; rejects when it may not watch, or cannot begin to. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options.tools;
     const over = AbortSignal.any([signal, this.#ended.signal]);
     try {
       await this.#namespaces.open();
@@ -74,8 +74,7 @@ export class ClusterWatch {
       this.#isOpen = true;
       while (!over.aborted) {
         await this.#arrange();
-        await clock.until(clock.nowMs() + ARRANGE_EVERY_MS, over);
-        this.#namespaces.dropGone();
+        await this.#untilNextLook(over);
       }
       this.#ended.signal.throwIfAborted(); // K2
     } finally {
@@ -103,7 +102,18 @@ export class ClusterWatch {
 
   #onNamespaces(): void {
     if (!this.#isOpen) return;
+    this.#look.abort();
     this.#arrange().catch((error: unknown) => this.#ended.abort(error));
+  }
+
+  /** Nothing is looked at while there is nothing that could have changed unseen. */
+  async #untilNextLook(over: AbortSignal): Promise<void> {
+    const { clock } = this.#options.tools;
+    this.#look = new AbortController();
+    const isDue = this.#notServed.length > 0 || this.#namespaces.hasGone;
+    const dueMs = isDue ? clock.nowMs() + ARRANGE_EVERY_MS : Number.MAX_SAFE_INTEGER;
+    await clock.until(dueMs, AbortSignal.any([over, this.#look.signal]));
+    if (!this.#look.signal.aborted) this.#namespaces.dropGone(); // they had their time
   }
 
   /** One after the other, as each ends what the one before began. */

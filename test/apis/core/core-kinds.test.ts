@@ -44,6 +44,12 @@ describe('a Secret', () => {
 });
 
 describe('a Namespace', () => {
+  it('has a label with its name, for selectors', () => {
+    const made = namespaceKind.setDefaults(object('Namespace', {}, { labels: { a: 'b' } }), CONTEXT);
+    expect(made.metadata.labels).toEqual({ a: 'b', 'kubernetes.io/metadata.name': 'one' });
+    expect(namespaceKind.setDefaults(made, CONTEXT)).toEqual(made);
+  });
+
   it('is Active and kept by the finalizer kubernetes until told otherwise', () => {
     const namespace = namespaceKind.setDefaults(object('Namespace', {}), CONTEXT);
     expect(namespace).toMatchObject({ spec: { finalizers: ['kubernetes'] }, status: { phase: 'Active' } });
