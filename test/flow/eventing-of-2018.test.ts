@@ -65,6 +65,19 @@ spec:
   serviceAccountName: feed-sa${trigger('dev.knative.github.pullrequest')}
   action: {target: {kind: Route, apiVersion: serving.knative.dev/v1alpha1, name: by-flow}}
 `;
+const K8S_FLOW = `
+apiVersion: flows.knative.dev/v1alpha1
+kind: Flow
+metadata: {name: k8s-events}
+spec:
+  serviceAccountName: feed-sa
+  trigger:
+    eventType: dev.knative.k8s.event
+    resource: k8sevents/receiveevent
+    service: k8sevents
+    parameters: {namespace: default}
+  action: {target: {kind: Route, apiVersion: serving.knative.dev/v1alpha1, name: by-k8s}}
+`;
 const V02 = `
 apiVersion: eventing.knative.dev/v1alpha1
 kind: Channel
@@ -78,7 +91,7 @@ spec:
   channel: {apiVersion: eventing.knative.dev/v1alpha1, kind: Channel, name: v02}
   subscriber: {ref: {apiVersion: serving.knative.dev/v1alpha1, kind: Service, name: v02}}
 `;
-const SERVICES = ['on-stub', 'on-log', 'by-flow', 'v02'];
+const SERVICES = ['on-stub', 'on-log', 'by-flow', 'by-k8s', 'v02'];
 
 async function ok(args: readonly string[], input?: string): Promise<string> {
   const { code: exit, stdout, stderr } = await kubectl(args, input);
@@ -140,6 +153,13 @@ describe('what people applied in 2018', { timeout: 60_000 }, () => {
     expect(await pods('by-flow')).toBe('');
     const id = await pullRequest('github-flow');
     await expect.poll(() => printed('by-flow'), { timeout: 20_000 }).toContain(id);
+  });
+
+  it('a Flow brings the events of Kubernetes to a Route', async () => {
+    await ok(['apply'], K8S_FLOW);
+    await ready('flow/k8s-events', 'kuberneteseventsources/k8s-events');
+    await ok(['apply'], service('news'));
+    await expect.poll(() => printed('by-k8s'), { timeout: 20_000 }).toContain('took dev.knative.k8s.event ');
   });
 
   it('a Channel of Knative 0.2 answers at its host name of then', async () => {

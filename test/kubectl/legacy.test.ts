@@ -59,10 +59,7 @@ describe('the eventing manifests of 2018', { timeout: 60_000 }, () => {
     const applied = await ok(['apply'], MANIFESTS);
     expect(applied.trim().split('\n')).toEqual(APPLIED.map((name) => `${name} created`));
     await ok(['apply'], AROUND);
-    const ready = APPLIED.filter((name) => !name.includes('/k8s')); // the source of Kubernetes events has its own tests
-    await ok(['wait', '--for=condition=Ready', '--timeout=20s', ...ready]);
-    await ok(['wait', '--for=condition=ChannelReady', '--timeout=20s', 'flow/k8s']);
-    await ok(['wait', '--for=condition=SubscriptionReady', '--timeout=20s', 'flow/k8s']);
+    await ok(['wait', '--for=condition=Ready', '--timeout=20s', ...APPLIED]);
     expect((await ok(['apply'], MANIFESTS)).trim().split('\n')).toEqual(
       APPLIED.map((name) => `${name} unchanged`),
     );
@@ -135,6 +132,15 @@ describe('a plural that several groups have', { timeout: 60_000 }, () => {
   ])('%s is that of %s', async (plural, group) => {
     for (const name of names(await get(plural, '-o=name'))) expect(name).toMatch(new RegExp(`\\.${group}/`));
     expect(await get(plural, '-o=jsonpath={.items[*].apiVersion}')).toContain(`${group}/`);
+  });
+
+  it.each([
+    ['channels', 'messaging.knative.dev'],
+    ['subscriptions', 'messaging.knative.dev'],
+    ['githubsources', 'sources.knative.dev'],
+    ['eventtypes', 'eventing.knative.dev'],
+  ])('kubectl explains %s as those of %s', async (plural, group) => {
+    expect(await ok(['explain', plural])).toMatch(new RegExp(`^GROUP: +${group}$`, 'm'));
   });
 
   it('services are those of Kubernetes', async () => {
