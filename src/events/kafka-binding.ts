@@ -32,6 +32,8 @@ export type ReadKafka =
   | { readonly kind: 'plain' };
 
 const PREFIX = 'ce_';
+/** What stands for bytes that are no UTF-8, or for itself. */
+const REPLACEMENT = '\u{fffd}';
 const EMPTY = new Uint8Array();
 
 /**
@@ -150,8 +152,12 @@ function faultInAttribute(name: string, text: string): Malformed | undefined {
 /** The one value of a header as text; undefined when there are several, none, or bytes that are no UTF-8. */
 function textOf(header: KafkaHeaders[string]): string | undefined {
   if (typeof header === 'string') return header;
-  if (header === undefined || header === null || isList(header) || !isUtf8(header)) return undefined;
-  return Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString();
+  if (header === undefined || header === null || isList(header)) return undefined;
+  const bytes = Buffer.isBuffer(header)
+    ? header
+    : Buffer.from(header.buffer, header.byteOffset, header.byteLength);
+  const text = bytes.toString();
+  return text.includes(REPLACEMENT) && !isUtf8(bytes) ? undefined : text; // seldom worth a closer look
 }
 
 function isList(header: KafkaHeaders[string]): header is readonly KafkaHeader[] {

@@ -269,8 +269,8 @@ export class KafkaGroup {
     while (!this.#end.signal.aborted) {
       await clock.until(clock.nowMs() + LOOK_AFTER_MS, this.#end.signal);
       if (this.#end.signal.aborted) return;
-      await this.#thinOut(done).catch(() => undefined); // the next time
-      await this.#seePartitions().catch(() => undefined);
+      await this.#seePartitions().catch(() => undefined); // the next time
+      await this.#thinOut(done).catch(() => undefined);
     }
   }
 

@@ -69,7 +69,8 @@ export class Progress {
    * any more (it has removed them); `onMissing` hears how many.
    */
   take(offset: number, onMissing: (count: number) => void = () => undefined): boolean {
-    onMissing(this.#passOver(offset));
+    const missing = this.#passOver(offset);
+    if (missing > 0) onMissing(missing);
     if (offset < this.#next) {
       if (this.#unread[0] !== offset) return false;
       this.#unread.shift();

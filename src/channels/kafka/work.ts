@@ -13,6 +13,8 @@ import type { Partition } from './partition.ts';
 const READY_MAX = 16;
 /** Places of one partition; more would not be told apart in `seq`. */
 const PARTITIONS_MAX = 1024;
+/** Weighing each event would cost more than it tells. */
+const SAMPLE_EVERY = 16;
 /** What a consumer that was aborted may still take before it is left to itself. */
 const ABORTED_MAX_MS = 2000;
 
@@ -114,6 +116,7 @@ export class Work {
   resume(partitions: readonly Partition[]): void {
     for (const partition of this.#partitions) if (!partitions.includes(partition)) partition.isGone = true;
     this.#partitions = partitions;
+    this.#forgetGone();
     if (this.#offers.isStopped) this.#offers = this.#newOffers();
     this.#isPaused = false;
     if (this.#serving !== undefined) this.#offers.serve(this.#serving.options, this.#serving.consumer);
@@ -141,6 +144,7 @@ export class Work {
   drop(): void {
     for (const partition of this.#partitions) partition.isGone = true;
     this.#partitions = [];
+    this.#forgetGone();
   }
 
   /** Something was read: takes of it what may be taken. */
@@ -186,19 +190,21 @@ export class Work {
   #take(partition: Partition): void {
     const record = partition.next();
     if (record === undefined) return;
-    const removed = (count: number): void => (count > 0 ? this.#tools.onRemoved(count) : undefined);
-    const isOurs = partition.progress.take(record.offset, removed);
+    const isOurs = partition.progress.take(record.offset, this.#tools.onRemoved);
     if (partition.isEmpty) this.#passMarks(partition);
     if (!isOurs) return;
     const read = this.#read(partition, record);
-    const bytes = bytesOf(read.event);
-    this.#meanBytes = this.#meanBytes === 0 ? bytes : this.#meanBytes * 0.95 + bytes * 0.05;
+    if (this.#meanBytes === 0 || record.offset % SAMPLE_EVERY === 0) this.#weigh(bytesOf(read.event));
     partition.held += 1;
     partition.heldBytes += record.bytes;
     const item: Item = { partition, offset: record.offset, bytes: record.bytes, ...read };
     const stageAt = partition.progress.noteOf(record.offset)?.stageAt;
     if (stageAt === undefined) this.#offers.take(this.#heldOf(item));
     else void this.#takeLater(item, stageAt);
+  }
+
+  #weigh(bytes: number): void {
+    this.#meanBytes = this.#meanBytes === 0 ? bytes : this.#meanBytes * 0.95 + bytes * 0.05;
   }
 
   /** The one behind it is not taken before, so that the order stays. */
@@ -237,34 +243,43 @@ export class Work {
       attempt: kept.attempts + 1,
       stage: stage.kind === 'bury' ? { kind: 'deadLetter', failure: stage.failure } : stage,
       dueMs: kept.dueMs,
-      isGone: () => this.#isGone(item),
+      isGone: () => item.partition.isGone,
       conclude: (verdict) => this.#conclude(item, verdict),
     };
   }
 
-  #isGone({ partition, event }: Item): boolean {
-    if (partition.isGone) this.#items.delete(event);
-    return partition.isGone;
+  #conclude(item: Item, verdict: Verdict): Promise<Held | undefined> {
+    if (verdict.kind !== 'settled') return this.#carryOut(item, verdict);
+    this.#release(item, !item.partition.isGone);
+    return NOTHING;
   }
 
-  async #conclude(item: Item, verdict: Verdict): Promise<Held | undefined> {
+  async #carryOut(item: Item, verdict: Verdict): Promise<Held | undefined> {
     const outcome = await this.#tools.outcomes.conclude(item, verdict);
     if (outcome.kind === 'again') return this.#heldOf(outcome.item);
-    this.#items.delete(item.event);
-    const { partition } = item;
-    partition.held -= 1;
-    partition.heldBytes -= item.bytes;
-    if (outcome.kind === 'finished' && !partition.isGone) {
-      partition.progress.finish(item.offset);
-      this.#tools.committer.mark(partition);
-    }
+    this.#release(item, outcome.kind === 'finished' && !item.partition.isGone);
     return undefined;
+  }
+
+  #release({ partition, offset, event, bytes }: Item, isFinished: boolean): void {
+    this.#items.delete(event);
+    partition.held -= 1;
+    partition.heldBytes -= bytes;
+    if (!isFinished) return;
+    partition.progress.finish(offset);
+    this.#tools.committer.mark(partition);
+  }
+
+  #forgetGone(): void {
+    for (const [event, { partition }] of this.#items) if (partition.isGone) this.#items.delete(event);
   }
 
   #newOffers(): Offers {
     return new Offers(this.#tools.clock, () => this.fill());
   }
 }
+
+const NOTHING: Promise<undefined> = Promise.resolve(undefined);
 
 /** Small bodies are views of a whole answer, which would stay in memory with them. */
 function withOwnBody(event: CloudEvent): CloudEvent {

@@ -99,7 +99,7 @@ describe.skipIf(server.kind === 'missing')(`a Kafka that others change${why}`, (
     const producer = await plainProducer(address); // another program finds the new partition first
     await producer.send({ topic: world.topic, messages: [{ partition: 3, value: 'x' }] });
     await producer.disconnect();
-    await expect.poll(() => seen, { timeout: 15_000 }).toContain('partition:3/offset:0');
+    await expect.poll(() => seen, { timeout: 25_000 }).toContain('partition:3/offset:0');
   }, 40_000);
 
   it('dead-letter topic full: the event stays owed, and is buried once there is room', async () => {
