@@ -9,8 +9,9 @@ import { logChannelKind } from './messaging/log-channel/log-channel.ts';
 import { pubSubChannelKind } from './messaging/pubsub-channel/pubsub-channel.ts';
 import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
-import { eventTypeKind } from './eventing/event-type/event-type.ts';
 import { apiServerSourceKind } from './sources/api-server-source/api-server-source.ts';
+import { containerSourceKind } from './sources/container-source/container-source.ts';
+import { eventTypeKind } from './eventing/event-type/event-type.ts';
 import { gitHubSourceKind } from './sources/github-source/github-source.ts';
 import { kubernetesEventSourceKind } from './sources/kubernetes-event-source/kubernetes-event-source.ts';
 import { pingSourceKind } from './sources/ping-source/ping-source.ts';
@@ -49,6 +50,7 @@ export const KINDS: readonly KindDefinition[] = [
   kubernetesEventSourceKind,
   webhookSourceKind,
   pingSourceKind,
+  containerSourceKind,
   sinkBindingKind,
   googleChannelKind,
   ...LEGACY_KINDS,

@@ -266,7 +266,8 @@ async function podLog(
   response.on('close', () => ended.abort());
   const tail = query.get('tailLines');
   const container = query.get('container') ?? undefined;
-  if (container !== undefined && container !== 'user-container' && container !== 'queue-proxy') {
+  const pod = store.find(keyOf(target));
+  if (container !== undefined && pod !== undefined && !containersOf(pod).includes(container)) {
     throw badRequest(`container ${container} is not valid for pod ${name}`);
   }
   const options = {
@@ -276,9 +277,16 @@ async function podLog(
     signal: ended.signal,
   };
   const chunks = logs.read({ namespace, name, container }, options);
-  if (chunks === undefined && store.find(keyOf(target)) === undefined) throw notFound(target.kind, name);
+  if (chunks === undefined && pod === undefined) throw notFound(target.kind, name);
   response.writeHead(200, { 'content-type': 'text/plain' });
   response.flushHeaders();
   for await (const chunk of chunks ?? []) response.write(chunk);
   response.end();
+}
+
+function containersOf(pod: Resource): readonly unknown[] {
+  const containers: unknown = Reflect.get(Object(Reflect.get(pod, 'spec')), 'containers');
+  return Array.isArray(containers)
+    ? containers.map((each): unknown => Reflect.get(Object(each), 'name'))
+    : [];
 }

@@ -6,7 +6,7 @@ import { CLIENT_FLAGS, isJson, parse } from './flags.ts';
 
 type Image = { readonly name: string; readonly digest: string };
 type Pushed = Image & { readonly launch: { readonly kind: string } };
-type ServiceList = {
+type Templated = {
   readonly items: readonly {
     readonly metadata: { readonly name: string; readonly namespace: string };
     readonly spec: {
@@ -16,13 +16,20 @@ type ServiceList = {
     };
   }[];
 };
+/** What runs an image by its name. */
+type User = { readonly kind: string; readonly namespace: string; readonly name: string };
+
+const USERS = [
+  { kind: 'Service', api: '/apis/serving.knative.dev/v1', plural: 'services' },
+  { kind: 'ContainerSource', api: '/apis/sources.knative.dev/v1', plural: 'containersources' },
+];
 
 const PUSH_HELP = `
 Usage: millrace push IMAGE PATH [--command CMD] [--roll-out] [--data-dir DIR] [-o json]
 
 Stores a function or program under an image name. What it is, is found out: a folder or file with a Node function, an
 executable, a Procfile, a start script; --command decides otherwise. A push changes nothing that runs: it names the
-Services that use the name, and --roll-out gives each a new revision.
+Services and ContainerSources that use the name, and --roll-out has each run what was pushed.
 
 Examples:
   millrace push greeter ./greeter
@@ -52,49 +59,49 @@ export const push: Command = {
       path: resolve(path),
       command: parsed.values.command,
     });
-    const users = await servicesOf(client, image, pushed.name);
+    const users = await usersOf(client, image, pushed.name);
     if (parsed.values['roll-out'] === true)
       for (const user of users) await rollOut(client, user, pushed.digest);
-    if (json) context.stdout.write(`${JSON.stringify({ ...pushed, services: users }, undefined, 2)}\n`);
+    const named = (kind: string): object[] =>
+      users.filter((user) => user.kind === kind).map(({ namespace, name }) => ({ namespace, name }));
+    const found = { services: named('Service'), containerSources: named('ContainerSource') };
+    if (json) context.stdout.write(`${JSON.stringify({ ...pushed, ...found }, undefined, 2)}\n`);
     else {
       context.stdout.write(`${pushed.name}@${pushed.digest}\n`);
       const verb =
         parsed.values['roll-out'] === true
           ? 'rolled out'
           : 'uses this name and still runs what it was made with; roll it out with: millrace push --roll-out';
-      for (const { namespace, name } of users) context.stdout.write(`Service ${namespace}/${name} ${verb}\n`);
+      for (const { kind, namespace, name } of users)
+        context.stdout.write(`${kind} ${namespace}/${name} ${verb}\n`);
     }
     return EXIT.done;
   },
 };
 
-async function servicesOf(
-  client: ApiClient,
-  written: string,
-  name: string,
-): Promise<{ namespace: string; name: string }[]> {
-  const { items } = await client.get<ServiceList>('/apis/serving.knative.dev/v1/services');
+async function usersOf(client: ApiClient, written: string, name: string): Promise<readonly User[]> {
   const names = new Set([
     written,
     name,
     name.replace(/^docker\.io\/(?:library\/)?/, ''),
     name.replace(/^docker\.io\/(?:library\/)?/, '').replace(/:latest$/, ''),
   ]);
-  return items
-    .filter(({ spec }) => names.has(spec.template?.spec?.containers?.[0]?.image ?? ''))
-    .map(({ metadata }) => ({ namespace: metadata.namespace, name: metadata.name }));
+  const found = await Promise.all(
+    USERS.map(async ({ kind, api, plural }) => {
+      const { items } = await client.get<Templated>(`${api}/${plural}`);
+      return items
+        .filter(({ spec }) => names.has(spec.template?.spec?.containers?.[0]?.image ?? ''))
+        .map(({ metadata }) => ({ kind, namespace: metadata.namespace, name: metadata.name }));
+    }),
+  );
+  return found.flat();
 }
 
-/** A new annotation on the template makes a new revision, which pins the image anew. */
-async function rollOut(
-  client: ApiClient,
-  { namespace, name }: { namespace: string; name: string },
-  digest: string,
-): Promise<void> {
+/** A new annotation on the template makes a new revision, or another Pod, which pins the image anew. */
+async function rollOut(client: ApiClient, { kind, namespace, name }: User, digest: string): Promise<void> {
   const template = { metadata: { annotations: { 'client.millrace.dev/pushed': digest } } };
-  await client.patch(`/apis/serving.knative.dev/v1/namespaces/${namespace}/services/${name}`, {
-    spec: { template },
-  });
+  const { api, plural } = USERS.find((each) => each.kind === kind) ?? { api: '', plural: '' };
+  await client.patch(`${api}/namespaces/${namespace}/${plural}/${name}`, { spec: { template } });
 }
 
 const IMAGES_HELP = `

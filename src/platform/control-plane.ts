@@ -8,8 +8,9 @@ import { Informers } from '../control/informer.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
+import { ProgramFeeder } from '../serving/control/program-feeder.ts';
 import type { Log } from '../telemetry/log.ts';
-import { bindingController } from './bindings.ts';
+import { bindingControllers } from './bindings.ts';
 import { EVENTING_USER, SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
 import { openEventTypes, type RunningEventTypes } from './event-types.ts';
@@ -32,6 +33,7 @@ export class ControlPlane {
   readonly #states = new InstanceStates();
   #controllers: RunningControllers | undefined;
   #feeder: PlanFeeder | undefined;
+  #programs: ProgramFeeder | undefined;
   #sources: Sources | undefined;
   #eventTypes: RunningEventTypes | undefined;
 
@@ -60,8 +62,9 @@ export class ControlPlane {
     }, TOLD_AFTER_MS);
   }
 
-  /** An image has come: revisions that wait for one are looked at again. */
+  /** An image has come: what waits for one is looked at again. */
   imagePushed(): void {
+    this.#programs?.imagePushed();
     for (const { metadata } of this.informers.of(KINDS.revision).all())
       this.#controllers?.enqueueRevision(`${metadata.namespace}/${metadata.name}`);
   }
@@ -119,11 +122,12 @@ export class ControlPlane {
         webhookController(eventing, informers, outboxes, options, gatewayServer.port),
         sources.start,
         eventTypes.start,
-        bindingController(eventing, informers),
+        ...bindingControllers(eventing, informers),
         legacyControllers(eventing, informers),
       ],
     );
     feeder.start();
+    await this.#startPrograms(plane);
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {
       const revision = metadata.labels?.[LABELS.revision];
       if (type === 'DELETED' && revision !== undefined)
@@ -132,8 +136,23 @@ export class ControlPlane {
     await informers.synced();
   }
 
+  async #startPrograms({ programs, images }: DataPlane): Promise<void> {
+    const resolveImage = (reference: string): ReturnType<typeof images.resolve> => images.resolve(reference);
+    this.#programs = new ProgramFeeder({
+      cluster: this.#client,
+      informers: this.informers,
+      programs,
+      clock: systemClock,
+      random: Math.random,
+      resolveImage,
+      bundleOf: resolveImage,
+    });
+    await this.#programs.start();
+  }
+
   async stopDeciding(): Promise<void> {
     await this.#controllers?.close();
+    await this.#programs?.close();
     await this.#sources?.close();
     await this.#eventTypes?.close();
     await this.#feeder?.close();

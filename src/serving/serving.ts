@@ -5,6 +5,7 @@ import { RevisionPool, type PoolCounts } from './activator/revision-pool.ts';
 import type { Trouble } from './activator/trouble.ts';
 import { WaitingRoom } from './activator/waiting.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { instanceSuffix } from './instance-name.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
 import type { Runtime } from './runtime/runtime.ts';
 
@@ -32,8 +33,6 @@ export type RevisionSnapshot = PoolCounts & {
 const NOTHING: PoolCounts = { ready: 0, desired: 0, inFlight: 0, waiting: 0 };
 /** Over all revisions (P6). */
 const WAITING_MAX = 10_000;
-/** What Kubernetes makes the ends of Pod names of. */
-const NAME_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** Services as the data plane knows them: routes by host, a pool of instances for each revision. */
 export class Serving {
@@ -50,15 +49,13 @@ export class Serving {
 
   constructor(options: ServingOptions) {
     const random = options.random ?? Math.random;
-    const letter = (): string => NAME_LETTERS.charAt(Math.floor(random() * NAME_LETTERS.length));
     this.#options = options;
     this.#tools = {
       runtime: options.runtime,
       clock: options.clock,
       random,
       observe: (event) => options.observe?.(event),
-      nameInstance: ({ instance }) =>
-        `${instance.revision}-deployment-${Array.from({ length: 5 }, letter).join('')}`,
+      nameInstance: ({ instance }) => `${instance.revision}-deployment-${instanceSuffix(random)}`,
       room: new WaitingRoom(WAITING_MAX),
       keepTicking: (pool) => {
         this.#up.add(pool);

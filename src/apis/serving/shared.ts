@@ -43,7 +43,7 @@ const port = Type.Object(
   { description: 'The port that takes requests.', 'x-kubernetes-preserve-unknown-fields': true },
 );
 
-const container = Type.Object(
+export const container = Type.Object(
   {
     name: Type.Optional(text('Name of the container.')),
     image: Type.Optional(text('What runs: an image that was pushed.')),

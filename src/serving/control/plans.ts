@@ -55,7 +55,7 @@ export function planRevision(
 }
 
 /** The container's command and args replace what the image starts; args alone are added to it (Kubernetes' rules). */
-function launchOf({ command, args = [] }: Container, launch: Launch): Launch {
+export function launchOf({ command, args = [] }: Container, launch: Launch): Launch {
   if (command !== undefined && command.length > 0) return { kind: 'program', command: [...command, ...args] };
   return launch.kind === 'program' && args.length > 0
     ? { kind: 'program', command: [...launch.command, ...args] }

@@ -1,5 +1,4 @@
 import { isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
-import { messageOf } from '../../base/errors.ts';
 import { REVISION_CONDITIONS } from '../../apis/serving/revision/status.ts';
 import { autoscalingAnnotations } from '../../apis/serving/autoscaling.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
@@ -8,9 +7,7 @@ import { KINDS, type Revision } from '../../apis/serving/types.ts';
 import { settled, type Outcome, type Reconciler } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { ownerOf } from '../../control/owned.ts';
-
-/** Where a revision's image is: the local store. Throws when the reference is no image name. */
-export type ResolveImage = (reference: string) => { readonly digest: string } | undefined;
+import { pinImage, type ResolveImage } from './pin-image.ts';
 
 /** How a revision's instances stand, as the activator knows. */
 export type InstanceView = (key: string) => {
@@ -40,7 +37,7 @@ export function revisionReconciler(
       const container = revision.spec.containers?.[0];
       const image = container?.image ?? '';
       const pinned =
-        revision.status?.containerStatuses?.[0]?.imageDigest ?? pin(settings.resolveImage, image);
+        revision.status?.containerStatuses?.[0]?.imageDigest ?? pinImage(settings.resolveImage, image);
       if (typeof pinned !== 'string') {
         return {
           ...settled(
@@ -110,18 +107,6 @@ function activeMark(revision: Revision, { ready, desired }: ReturnType<InstanceV
           )
         : isFalse('Active', 'NoTraffic', 'The target is not receiving traffic.');
   return { ...state, severity: 'Info', type: 'Active' } satisfies Mark;
-}
-
-function pin(resolve: ResolveImage, image: string): string | { readonly message: string } {
-  try {
-    const found = resolve(image);
-    if (found !== undefined) return `${image.split('@')[0]}@${found.digest}`;
-    return {
-      message: `Unable to fetch image "${image}": it is not in the local store; push it with: millrace push ${image} PATH (containers from registries come with a later version of Millrace)`,
-    };
-  } catch (error) {
-    return { message: `Unable to fetch image "${image}": ${messageOf(error)}` };
-  }
 }
 
 function deploymentOf(

@@ -1,9 +1,9 @@
-/** What one instance of a revision is to run; everything is resolved: no references, no images to look up. */
+/** What one instance is to run, of a revision or of a program; everything is resolved: no references, no images to look up. */
 export type InstanceSpec = {
   readonly namespace: string;
-  readonly revision: string;
-  readonly service: string; // K_SERVICE
-  readonly configuration: string; // K_CONFIGURATION
+  readonly revision: string; // or the Deployment, of a program
+  readonly service: string | undefined; // K_SERVICE; undefined: a program, which answers no requests
+  readonly configuration: string | undefined; // K_CONFIGURATION
   /** The folder that the image was unpacked to; read only. */
   readonly directory: string;
   readonly launch: Launch;
@@ -25,7 +25,9 @@ export type Launch =
 export type ReadinessProbe =
   | { readonly kind: 'tcp' }
   | { readonly kind: 'http'; readonly path: string; readonly headers: Readonly<Record<string, string>> }
-  | { readonly kind: 'exec'; readonly command: readonly string[] };
+  | { readonly kind: 'exec'; readonly command: readonly string[] }
+  /** It answers nobody: it is ready when it runs. */
+  | { readonly kind: 'none' };
 
 /** How an instance ended. `reason` is for people and quotes what it printed last. */
 export type Ended = {

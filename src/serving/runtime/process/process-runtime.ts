@@ -207,7 +207,8 @@ function boundFolder(folder: string, bytesMax: number): void {
 
 /** knative specs, runtime-contract.md. */
 function runtimeContract({ service, revision, configuration }: InstanceSpec): Record<string, string> {
-  return { K_SERVICE: service, K_REVISION: revision, K_CONFIGURATION: configuration };
+  if (service === undefined) return {};
+  return { K_SERVICE: service, K_REVISION: revision, K_CONFIGURATION: configuration ?? service };
 }
 
 /** PORT is the contract; the other two are what the runtimes of Knative Functions read. */

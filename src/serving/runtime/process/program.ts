@@ -105,6 +105,8 @@ async function isReady({ probe, env }: InstanceSpec, port: number, cwd: string):
       return answersWell(port, probe.path, probe.headers);
     case 'exec':
       return exitsWell(probe.command, cwd, { ...environment(), ...env });
+    case 'none':
+      return true;
     default:
       return unreachable(probe);
   }
@@ -127,6 +129,7 @@ const NOT_DONE: Readonly<Record<ReadinessProbe['kind'], string>> = {
   tcp: 'nothing listened on the port in PORT',
   http: 'the http readiness probe did not succeed',
   exec: 'the exec readiness probe did not succeed',
+  none: 'it did not run',
 };
 
 function tooLate({ probe, readyTimeoutMs }: InstanceSpec, { output }: Child): Error {
