@@ -34,6 +34,7 @@ export class Offers {
   readonly #abort = new AbortController();
   readonly #ready = new Set<Entry>();
   readonly #lanes = new Map<string, Entry[]>(); // those behind the key's holder
+  readonly #resting = new Set<string>(); // keys whose holder waits for its time
   #serving: { readonly options: GroupOptions; readonly consumer: Consumer } | undefined;
   #arrivals = 0;
   #inFlight = 0;
@@ -88,6 +89,13 @@ export class Offers {
     return chosen.map(({ held }) => held);
   }
 
+  /** Gives up, in the order they came, all that stands behind an event that waits for its time. */
+  withdrawBehindWaiting(): readonly Held[] {
+    const behind = [...this.#resting].flatMap((lane) => this.#lanes.get(lane)?.splice(0) ?? []);
+    this.#size -= behind.length;
+    return behind.map(({ held }) => held);
+  }
+
   /** No further offers; waits for those under way and, after `graceMs`, aborts them. Twice is as good as once. */
   stop(graceMs: number): Promise<void> {
     return (this.#stopping ??= this.#drain(graceMs));
@@ -119,8 +127,11 @@ export class Offers {
   }
 
   async #wait(entry: Entry, dueMs: number): Promise<void> {
+    const { lane } = entry;
     this.#waiting += 1;
+    if (lane !== undefined) this.#resting.add(lane);
     await this.#clock.until(dueMs, this.#stop.signal);
+    if (lane !== undefined) this.#resting.delete(lane);
     this.#waiting -= 1;
     this.#ready.add(entry);
     this.#pump();

@@ -119,4 +119,19 @@ describe('the offers of a group', () => {
     ordered.take(held('a1', { key: 'a' }));
     expect(ordered.withdraw(() => true)).toEqual([]);
   });
+
+  it('gives up what stands behind an event that waits for its time, and nothing else', async () => {
+    const offers = new Offers(clock);
+    const offered: string[] = [];
+    offers.serve({ ...OPTIONS, inFlightMax: 1, isOrdered: true }, async ({ event }) => {
+      offered.push(idOf(event));
+      return idOf(event) === 'a1' ? retry : new Promise(() => undefined);
+    });
+    for (const id of ['a1', 'a2', 'b1', 'b2', 'a3'])
+      offers.take(held(id, { key: id.slice(0, 1), retryMs: 50 }));
+    await expect.poll(() => offered).toEqual(['a1', 'b1']);
+    expect(offers.withdrawBehindWaiting().map(({ event }) => idOf(event))).toEqual(['a2', 'a3']);
+    expect(offers).toMatchObject({ size: 3, inFlight: 1, waiting: 1 });
+    expect(offers.withdrawBehindWaiting()).toEqual([]);
+  });
 });

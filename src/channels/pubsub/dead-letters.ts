@@ -37,9 +37,12 @@ export type DeadLettersOptions = {
 const LETTERS_MAX = 10_000;
 const PULL_MAX_MS = 5000;
 const MESSAGES_MAX = 1000;
-/** Another who looks at the letters hides them meanwhile: an empty answer counts when it came so often in a row. */
-const EMPTY_ANSWERS = 3;
-const EMPTY_PAUSE_MS = 100;
+/** Another who looks hides the letters for a moment: it is looked again until that has brought nothing new so often in a row. */
+const QUIET_ROUNDS = 3;
+const ROUNDS_MAX = 12;
+/** Before it is said that there are none. */
+const EMPTY_ROUNDS = 6;
+const ROUND_PAUSE_MS = 30;
 const IDS_MAX = 1000;
 
 /**
@@ -80,29 +83,43 @@ export class DeadLetters implements DeadLetterStore {
     group,
     eventId,
   }: Parameters<DeadLetterStore['deadLetters']>[0]): Promise<readonly DeadLetter[]> {
-    const ids: string[] = [];
     const newest = new Map<string, DeadLetter>(); // by message, at most twice the limit
+    const known = new Set<string>();
+    for (let rounds = 0, quiet = 0; rounds < ROUNDS_MAX; rounds += 1) {
+      if (quiet >= (known.size === 0 ? EMPTY_ROUNDS : QUIET_ROUNDS)) break;
+      if (rounds > 0) await pause(ROUND_PAUSE_MS * (1 + 2 * Math.random()));
+      const before = known.size;
+      await this.#round((id, letter) => {
+        if (known.has(id)) return;
+        known.add(id);
+        const isAsked =
+          (group ?? letter.group) === letter.group &&
+          (eventId ?? letter.event.attributes.get('id')) === letter.event.attributes.get('id');
+        if (isAsked) newest.set(id, letter);
+        if (newest.size > 2 * limit) keepNewest(newest, limit);
+      });
+      quiet = known.size === before ? quiet + 1 : 0;
+    }
+    keepNewest(newest, limit);
+    return [...newest.values()];
+  }
+
+  /** Leases all that can be had, and gives it back. */
+  async #round(found: (id: string, letter: DeadLetter) => void): Promise<void> {
+    const ids: string[] = [];
     try {
-      for (let empty = 0; empty < EMPTY_ANSWERS && ids.length < LETTERS_MAX;) {
+      for (let count = 1; count > 0 && ids.length < LETTERS_MAX;) {
         const { receivedMessages } = await this.#pull();
+        count = receivedMessages?.length ?? 0;
         for (const { ackId, message } of receivedMessages ?? []) {
           ids.push(ackId ?? '');
           const letter = this.#read(takenOf(message));
-          const isAsked =
-            letter !== undefined &&
-            (group ?? letter.group) === letter.group &&
-            (eventId ?? letter.event.attributes.get('id')) === letter.event.attributes.get('id');
-          if (isAsked) newest.set(message?.messageId ?? '', letter);
+          if (letter !== undefined) found(message?.messageId ?? '', letter);
         }
-        if (newest.size > 2 * limit) keepNewest(newest, limit);
-        empty = (receivedMessages ?? []).length === 0 ? empty + 1 : 0;
-        if (empty > 0) await pause(EMPTY_PAUSE_MS);
       }
     } finally {
       await this.#giveBack(ids);
     }
-    keepNewest(newest, limit);
-    return [...newest.values()];
   }
 
   #pull() {

@@ -25,6 +25,7 @@ const POLL_MAX_MS = 90_000;
 const EMULATOR_POLL_MAX_MS = 1250;
 const MESSAGES_MAX = 100;
 const AGAIN_PAUSE_MS = 200;
+const GIVE_BACK_MAX_MS = 1000;
 
 /**
  * Brings in messages of one subscription by long polls, each for no more than there is room: what is in the broker stays
@@ -36,7 +37,6 @@ export class Intake {
   readonly #stop = new AbortController();
   readonly #cancel = new AbortController();
   readonly #isOver: AbortSignal;
-  readonly #isCancelled: AbortSignal;
   readonly #polls = new Set<Promise<void>>();
   #reserved = 0;
   #wake = Promise.withResolvers<void>();
@@ -44,8 +44,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#isOver = AbortSignal.any([options.lost, this.#stop.signal]);
-    this.#isCancelled = AbortSignal.any([options.lost, this.#cancel.signal]);
-    this.#isOver.addEventListener('abort', () => this.poke(), { once: true });
+    this.#isOver.addEventListener('abort', () => this.#end(), { once: true });
     this.#start(true);
   }
 
@@ -58,8 +57,13 @@ export class Intake {
   /** Waits for what is under way; `isHasty`, it is cancelled: nobody will ask for what it may have leased. */
   async stop(isHasty: boolean): Promise<void> {
     this.#stop.abort();
-    if (isHasty || !this.#options.link.isEmulator) this.#cancel.abort();
+    if (isHasty) this.#cancel.abort();
     await Promise.all(this.#polls);
+  }
+
+  #end(): void {
+    if (!this.#options.link.isEmulator) this.#cancel.abort();
+    this.poke();
   }
 
   #start(isFirst: boolean): void {
@@ -81,17 +85,28 @@ export class Intake {
       this.#reserved += free;
       const messages = await this.#poll(free);
       this.#reserved -= free;
+      this.poke(); // another may wait for the room that was set aside
+      if (this.#options.lost.aborted) return this.#giveBack(messages);
       if (messages.length === 0 && !isFirst) return;
       if (messages.length > 0 && this.#polls.size < pollsMax) this.#start(false);
       if (messages.length > 0) await take(messages);
     }
   }
 
+  /** What came after the loss is for who opens next. */
+  async #giveBack(messages: readonly ReceivedMessage[]): Promise<void> {
+    const { link, subscription } = this.#options;
+    const ackIds = messages.map(({ ackId }) => ackId ?? '');
+    if (ackIds.length === 0) return;
+    const request = { subscription, ackIds, ackDeadlineSeconds: 1 };
+    await link.call('modifyAckDeadline', request, GIVE_BACK_MAX_MS).catch(() => undefined); // else their leases run out
+  }
+
   async #poll(maxMessages: number): Promise<readonly ReceivedMessage[]> {
     const { link, clock, subscription, onGone } = this.#options;
     const maxMs = link.isEmulator ? EMULATOR_POLL_MAX_MS : POLL_MAX_MS;
     try {
-      return await link.poll({ subscription, maxMessages }, maxMs, this.#isCancelled);
+      return await link.poll({ subscription, maxMessages }, maxMs, this.#cancel.signal);
     } catch (error) {
       const status = statusOf(error);
       if (this.#isOver.aborted || status === DEADLINE_EXCEEDED) return []; // nothing came

@@ -35,9 +35,11 @@ type Entry = {
   readonly original: TakenMessage;
   readonly event: CloudEvent;
   readonly bytes: number;
-  readonly acceptedMs: number;
+  acceptedMs: number;
   readonly ackId: string;
   readonly leases: Leases;
+  /** It was counted before it came here. */
+  wasCounted: boolean;
 };
 
 /** Taken beyond what may be in flight, so that the next is at hand when one is done. */
@@ -49,6 +51,8 @@ const HELD_BYTES_MAX = 64 * 1024 * 1024;
 /** A retry that is due so soon waits here; one that is not goes back to the broker, for at most ten minutes a time. */
 const HOLD_MAX_MS = 2000;
 const PUT_BACK_MAX_S = 600;
+/** Ordered, what is put back keeps its place only when its lease runs out, not when it is refused. */
+const PUT_BACK_S = 1;
 const POLLS_MAX = 4;
 const AGAIN_PAUSE_MS = 500;
 
@@ -74,6 +78,7 @@ export class PubsubGroup {
   readonly #notes: Notes | undefined;
   readonly #intakes: readonly Intake[];
   #options: GroupOptions;
+  readonly #entries = new WeakMap<Held, Entry>();
   #heldBytes = 0;
   #messageBytes = 640 * 1024; // what one has at most, lately
   #isLookedAt = false;
@@ -135,8 +140,7 @@ export class PubsubGroup {
   async close(graceMs: number, isHasty = false): Promise<void> {
     await Promise.all([...this.#intakes.map((intake) => intake.stop(isHasty)), this.#offers.stop(graceMs)]);
     await this.#notes?.close();
-    // A lease that runs out puts an ordered message back where it was.
-    await Promise.all([this.#leases.stop(this.isOrdered ? 1 : 0), this.#retryLeases.stop(0)]);
+    await Promise.all([this.#leases.stop(this.isOrdered ? PUT_BACK_S : 0), this.#retryLeases.stop(0)]);
   }
 
   #intake(
@@ -159,8 +163,25 @@ export class PubsubGroup {
   #room(): number {
     const { inFlightMax } = this.#options;
     if (inFlightMax === 0) return 0;
-    const resting = Math.min(this.#offers.waiting, RESTING_MAX);
-    return this.#within(inFlightMax + AHEAD - (this.#offers.size - resting));
+    const room = (): number => {
+      const resting = Math.min(this.#offers.waiting, RESTING_MAX);
+      return this.#within(inFlightMax + AHEAD - (this.#offers.size - resting));
+    };
+    if (this.isOrdered && room() <= 0) this.#putBack(this.#offers.withdrawBehindWaiting());
+    return room();
+  }
+
+  /** They come again once their key is free: until then the broker hands out none of it. */
+  #putBack(behind: readonly Held[]): void {
+    const ids: string[] = [];
+    for (const held of behind) {
+      const entry = this.#entries.get(held);
+      if (entry === undefined) continue;
+      ids.push(entry.ackId);
+      this.#heldBytes -= entry.bytes;
+      if (!entry.wasCounted) this.#tools.tally.drop(entry.acceptedMs, entry.bytes);
+    }
+    if (ids.length > 0) void this.#leases.release(ids, PUT_BACK_S);
   }
 
   /** Retries come first where there is little room: they have been accepted longer. */
@@ -201,7 +222,8 @@ export class PubsubGroup {
         continue;
       }
       const entry = this.#entry(ackId ?? '', parcel.original, this.#retryLeases);
-      if (this.#count(entry, taken.attributes[TALLY])) this.#tools.tally.parked -= 1;
+      this.#count(entry, taken.attributes[TALLY]);
+      if (entry.wasCounted) this.#tools.tally.parked -= 1;
       this.#offers.take(this.#held(entry, parcel));
     }
     await Promise.all([...early].map(([seconds, ids]) => this.#retryLeases.release(ids, seconds))); // G3
@@ -213,22 +235,23 @@ export class PubsubGroup {
     const bytes = bytesOf(event);
     this.#heldBytes += bytes;
     this.#messageBytes = Math.max(bytes, this.#messageBytes * 0.99, 1024);
-    return { original, event, bytes, acceptedMs: original.publishedMs, ackId, leases };
+    return { original, event, bytes, acceptedMs: original.publishedMs, ackId, leases, wasCounted: false };
   }
 
-  /** Whether it was counted before. */
-  #count(entry: Entry, tag: string | undefined): boolean {
+  #count(entry: Entry, tag: string | undefined): void {
     const countedMs = this.isShared ? undefined : this.#tools.tally.countedMs(tag);
-    if (countedMs === undefined) this.#tools.tally.add(entry.acceptedMs, entry.bytes);
-    else Object.assign(entry, { acceptedMs: countedMs });
-    return countedMs !== undefined;
+    entry.wasCounted = countedMs !== undefined;
+    entry.acceptedMs = countedMs ?? entry.acceptedMs;
+    if (!entry.wasCounted) this.#tools.tally.add(entry.acceptedMs, entry.bytes);
   }
 
   #held(entry: Entry, { stage, attempt, dueMs }: Omit<Parcel, 'original'>): Held {
     const seq = this.#tools.seqOf(entry.original.messageId);
     const conclude = (verdict: Verdict): Promise<Held | undefined> =>
       this.#conclude(entry, stage, attempt, verdict);
-    return { event: entry.event, attempt, stage, seq, dueMs, conclude };
+    const held: Held = { event: entry.event, attempt, stage, seq, dueMs, conclude };
+    this.#entries.set(held, entry);
+    return held;
   }
 
   async #conclude(entry: Entry, stage: Stage, attempt: number, verdict: Verdict): Promise<Held | undefined> {
