@@ -13,11 +13,13 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'apis/': ['base/'],
   'apiserver/': ['base/', 'telemetry/signals.ts', 'apis/', 'http/'],
   'control/': ['base/', 'telemetry/signals.ts', 'apis/'],
+  // What speaks to a broker, for the channel that is kept there and the source that reads there. It knows neither.
+  'clients/': ['base/', 'telemetry/signals.ts', 'events/'],
   'control/embedded/': ['base/', 'telemetry/signals.ts', 'apis/', 'apiserver/storage/'],
 
   // The pipeline, in the order events take. A stage may name the port of the stage before it, never its adapters.
-  'sources/': FOUNDATION,
-  'channels/': FOUNDATION,
+  'sources/': [...FOUNDATION, 'clients/'],
+  'channels/': [...FOUNDATION, 'clients/'],
   'subscriptions/': [...FOUNDATION, 'channels/channel.ts'],
   'dispatcher/': [
     ...FOUNDATION,
