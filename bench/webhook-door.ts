@@ -11,7 +11,7 @@ const PACED_PER_SECOND = 2000;
 
 /**
  * Signed pushes of GitHub a second, answered 202 by the door once they are synced to disk in a channel, which offers each
- * to one group. The baseline checks the signature and answers.
+ * to one group. The baseline checks the signature, parses the payload and answers.
  */
 export const webhookDoor: Bench = async ({ rounds, seconds, profileFolder }) => {
   const door = new BenchChild('./door-child.ts', [SECRET], profileFolder);
