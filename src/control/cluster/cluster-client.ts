@@ -5,7 +5,7 @@ import { PlatformError } from '../../base/errors.ts';
 import type { Change, KindName, ResourceClient, WatchOptions } from '../resource-client.ts';
 import { unreachable, type Asked, type Connection } from './connection.ts';
 import type { Discovery, ServedKind } from './discovery.ts';
-import { watchLines } from './watch-stream.ts';
+import { isResource, watchLines } from './watch-stream.ts';
 
 type List = {
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
@@ -165,8 +165,8 @@ export class ClusterClient implements ResourceClient {
 
   #itemsOf({ items }: List): readonly Resource[] {
     if (items === undefined || items === null) return [];
-    if (Array.isArray(items)) return items;
-    throw unreachable(this.#connection.server, 'its list holds no items');
+    if (Array.isArray(items) && items.every(isResource)) return items;
+    throw unreachable(this.#connection.server, 'its list holds what are no objects');
   }
 }
 

@@ -32,7 +32,8 @@ export class Discovery {
 
   /** Undefined of a kind that it does not serve. */
   async find({ apiVersion, kind }: KindName): Promise<ServedKind | undefined> {
-    const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+    const version = apiVersion.split('/').map(encodeURIComponent).join('/');
+    const base = `${apiVersion.includes('/') ? '/apis' : '/api'}/${version}`;
     for (const ageMaxMs of [AGE_MAX_MS, MISS_AGE_MAX_MS]) {
       const list = await this.#list(base, ageMaxMs);
       const found = list?.resources?.find((each) => each.kind === kind && !each.name.includes('/'));

@@ -19,6 +19,7 @@ export async function kubeconfigCredentials(text: string): Promise<Credentials> 
   if (cluster === null) throw invalid('its current-context leads to no cluster');
   if (user === null) throw invalid('its current-context leads to no user');
   if (!URL.canParse(cluster.server)) throw invalid('the server of its cluster is no URL');
+  if (new URL(cluster.server).password !== '') throw invalid('the URL of its server holds a password');
   const [outside] = Object.entries({
     exec: user.exec,
     'auth-provider': user.authProvider,

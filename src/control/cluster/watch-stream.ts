@@ -50,6 +50,12 @@ export async function* watchLines(
   }
 }
 
+/** Whether it has what every object has; the rest is the server's word. */
+export function isResource(value: unknown): value is Resource {
+  const metadata: unknown = Reflect.get(Object(value), 'metadata');
+  return typeof metadata === 'object' && metadata !== null;
+}
+
 async function* linesOf(
   response: AsyncIterable<Buffer>,
   server: string,
@@ -85,7 +91,8 @@ function lineOf(server: string, text: string): WatchLine {
     case 'MODIFIED':
     case 'DELETED':
     case 'BOOKMARK':
-      return { type, object: object as Resource }; // the server's word for it
+      if (isResource(object)) return { type, object };
+      throw unreachable(server, 'a line of a watch has an object without metadata');
     case 'ERROR':
       throw refusal(server, Number(Reflect.get(object, 'code')) || 500, JSON.stringify(object));
     default:

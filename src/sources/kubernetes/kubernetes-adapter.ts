@@ -1,6 +1,6 @@
 import { messageOf, PlatformError } from '../../base/errors.ts';
 import type { WatchedCluster } from '../../control/watched-cluster.ts';
-import type { RunningSource, SourceAdapter, SourceTools } from '../source.ts';
+import type { RunningSource, SourceAdapter, SourceState, SourceTools } from '../source.ts';
 import { BookmarkWriter } from './bookmark-writer.ts';
 import { ClusterWatch, failingState } from './cluster-watch.ts';
 import type { KubernetesPlan } from './plan.ts';
@@ -26,6 +26,9 @@ class KubernetesSource implements RunningSource {
   readonly #tools: SourceTools;
   readonly #stop = new AbortController();
   #progress: Progress | undefined;
+  #state: SourceState = { kind: 'starting' };
+  /** Why what was taken cannot be noted. */
+  #trouble: string | undefined;
   #watch: ClusterWatch | undefined;
   #running: Promise<void> | undefined;
 
@@ -46,15 +49,23 @@ class KubernetesSource implements RunningSource {
   async #run(): Promise<void> {
     const { clock, random, bookmark } = this.#tools;
     const { signal } = this.#stop;
-    const writer = new BookmarkWriter(bookmark, clock, () => this.#text());
-    this.#tools.tell({ kind: 'starting' });
+    const writer = new BookmarkWriter({
+      bookmark,
+      clock,
+      text: () => this.#text(),
+      onTrouble: (message) => {
+        this.#trouble = message;
+        this.#tell(this.#state);
+      },
+    });
+    this.#tell({ kind: 'starting' });
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
         await this.#round(writer, () => (failures = 0));
       } catch (error) {
         if (signal.aborted) break;
         const code = error instanceof PlatformError ? error.code : 'INTERNAL';
-        this.#tools.tell(failingState(this.#plan, code, messageOf(error)));
+        this.#tell(failingState(this.#plan, code, messageOf(error)));
       }
       const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** failures, PAUSE_MAX_MS) * (0.5 + random() / 2);
       await clock.until(clock.nowMs() + pauseMs, signal);
@@ -71,7 +82,7 @@ class KubernetesSource implements RunningSource {
       const onMoved = (): void => writer.touch();
       const options = {
         plan: this.#plan,
-        tools: this.#tools,
+        tools: { ...this.#tools, tell: (state: SourceState) => this.#tell(state) },
         cluster,
         positions,
         sinceMs,
@@ -100,6 +111,15 @@ class KubernetesSource implements RunningSource {
     if (this.#watch === undefined || this.#progress === undefined) return;
     this.#progress = { ...this.#progress, lanes: this.#watch.positions() };
     this.#watch = undefined;
+  }
+
+  #tell(state: SourceState): void {
+    this.#state = state;
+    const message = `how far the source has come cannot be noted: ${this.#trouble}`;
+    const isInTheWay = this.#trouble !== undefined && state.kind !== 'failing';
+    this.#tools.tell(
+      isInTheWay ? { kind: 'failing', condition: 'Deployed', reason: 'ProgressNotKept', message } : state,
+    );
   }
 
   #text(): string {

@@ -44,6 +44,8 @@ export type Position = {
   readonly notRemembered: number;
 };
 
+/** The version of a lane that has told some of what was there, and has not yet come to a version. */
+const NOTHING = '';
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 30_000;
 
@@ -105,8 +107,8 @@ export class Lane {
     onState({ kind: 'starting' });
     while (!signal.aborted) {
       try {
-        if (this.#version === undefined || this.#isExpired) await this.#list(this.#version);
-        await this.#watch(this.#version ?? '');
+        if (!this.#version || this.#isExpired) await this.#list();
+        await this.#watch(this.#version ?? NOTHING);
       } catch (error) {
         if (signal.aborted) return;
         const code = error instanceof PlatformError ? error.code : 'INTERNAL';
@@ -121,16 +123,15 @@ export class Lane {
     }
   }
 
-  async #list(since: string | undefined): Promise<void> {
+  async #list(): Promise<void> {
     const { reader, watched, concerns, tellsExisting, clock, onLost } = this.#options;
     const listed = await reader.list(watched, watched.namespace, watched.selector);
     const items = listed.items.filter(concerns);
-    if (since !== undefined) {
-      const { seen, notRemembered } = this.#known.compare(watched, items, since, this.#ms);
+    if (this.#version === undefined && tellsExisting) this.#version = NOTHING;
+    if (this.#version !== undefined) {
+      const { seen, notRemembered } = this.#known.compare(watched, items, this.#version, this.#ms);
       if (notRemembered > 0) onLost(lostText(watched, notRemembered, this.#ms));
       for (const each of seen) await this.#take(each);
-    } else if (tellsExisting) {
-      for (const object of items) await this.#take({ verb: 'add', object });
     }
     this.#stop.signal.throwIfAborted();
     this.#known.replace(items);

@@ -59,6 +59,7 @@ describe('a kubeconfig from a Secret', () => {
       /auth-provider leads out of it/,
     ],
     ['no URL', kubeconfig('not a url'), /server of its cluster is no URL/],
+    ['a password in a URL', kubeconfig(`https://u:${SECRET}@a`), /the URL of its server holds a password/],
     [
       'a plain server',
       kubeconfig('http://a', {}, { 'insecure-skip-tls-verify': false }),
@@ -151,6 +152,7 @@ describe('a server that is no good', () => {
     ['what is no JSON', ['{"type":"ADDED"\n'], /no JSON/],
     ['no object', ['{"type":"ADDED"}\n'], /no object/],
     ['an unknown type', ['{"type":"MOVED","object":{}}\n'], /no known type/],
+    ['an object without metadata', ['{"type":"ADDED","object":{}}\n'], /object without metadata/],
     [
       'half a line',
       ['{"type":"ADDED","object":{"metadata":{"name":"a"}}}\n', '{"type":"AD'],

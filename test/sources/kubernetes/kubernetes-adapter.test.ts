@@ -60,7 +60,12 @@ describe('a source that watches objects', () => {
 
   async function open(spec: Readonly<Record<string, unknown>> = {}): Promise<RunningSource> {
     const seen = states.length;
-    const source = kubernetesAdapter.open(planOf(spec), {
+    const source = begin(planOf(spec));
+    await expect.poll(() => states.slice(seen).at(-1)?.kind).toBe('running');
+    return source;
+  }
+  function begin(plan: KubernetesPlan): RunningSource {
+    const source = kubernetesAdapter.open(plan, {
       clock,
       random: () => 0.5,
       bookmark,
@@ -74,7 +79,6 @@ describe('a source that watches objects', () => {
       },
     });
     opened.push(source);
-    await expect.poll(() => states.slice(seen).at(-1)?.kind).toBe('running');
     return source;
   }
   const names = (): string[] =>
@@ -162,6 +166,25 @@ describe('a source that watches objects', () => {
     expect(told).toEqual([]);
   });
 
+  it('says that it cannot note how far it has come, and goes on', async () => {
+    const { write } = bookmark;
+    bookmark.write = () => Promise.reject(new Error('no space left on device'));
+    begin(planOf());
+    await expect
+      .poll(() => states.at(-1))
+      .toMatchObject({
+        kind: 'failing',
+        condition: 'Deployed',
+        reason: 'ProgressNotKept',
+        message: 'how far the source has come cannot be noted: no space left on device',
+      });
+    await apply(aConfigMap('a'));
+    await expect.poll(names).toEqual(['add a']);
+    bookmark.write = write;
+    await expect.poll(() => states.at(-1)?.kind, { timeout: 10_000 }).toBe('running');
+    expect(bookmark.text).toContain('default/a');
+  });
+
   it('watches its own namespace only, and others by their labels as they come, change and go', async () => {
     await apply(namespace('shop'));
     await open();
@@ -215,26 +238,45 @@ describe('a source that watches objects', () => {
     expect(told[0]?.attributes.get('source')).toBe('https://cluster.test:6443');
   });
 
+  it('tells what is there too as the legacy source does, once, and no deletions', async () => {
+    const legacy: KubernetesPlan = {
+      access: { kind: 'embedded' },
+      resources: [{ apiVersion: 'v1', kind: 'Event' }],
+      namespaces: { kind: 'one', namespace: 'default' },
+      tells: { kind: 'core-events' },
+      checksAccess: true,
+    };
+    const happening = (name: string): Resource => {
+      const involvedObject = { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'p' };
+      const event = {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { name, namespace: 'default' },
+        involvedObject,
+      };
+      return event;
+    };
+    await apply(happening('there'));
+    const told2018 = (): unknown[] =>
+      told.map(({ body }) => (JSON.parse(Buffer.from(body).toString()) as Resource).metadata.name);
+    const first = begin(legacy);
+    await expect.poll(told2018).toEqual(['there']);
+    await first.close();
+    begin(legacy);
+    await apply(happening('new'));
+    await world.admin.remove({ apiVersion: 'v1', kind: 'Event' }, 'default', 'there');
+    await apply(happening('last'));
+    await expect.poll(told2018).toEqual(['there', 'new', 'last']);
+    const types = new Set(told.map(({ attributes }) => attributes.get('type')));
+    expect(types).toEqual(new Set(['dev.knative.k8s.event']));
+  });
+
   it('says of a kind that is not served, and watches the others', async () => {
-    const source = kubernetesAdapter.open(
-      planOf({
-        resources: [
-          { apiVersion: 'example.com/v1', kind: 'Thing' },
-          { apiVersion: 'v1', kind: 'ConfigMap' },
-        ],
-      }),
-      {
-        clock,
-        random: () => 0.5,
-        bookmark,
-        reader: cluster.reader,
-        clusterAt: async () => cluster,
-        tell: (state) => states.push(state),
-        warn: () => undefined,
-        deliver: async (event) => (told.push(event), 'taken'),
-      },
-    );
-    opened.push(source);
+    const resources = [
+      { apiVersion: 'example.com/v1', kind: 'Thing' },
+      { apiVersion: 'v1', kind: 'ConfigMap' },
+    ];
+    begin(planOf({ resources }));
     await expect
       .poll(() => states.at(-1))
       .toEqual({
