@@ -160,3 +160,44 @@ it('what was answered 202 reaches a sink that was away, after a kill of the plat
   const { stdout } = await kubectl()(['get', 'webhooksources']);
   expect(stdout).toBe('');
 }, 90_000);
+
+it('a kill under load loses nothing that was answered 202, and repeats no more than was in flight', async () => {
+  const root = temporaryFolder('webhook');
+  const dataDir = join(root, 'data');
+  const first = await start(dataDir);
+  const seen: string[] = [];
+  const sink = createServer((request, response) => {
+    request.resume();
+    seen.push(String(request.headers['ce-id']));
+    setTimeout(() => response.writeHead(204).end(), 20);
+  });
+  await new Promise<void>((resolve) => sink.listen(0, '127.0.0.1', resolve));
+  const { port } = sink.address() as { port: number };
+  const kubectl = kubectlFor(root, runFileOf(dataDir).kubeconfig);
+  expect(await kubectl(['apply'], toOutside(port))).toMatchObject({ code: 0 });
+  const ready = ['wait', '--for=condition=Ready', 'webhooksource/outside', '--timeout=20s'];
+  expect(await kubectl(ready)).toMatchObject({ code: 0 });
+
+  const url = `${runFileOf(dataDir).endpoints.gateway}/webhooks/default/outside`;
+  const common = { authorization: 'Bearer t', 'ce-specversion': '1.0', 'ce-source': '/load', 'ce-type': 'a' };
+  const taken: string[] = [];
+  let next = 0;
+  const sender = async (): Promise<void> => {
+    for (;;) {
+      const id = String((next += 1));
+      const headers = { ...common, 'ce-id': id };
+      const answer = await fetch(url, { method: 'POST', headers }).catch(() => undefined);
+      if (answer === undefined) return; // it was killed
+      if (answer.status === 202) taken.push(id);
+      if (taken.length === 300) first.child.kill('SIGKILL');
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, sender));
+  await first.ended();
+  expect(taken.length).toBeGreaterThanOrEqual(300);
+  await start(dataDir);
+  await expect.poll(() => taken.filter((id) => !seen.includes(id)), WAIT).toEqual([]);
+  expect(seen.length - new Set(seen).size).toBeLessThanOrEqual(200); // in flight, and settled since the last commit
+  sink.closeAllConnections();
+  sink.close();
+}, 90_000);

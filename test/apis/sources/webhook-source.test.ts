@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { renderFieldErrors } from '../../../src/apis/field-error.ts';
 import { webhookSourceKind } from '../../../src/apis/sources/webhook-source/webhook-source.ts';
+import type { WebhookSource } from '../../../src/apis/sources/webhook-source/schema.ts';
 import { aWebhookSource } from '../../kit/webhooks.ts';
 import { created } from '../../kit/world.ts';
 
@@ -106,4 +109,13 @@ describe('a WebhookSource', () => {
     expect(source.spec.verification).toEqual({ hmac: { header: 'X', encoding: 'hex', algorithm: 'sha256' } });
     expect(webhookSourceKind.setDefaults(source, created())).toEqual(source);
   });
+});
+
+it('every manifest of its page is admitted', () => {
+  const page = readFileSync(new URL('../../../docs/sources/webhook.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, text = '']) => parse(text) as object);
+  const [whole, part] = blocks as [WebhookSource, Spec];
+  expect(blocks).toHaveLength(2);
+  expect(faults(whole.spec)).toBe('');
+  expect(faults(part)).toBe('');
 });
