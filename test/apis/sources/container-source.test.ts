@@ -48,6 +48,14 @@ describe('a ContainerSource', () => {
     [{ containers: [HEART, { ...HEART, name: 'b' }] }, 'spec.template.spec.containers\nseveral containers'],
     [{ containers: [HEART], volumes: [] }, 'spec.template.spec.volumes\n'],
     [{ containers: [HEART], initContainers: [] }, 'spec.template.spec.initContainers\n'],
+    [
+      {
+        containers: [
+          { ...HEART, env: [{ name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }] },
+        ],
+      },
+      'spec.containers[0].env[0].valueFrom\na value is from a Secret or a ConfigMap',
+    ],
     [{ containers: [{ ...HEART, volumeMounts: [{}] }] }, 'spec.containers[0].volumeMounts\nvolumes come'],
   ])('says of %o that it comes later', (pod, text) => {
     expect(faults(pod)).toContain(`must not set the field(s): ${text}`);

@@ -21,16 +21,23 @@ export function containerSourceErrors({ spec }: ContainerSource): FieldError[] {
   ];
 }
 
-function containerErrors({ name, image, volumeMounts = [] }: Container): FieldError[] {
-  const missing = Object.entries({ name, image }).flatMap(([field, value]) =>
-    value ? [] : [missingField(field)],
-  );
-  return volumeMounts.length === 0
-    ? missing
-    : [
-        ...missing,
-        notYet('volumeMounts', `volumes come ${LATER}; env and envFrom read Secrets and ConfigMaps`),
-      ];
+function containerErrors({ name, image, env = [], volumeMounts = [] }: Container): FieldError[] {
+  return [
+    ...Object.entries({ name, image }).flatMap(([field, value]) => (value ? [] : [missingField(field)])),
+    ...env.flatMap(({ valueFrom }, i) =>
+      valueFrom === undefined || valueFrom.secretKeyRef || valueFrom.configMapKeyRef
+        ? []
+        : [
+            notYet(
+              `env[${i}].valueFrom`,
+              `a value is from a Secret or a ConfigMap; other sources come ${LATER}`,
+            ),
+          ],
+    ),
+    ...(volumeMounts.length === 0
+      ? []
+      : [notYet('volumeMounts', `volumes come ${LATER}; env and envFrom read Secrets and ConfigMaps`)]),
+  ];
 }
 
 function notYet(path: string, details: string): FieldError {
