@@ -6,6 +6,7 @@ import { writeBundles } from './bundles.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
 import { kafkaIn, kafkaOut } from './kafka.ts';
+import { pubsubIn, pubsubOut } from './pubsub.ts';
 import { rabbitmqIn, rabbitmqOut } from './rabbitmq.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
 import { startUp } from './start-up.ts';
@@ -30,6 +31,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'rabbitmq-in-256': rabbitmqIn(256),
   'rabbitmq-out-64': rabbitmqOut(64),
   'rabbitmq-out-256': rabbitmqOut(256),
+  'pubsub-in-64': pubsubIn(64),
+  'pubsub-in-256': pubsubIn(256),
+  'pubsub-out-64': pubsubOut(64),
+  'pubsub-out-256': pubsubOut(256),
   'latency-kafka': brokerLatency('kafka'),
   'latency-rabbitmq': brokerLatency('rabbitmq'),
   'latency-pubsub': brokerLatency('pubsub'),

@@ -30,7 +30,7 @@ export async function startOn(folder: string, port: number): Promise<RunningServ
   if (jar === undefined) throw new Error('there is no jar of the Pub/Sub emulator');
   mkdirSync(folder, { recursive: true });
   const log = openSync(join(folder, 'emulator.log'), 'a');
-  const options = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4'];
+  const options = ['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4'];
   const child = spawn('java', [...options, '-jar', jar, '--host=127.0.0.1', `--port=${port}`], {
     stdio: ['ignore', log, log],
     detached: true, // the run's teardown ends it, by its id
