@@ -91,6 +91,7 @@ spec:
 
 const root = temporaryFolder('kubernetes-events');
 const dataDir = join(root, 'data');
+const code = folderWith('watchman', FUNCTION);
 const up = platformStarter();
 let sink: Subscriber;
 let platform: Running;
@@ -103,7 +104,6 @@ async function start(): Promise<void> {
 beforeAll(async () => {
   sink = await subscriber((response) => response.writeHead(204).end());
   await start();
-  const code = folderWith('watchman', FUNCTION);
   expect(await millrace(['push', 'watchman', code, '--data-dir', dataDir])).toMatchObject({ code: 0 });
   const objects = [SOURCES, sleeper('watchman', 'happenings'), toMe('happenings', sink.url)].join('---');
   expect(await kubectl(['apply'], objects)).toMatchObject({ code: 0 });

@@ -11,6 +11,7 @@ import { clusterOf, openCluster } from '../../../src/control/cluster/open-cluste
 import { watchLines } from '../../../src/control/cluster/watch-stream.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
 
+const folder = temporaryFolder('account');
 const POD = { apiVersion: 'v1', kind: 'Pod' };
 const RESOURCES = { resources: [{ name: 'pods', kind: 'Pod', namespaced: true }] };
 const SECRET = 's3cr3t-t0ken';
@@ -83,7 +84,6 @@ describe('a kubeconfig from a Secret', () => {
 
 describe('the account of a Pod', () => {
   it('is read from where Kubernetes puts it', async () => {
-    const folder = temporaryFolder('account');
     for (const [name, text] of Object.entries({ 'ca.crt': 'CA', token: 'tkn\n', namespace: 'shop' }))
       writeFileSync(join(folder, name), text);
     const env = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '443' };

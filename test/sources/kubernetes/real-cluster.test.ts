@@ -19,6 +19,7 @@ import { sharedServer } from '../../servers/shared.ts';
 
 const server = await sharedServer(kubeApiServer);
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
+const folder = temporaryFolder('forgetful');
 const WAIT = { timeout: 20_000, interval: 50 };
 
 const clusterAt: SourceTools['clusterAt'] = (access: ClusterAccess) => {
@@ -175,7 +176,7 @@ describe.skipIf(server.kind === 'missing')(
   () => {
     let own: KubeApiServer;
     beforeAll(async () => {
-      own = await KubeApiServer.make(temporaryFolder('forgetful'));
+      own = await KubeApiServer.make(folder);
       await own.start();
     });
     afterAll(() => endAll(own.pids));
