@@ -7,6 +7,7 @@ import { TcpProxy } from '../../kit/tcp-proxy.ts';
 import { KafkaProcess, kafkaServer } from '../../servers/kafka.ts';
 import { KafkaWorld } from './kafka-world.ts';
 
+const folder = temporaryFolder('kafka-cuts');
 const reason = await kafkaServer.prepare();
 const OPTIONS = { start: 'latest', inFlightMax: 10, isOrdered: false } as const;
 const SETTLED: Verdict = { kind: 'settled' };
@@ -21,7 +22,7 @@ describe.skipIf(reason !== undefined)(
     const through = (): string => `127.0.0.1:${proxy.port}`;
 
     beforeAll(async () => {
-      server = await KafkaProcess.make(join(temporaryFolder('kafka-cuts'), 'kafka'), {
+      server = await KafkaProcess.make(join(folder, 'kafka'), {
         listeners: { CUT: 'PLAINTEXT' },
         // What clients are sent to is the relay, not the server behind it.
         advertise: async (listener, port) => {

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { kafkaServer } from '../../servers/kafka.ts';
 import { sharedServer } from '../../servers/shared.ts';
 import { KafkaWorld, QUICK } from './kafka-world.ts';
 
+const folder = temporaryFolder('kafka-child');
 const server = await sharedServer(kafkaServer);
 const why = server.kind === 'missing' ? ` (skipped: ${server.reason})` : '';
 const OPTIONS = { start: 'latest', inFlightMax: 10, isOrdered: false } as const;
@@ -21,7 +23,7 @@ const TAKEN_OVER_MAX_MS = QUICK.times.sessionTimeoutMs + 5000;
 type Child = { readonly process: ChildProcess; said(what: string): string[][] };
 
 async function startChild(world: KafkaWorld, sharedName?: string): Promise<Child> {
-  const file = join(temporaryFolder('kafka-child'), 'said');
+  const file = join(folder, `said-${randomUUID()}`);
   const args = [join(import.meta.dirname, 'kafka-child.ts'), ...world.args, file];
   const child = spawn(process.execPath, sharedName === undefined ? args : [...args, sharedName], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -10,6 +10,7 @@ import { kafkaServer } from '../../servers/kafka.ts';
 import { sharedServer } from '../../servers/shared.ts';
 import { KafkaWorld } from './kafka-world.ts';
 
+const folder = temporaryFolder('kafka-quiet');
 const server = await sharedServer(kafkaServer);
 const why = server.kind === 'missing' ? ` (skipped: ${server.reason})` : '';
 
@@ -19,7 +20,7 @@ describe.skipIf(server.kind === 'missing')(`a platform with a Kafka channel${why
 
   it('prints nothing of the client library, warns of nothing, and ends when it is asked to', async () => {
     const channel = await world.open();
-    const said = join(temporaryFolder('kafka-quiet'), 'said');
+    const said = join(folder, 'said');
     const args = [join(import.meta.dirname, 'kafka-child.ts'), ...world.args, said];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const printed = Promise.all([text(child.stdout), text(child.stderr)]);

@@ -8,6 +8,7 @@ import { Journal, seededRandom, seedOfThisRun } from '../../kit/journal.ts';
 import { KafkaProcess, kafkaServer } from '../../servers/kafka.ts';
 import { FAILURE, KafkaWorld } from './kafka-world.ts';
 
+const folder = temporaryFolder('kafka-restarts');
 const reason = await kafkaServer.prepare();
 const RESTARTS = 10;
 const WRITERS = 8;
@@ -25,7 +26,7 @@ describe.skipIf(reason !== undefined)(
 
     it(`loses nothing that was accepted in ${RESTARTS} restarts under load, and takes events soon after each`, async () => {
       const random = seededRandom(seedOfThisRun());
-      server = await KafkaProcess.make(join(temporaryFolder('kafka-restarts'), 'kafka'));
+      server = await KafkaProcess.make(join(folder, 'kafka'));
       const world = new KafkaWorld(server.address);
       const channel = world.supervised();
       await server.start({ isReady: false }); // its coordinator is still loading when we come

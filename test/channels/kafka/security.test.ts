@@ -7,6 +7,7 @@ import { temporaryFolder } from '../../kit/folders.ts';
 import { KafkaProcess, kafkaServer } from '../../servers/kafka.ts';
 import { KafkaWorld } from './kafka-world.ts';
 
+const folder = temporaryFolder('kafka-security');
 const reason = await kafkaServer.prepare();
 const OPTIONS = { start: 'latest', inFlightMax: 10, isOrdered: false } as const;
 const PLAIN_MODULE =
@@ -28,7 +29,6 @@ describe.skipIf(reason !== undefined)(
     let client: Pair;
 
     beforeAll(async () => {
-      const folder = temporaryFolder('kafka-security');
       const nowMs = Date.now();
       [ca, client] = [await issueCa(nowMs), { cert: '', key: '' }];
       client = await issueClient(ca, nowMs, 'CN=platform');
