@@ -19,6 +19,8 @@ export type Owed = {
   readonly attempts: number;
   readonly stage: Stage | { readonly kind: 'bury'; readonly failure: Failure };
   readonly dueMs: number | undefined;
+  /** Until when its copy stays in a waiting queue; never later than `dueMs` by much. */
+  readonly untilMs?: number | undefined;
   /** Which copy this is; undefined: it is no copy, but came from the exchange. */
   readonly copyId: string | undefined;
   /** Its place among the copies of an ordered group. */
@@ -47,6 +49,7 @@ export type Reader = {
 const SEQ = 'x-millrace-seq';
 const ATTEMPTS = 'x-millrace-attempts';
 const DUE = 'x-millrace-due';
+const UNTIL = 'x-millrace-until';
 const COPY = 'x-millrace-copy';
 const ORDER = 'x-millrace-order';
 const STAGE = 'x-millrace-stage';
@@ -62,10 +65,17 @@ export function toMessage(event: CloudEvent, seq: number, prefix: AttributePrefi
 
 /** What is to be offered again, with how far it has come. */
 export function toCopy(owed: Owed, prefix: AttributePrefix): Message {
-  const { event, seq, attempts, stage, dueMs, copyId, order } = owed;
+  const { event, seq, attempts, stage, dueMs, untilMs, copyId, order } = owed;
   const own = toAmqp(event, prefix);
-  const told = { [SEQ]: seq, [ATTEMPTS]: attempts, [DUE]: dueMs, [COPY]: copyId };
-  const notes = { ...told, [ORDER]: order, [STAGE]: stage.kind };
+  const times = { [DUE]: dueMs, [UNTIL]: untilMs };
+  const notes = {
+    ...times,
+    [SEQ]: seq,
+    [ATTEMPTS]: attempts,
+    [COPY]: copyId,
+    [ORDER]: order,
+    [STAGE]: stage.kind,
+  };
   switch (stage.kind) {
     case 'deliver':
       return message(own, notes, []);
@@ -104,6 +114,7 @@ export function fromCopy(delivery: Amqp.Message, reader: Reader): Owed {
     attempts: numberIn(delivery, ATTEMPTS) ?? 0,
     stage: stageIn(delivery, reply),
     dueMs: numberIn(delivery, DUE),
+    untilMs: numberIn(delivery, UNTIL),
     copyId: textIn(delivery, COPY) ?? reader.newId(),
     order: numberIn(delivery, ORDER),
   };
@@ -128,11 +139,6 @@ export function bytesOf({ attributes, body }: CloudEvent): number {
   let bytes = body.byteLength;
   for (const [name, value] of attributes) bytes += name.length + value.length;
   return bytes;
-}
-
-/** Which waiting queue it has been in, when it has. */
-export function waitedIn(delivery: Amqp.Message): string | undefined {
-  return textIn(delivery, 'x-first-death-queue');
 }
 
 function message(

@@ -1,6 +1,7 @@
 import type { Backlog } from '../channel.ts';
 import type { Desk } from './desk.ts';
 import type { Keeping, KeepingTools } from './keeping.ts';
+import type { WaitLine } from './wait-line.ts';
 
 /** Figures are at most this old. */
 const FRESH_MS = 200;
@@ -19,6 +20,7 @@ type Counted = { readonly main: number; readonly retrying: number; readonly dead
 export class Figures {
   readonly #tools: KeepingTools;
   readonly #keeping: Keeping;
+  readonly #waitLine: WaitLine;
   #counted: Counted = { main: 0, retrying: 0, dead: 0 };
   #reading: Promise<void> | undefined;
   #readMs = 0;
@@ -30,9 +32,10 @@ export class Figures {
   /** Dead letters that are in hand while they are being read. */
   deadInHand = 0;
 
-  constructor(tools: KeepingTools, keeping: Keeping) {
+  constructor(tools: KeepingTools, keeping: Keeping, waitLine: WaitLine) {
     this.#tools = tools;
     this.#keeping = keeping;
+    this.#waitLine = waitLine;
   }
 
   published(bytes: number): void {
@@ -55,7 +58,8 @@ export class Figures {
 
   async read(group: string, desk: Desk | undefined): Promise<Backlog> {
     await this.refresh(desk);
-    const { main, retrying, dead } = this.#counted;
+    const { main, dead } = this.#counted;
+    const retrying = this.#counted.retrying + this.#waitLine.size;
     const inHand = desk?.size ?? 0;
     const events = main + retrying + inHand;
     return {
@@ -79,17 +83,17 @@ export class Figures {
     const { topology, names, clock } = this.#tools;
     const readyIn = async (queue: string): Promise<number> => (await topology.count(queue))?.ready ?? 0;
     try {
-      const waits = await this.#keeping.waits();
       let retrying = 0;
-      for (const queue of waits) retrying += await readyIn(queue);
+      for (const queue of this.#keeping.waits) retrying += await readyIn(queue);
       const dead = await readyIn(names.dead);
       retrying += await readyIn(names.retry);
       const main = await readyIn(names.main);
       this.#counted = { main, retrying, dead };
       this.#readMs = clock.nowMs();
-      this.#bytesThen = this.#bytesOf(main + retrying) + (desk?.bytes ?? 0);
+      const waiting = retrying + this.#waitLine.size;
+      this.#bytesThen = this.#bytesOf(main + waiting) + (desk?.bytes ?? 0);
       this.#bytesSince = 0;
-      if (main + retrying + (desk?.size ?? 0) === 0) this.#emptyMs = this.#readMs;
+      if (main + waiting + (desk?.size ?? 0) === 0) this.#emptyMs = this.#readMs;
       else this.#emptyMs ??= this.#readMs;
     } finally {
       this.#reading = undefined;

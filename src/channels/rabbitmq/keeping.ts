@@ -2,7 +2,7 @@ import { messageOf, PlatformError } from '../../base/errors.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { AttributePrefix } from '../../events/amqp-binding.ts';
 import { toCopy, toLetter, type Letter, type Message, type Owed } from './envelope.ts';
-import { rungFor } from './ladder.ts';
+import { LADDER_MS, rungFor } from './ladder.ts';
 import type { Confirmed } from './lane.ts';
 import type { QueueNames } from './names.ts';
 import type { Publisher } from './publisher.ts';
@@ -28,34 +28,38 @@ const ASK_AGAIN_MS = 500;
 /**
  * Where what a group is owed goes when it is not to be offered now: the waiting queues, the retry queue, the dead letters.
  * Waiting queues are made when they are first needed, with all shorter ones, so that asking from the shortest up
- * finds them all.
+ * finds them all; `onWait` is told of each.
  */
 export class Keeping {
   readonly #tools: KeepingTools;
+  readonly #onWait: (queue: string) => void;
   #making: Promise<unknown> = Promise.resolve();
   #rungs = 0;
-  #isFound = false;
 
-  constructor(tools: KeepingTools) {
+  constructor(tools: KeepingTools, onWait: (queue: string) => void) {
     this.#tools = tools;
+    this.#onWait = onWait;
   }
 
-  /** The waiting queues that there are. The first time the broker is asked, and notes the one that is not there. */
-  async waits(): Promise<readonly string[]> {
+  /** The waiting queues that are known. */
+  get waits(): readonly string[] {
+    return this.#tools.names.waits.slice(0, this.#rungs);
+  }
+
+  /** Asks the broker for those that somebody else has made; it notes the one that is not there. */
+  async findWaits(): Promise<void> {
     const { topology, names } = this.#tools;
-    while (!this.#isFound) {
-      const next = names.waits[this.#rungs];
-      if (next === undefined || (await topology.count(next)) === undefined) this.#isFound = true;
-      else this.#rungs += 1;
-    }
-    return names.waits.slice(0, this.#rungs);
+    await this.#inTurn(async () => {
+      for (let next = names.waits[this.#rungs]; next !== undefined; next = names.waits[this.#rungs]) {
+        if ((await topology.count(next)) === undefined) return;
+        this.#add(next);
+      }
+    });
   }
 
-  /** A message has come back from this waiting queue: another platform may have made it. */
-  learn(queue: string | undefined): void {
-    if (queue === undefined) return;
-    const rung = this.#tools.names.waits.indexOf(queue);
-    if (rung >= this.#rungs) this.#rungs = rung + 1;
+  /** All of them: another platform may use one that this one would not know of. */
+  async makeWaits(): Promise<void> {
+    await this.#reach(this.#tools.names.waits.length - 1);
   }
 
   /** Keeps it until it is due. */
@@ -81,23 +85,39 @@ export class Keeping {
   }
 
   async #put(owed: Owed, rung: number): Promise<Kept> {
-    const { names, prefix } = this.#tools;
+    const { names, prefix, clock, onLost } = this.#tools;
+    const queue = names.waits[rung] ?? names.retry;
     try {
       await this.#reach(rung);
     } catch {
       return this.again(owed); // it waits in memory then, its copy in the retry queue
     }
-    return this.#move(names.waits[rung] ?? names.retry, toCopy(owed, prefix), () => (this.#rungs = 0));
+    const copy = toCopy({ ...owed, untilMs: clock.nowMs() + (LADDER_MS[rung] ?? 0) }, prefix);
+    return this.#move(queue, copy, () => onLost(lostBecause(`queue ${queue} was deleted`)));
   }
 
   async #reach(rung: number): Promise<void> {
-    this.#making = this.#making
-      .catch(() => undefined)
-      .then(async () => {
-        const { topology, names } = this.#tools;
-        for (; this.#rungs <= rung; this.#rungs += 1) await topology.makeWait(names, this.#rungs);
-      });
-    await this.#making;
+    if (rung < this.#rungs) return;
+    await this.#inTurn(async () => {
+      const { topology, names } = this.#tools;
+      while (this.#rungs <= rung) {
+        const queue = names.waits[this.#rungs];
+        if (queue === undefined) return;
+        await topology.makeWait(names, this.#rungs);
+        this.#add(queue);
+      }
+    });
+  }
+
+  #add(queue: string): void {
+    this.#rungs += 1;
+    this.#onWait(queue);
+  }
+
+  async #inTurn(act: () => Promise<void>): Promise<void> {
+    const acting = this.#making.then(act);
+    this.#making = acting.catch(() => undefined);
+    await acting;
   }
 
   /** Until the broker has it, or is lost. `onGone`: the queue is not there. */
@@ -115,21 +135,11 @@ export class Keeping {
         if (confirmed === 'refused' && queue === names.dead) return 'no room';
         if (confirmed === 'returned') onGone();
         if (lost.aborted) return 'lost';
-        if (confirmed === 'returned') return await this.#instead(queue, body, options);
         await clock.until(clock.nowMs() + ASK_AGAIN_MS, lost);
       }
     } catch (error) {
       return this.#failed(error);
     }
-  }
-
-  /** A waiting queue was deleted behind our back: what was to go there goes where it would have come. */
-  async #instead(queue: string, body: Buffer, options: Message['options']): Promise<Kept> {
-    const { names, onLost } = this.#tools;
-    if (queue === names.retry) return 'lost';
-    return this.#move(names.retry, { body, options }, () =>
-      onLost(lostBecause(`queue ${names.retry} was deleted`)),
-    );
   }
 
   #failed(error: unknown): Kept {

@@ -1,11 +1,10 @@
 /**
- * How long each waiting queue keeps a message. One time to live for a whole queue, because one for each message would
- * let a short wait stand behind a long one. A step of four: a subscription that fails often has ten queues more, not
- * twenty, and what is not exactly one rung climbs a few.
+ * How long a message waits in each waiting queue. One time for a whole queue, so that what came first is due first and
+ * nothing stands behind a longer wait. A step of four: a subscription that fails for long has seven queues more, not
+ * fourteen, and what is not exactly one rung climbs a few. The longest is well below the half hour after which RabbitMQ
+ * closes a channel that has a message in hand.
  */
-export const LADDER_MS: readonly number[] = [
-  100, 400, 1600, 6400, 25_600, 102_400, 409_600, 1_638_400, 6_553_600, 26_214_400,
-];
+export const LADDER_MS: readonly number[] = [100, 400, 1600, 6400, 25_600, 102_400, 409_600];
 /** What is shorter waits in memory, the copy kept in the broker all the while. */
 export const HOLD_MAX_MS = 75;
 

@@ -4,8 +4,8 @@ import { messageOf, PlatformError } from '../../base/errors.ts';
 import type { Address } from './settings.ts';
 import { lostBecause, within } from './within.ts';
 
-/** So long may connecting take, the handshake included. */
-const CONNECT_MAX_MS = 4500;
+/** So long may connecting take, the handshake included: a server that starts may listen before it answers. */
+const CONNECT_MAX_MS = 3000;
 const CLOSE_MAX_MS = 2000;
 /** In seconds: a broker that is silent for two to three of them is gone, and it treats us alike. */
 const HEARTBEAT = 5;

@@ -2,7 +2,7 @@ import type * as Amqp from 'amqplib';
 import type { Consumer, GroupOptions } from '../channel.ts';
 import type { Held } from '../offers.ts';
 import { Desk, type DeskTools, type Slot } from './desk.ts';
-import { fromCopy, fromMain, waitedIn, type Owed } from './envelope.ts';
+import { fromCopy, fromMain, type Owed } from './envelope.ts';
 import type { Link } from './link.ts';
 import { RENEW_AFTER_MS, RENEW_EVERY_MS, type Session } from './session.ts';
 import { Turn } from './turn.ts';
@@ -58,11 +58,9 @@ export class OrderedSession implements Session {
   async close(graceMs: number): Promise<void> {
     this.#stop.abort();
     this.#onFound();
-    const { inbox, names } = this.#tools;
-    // The retry queue goes on: what is concluded now may wait for its copy.
-    await inbox.cancel(names.main).catch(() => undefined);
     await this.desk.stop(graceMs);
-    await inbox.close();
+    // Nothing is cancelled before: consumers go, and what they had comes back, in one step that others can see (T1).
+    await this.#tools.inbox.close();
     await (await this.#turn?.catch(() => undefined))?.leave();
   }
 
@@ -91,7 +89,6 @@ export class OrderedSession implements Session {
   }
 
   #onCopy(message: Amqp.Message): void {
-    this.#tools.keeping.learn(waitedIn(message));
     const owed = fromCopy(message, this.#tools.reader);
     const arrived = this.#expected.get(owed.copyId ?? '');
     if (arrived !== undefined) return arrived(message);

@@ -91,10 +91,10 @@ export class RabbitmqChannel implements BackedChannel {
     await this.#consuming;
     const served = this.#served.get(name);
     this.#served.delete(name);
-    await served?.group.close(FORGET_GRACE_MS);
+    await served?.group.close(FORGET_GRACE_MS, 'nobody');
     this.#forgotten.add(name);
     if (served?.isShared === true) return 0;
-    return this.#deleteOwed(served?.names ?? this.#namesOf(name));
+    return this.#deleteOwed(served?.names ?? this.#namesOf(name), served);
   }
 
   async backlog(): Promise<readonly Backlog[]> {
@@ -129,14 +129,13 @@ export class RabbitmqChannel implements BackedChannel {
   async remove(): Promise<number> {
     const { link } = this.#tools;
     if (link.lost.aborted) throw link.lost.reason;
-    const served = [...this.#served];
-    await this.#closeGroups(FORGET_GRACE_MS);
-    const shared = new Set(served.filter(([, { isShared }]) => isShared).map(([name]) => name));
+    const served = new Map(this.#served);
+    await this.#closeGroups(FORGET_GRACE_MS, 'nobody');
     let owed = 0;
-    for (const name of new Set([...this.#known, ...served.map(([each]) => each)])) {
-      if (shared.has(name)) continue;
+    for (const name of new Set([...this.#known, ...served.keys()])) {
+      if (served.get(name)?.isShared === true) continue;
       const names = this.#namesOf(name);
-      owed += await this.#deleteOwed(names);
+      owed += await this.#deleteOwed(names, served.get(name));
       await this.#topology.deleteQueue(names.dead);
     }
     if (this.#spec.externalName === undefined) await this.#topology.deleteExchange(this.#exchange);
@@ -166,12 +165,12 @@ export class RabbitmqChannel implements BackedChannel {
 
   async #close(): Promise<void> {
     await this.#consuming;
-    await this.#closeGroups(this.#tools.graceMs);
+    await this.#closeGroups(this.#tools.graceMs, 'may come');
     await Promise.all([this.#publisher.close(), this.#topology.close()]);
   }
 
-  async #closeGroups(graceMs: number): Promise<void> {
-    await Promise.all(this.#served.values().map(({ group }) => group.close(graceMs)));
+  async #closeGroups(graceMs: number, others: 'may come' | 'nobody'): Promise<void> {
+    await Promise.all(this.#served.values().map(({ group }) => group.close(graceMs, others)));
     this.#served.clear();
   }
 
@@ -185,8 +184,9 @@ export class RabbitmqChannel implements BackedChannel {
     });
     const isSame = before?.names.main === names.main;
     if (before !== undefined && !isSame) await before.group.close(this.#tools.graceMs);
-    const group = before !== undefined && isSame ? before.group : this.#makeGroup(name, names);
-    this.#served.set(name, { group, names, isShared: options.sharedName !== undefined });
+    const isShared = options.sharedName !== undefined;
+    const group = before !== undefined && isSame ? before.group : this.#makeGroup(name, names, isShared);
+    this.#served.set(name, { group, names, isShared });
     if (options.sharedName === undefined) this.#known.add(name);
     this.#forgotten.delete(name);
     await group.serve(options, consumer);
@@ -201,7 +201,7 @@ export class RabbitmqChannel implements BackedChannel {
     throw new PlatformError('CHANNEL_START_UNSUPPORTED', message, { retryable: false });
   }
 
-  #makeGroup(name: string, names: QueueNames): RabbitmqGroup {
+  #makeGroup(name: string, names: QueueNames, isShared: boolean): RabbitmqGroup {
     const { link, clock, reader, graceMs } = this.#tools;
     const { key } = this.#spec;
     return new RabbitmqGroup({
@@ -210,6 +210,7 @@ export class RabbitmqChannel implements BackedChannel {
       reader,
       graceMs,
       names,
+      isShared,
       prefix: reader.prefix,
       topology: this.#topology,
       publisher: this.#publisher,
@@ -227,17 +228,20 @@ export class RabbitmqChannel implements BackedChannel {
       const names = this.#namesOf(name);
       const isThere = (await this.#topology.count(names.main)) !== undefined;
       if (this.#served.has(name)) continue; // meanwhile
-      if (isThere) this.#served.set(name, { group: this.#makeGroup(name, names), names, isShared: false });
+      if (isThere)
+        this.#served.set(name, { group: this.#makeGroup(name, names, false), names, isShared: false });
       else this.#forgotten.add(name);
     }
   }
 
-  async #deleteOwed(names: QueueNames): Promise<number> {
+  /** What was in hand is back in its queue, and counts, once the consumers are gone. */
+  async #deleteOwed(names: QueueNames, served: Served | undefined): Promise<number> {
     const { clock } = this.#tools;
     const untilMs = clock.nowMs() + GONE_MAX_MS;
-    // What was in hand is back in its queue once the consumer is gone.
-    while (((await this.#topology.count(names.main))?.consumers ?? 0) > 0 && clock.nowMs() < untilMs)
-      await clock.until(clock.nowMs() + 5, this.#lost.signal);
+    const consumed = served === undefined ? [] : [names.main, names.retry, ...served.group.keeping.waits];
+    for (const queue of consumed)
+      while (((await this.#topology.count(queue))?.consumers ?? 0) > 0 && clock.nowMs() < untilMs)
+        await clock.until(clock.nowMs() + 5, this.#lost.signal);
     let owed = 0;
     for (const queue of [...names.waits, names.retry, names.main, names.turn]) {
       const ready = await this.#topology.deleteQueue(queue);

@@ -10,6 +10,7 @@ import type { Link } from './link.ts';
 import { OrderedSession } from './ordered-session.ts';
 import type { Session } from './session.ts';
 import { UnorderedSession } from './unordered-session.ts';
+import { WaitLine } from './wait-line.ts';
 import { lostBecause } from './within.ts';
 
 export type GroupTools = KeepingTools & {
@@ -17,7 +18,12 @@ export type GroupTools = KeepingTools & {
   readonly reader: Reader;
   readonly graceMs: number;
   readonly onDead: (event: CloudEvent, failure: Failure) => void;
+  /** Other platforms serve it, too. */
+  readonly isShared: boolean;
 };
+
+/** A platform that lets go of the group may have made a waiting queue after this one had asked for them. */
+const ASK_AGAIN_MS = 60_000;
 
 /** How a group is served: not at all, together with others, or in order. */
 type Mode = 'resting' | 'unordered' | 'ordered';
@@ -27,15 +33,19 @@ export class RabbitmqGroup {
   readonly #tools: GroupTools;
   readonly keeping: Keeping;
   readonly figures: Figures;
+  readonly waitLine: WaitLine;
+  readonly #stop = new AbortController();
   options: GroupOptions | undefined;
   #mode: Mode = 'resting';
   #session: Session | undefined;
   #changing: Promise<void> = Promise.resolve();
+  #finding: Promise<void> | undefined;
 
   constructor(tools: GroupTools) {
     this.#tools = tools;
-    this.keeping = new Keeping(tools);
-    this.figures = new Figures(tools, this.keeping);
+    this.waitLine = new WaitLine(tools);
+    this.keeping = new Keeping(tools, (queue) => this.waitLine.serve(queue, this.keeping));
+    this.figures = new Figures(tools, this.keeping, this.waitLine);
   }
 
   get session(): Session | undefined {
@@ -57,22 +67,40 @@ export class RabbitmqGroup {
     changed.catch((error: unknown) => this.#tools.onLost(lostBecause(messageOf(error), error)));
   }
 
-  async close(graceMs: number): Promise<void> {
-    await this.#session?.close(graceMs);
+  async close(graceMs: number, others: 'may come' | 'nobody' = 'may come'): Promise<void> {
+    this.#stop.abort();
+    await this.#session?.close(graceMs, others);
     await this.#changing;
-    await this.#session?.close(graceMs);
+    await this.#session?.close(graceMs, others);
+    await this.waitLine.close();
   }
 
   async backlog(group: string): Promise<Backlog> {
+    await this.findWaits();
     return this.figures.read(group, this.#session?.desk);
+  }
+
+  /** Those that were made before; from now on they are looked after. */
+  async findWaits(): Promise<void> {
+    await (this.#finding ??= this.#find());
+  }
+
+  async #find(): Promise<void> {
+    const { isShared, clock, lost } = this.#tools;
+    await (isShared ? this.keeping.makeWaits() : this.keeping.findWaits());
+    const over = AbortSignal.any([this.#stop.signal, lost]);
+    void clock.until(clock.nowMs() + ASK_AGAIN_MS, over).then(() => {
+      if (!over.aborted) this.keeping.findWaits().catch(() => undefined); // `lost` tells
+    });
   }
 
   async #change(to: Mode | undefined, options: GroupOptions, consumer: Consumer): Promise<void> {
     if (to === undefined) return this.#session?.serve(options, consumer);
-    await this.#session?.close(this.#tools.graceMs);
+    await this.#session?.close(this.#tools.graceMs, 'may come');
     this.#session = undefined;
     if (to === 'resting' || this.#tools.lost.aborted) return;
     const { link, onLost } = this.#tools;
+    await this.findWaits();
     const inbox = await Inbox.open(link, onLost);
     const { figures } = this;
     const tools: DeskTools = {

@@ -1,6 +1,5 @@
 import type * as Amqp from 'amqplib';
 import type { Link } from './link.ts';
-import { LADDER_MS } from './ladder.ts';
 import type { QueueNames } from './names.ts';
 import { NOT_FOUND, replyCodeOf, within } from './within.ts';
 
@@ -60,12 +59,13 @@ export class Topology {
 
   /** Everything that a group needs but the waiting queues; events are kept for it once this resolves. */
   async makeGroup(exchange: string, names: QueueNames, isOrdered: boolean): Promise<void> {
+    const isKnown = await this.#hasAll([names.main, names.retry, names.dead]);
     await this.#make(names.dead, { 'x-max-length': DEAD_LETTERS_MAX });
     await this.#make(names.retry, deadLetteredTo(names.dead));
     await this.#make(names.main, deadLetteredTo(names.dead));
     const turn = { 'x-single-active-consumer': true, 'x-max-length': 1 };
     if (isOrdered) await this.#make(names.turn, turn, 'drop-head');
-    await this.#settle(names);
+    if (!isKnown) await this.#settle(names);
     // Any message of a fanout, and of a topic exchange that somebody else made; of a direct one those with an empty key.
     for (const key of ['', '#'])
       await this.run(`binding ${names.main} to ${exchange}`, (channel) =>
@@ -73,9 +73,13 @@ export class Topology {
       );
   }
 
+  async #hasAll(queues: readonly string[]): Promise<boolean> {
+    for (const queue of queues) if ((await this.count(queue)) === undefined) return false;
+    return true;
+  }
+
   async makeWait(names: QueueNames, rung: number): Promise<void> {
-    const ttl = { 'x-message-ttl': LADDER_MS[rung] ?? 0 };
-    await this.#make(names.waits[rung] ?? '', { ...ttl, ...deadLetteredTo(names.retry) });
+    await this.#make(names.waits[rung] ?? names.retry, deadLetteredTo(names.dead));
     await this.#settle(names);
   }
 

@@ -2,7 +2,7 @@ import type * as Amqp from 'amqplib';
 import type { Consumer, GroupOptions } from '../channel.ts';
 import type { Held } from '../offers.ts';
 import { Desk, type DeskTools, type Slot } from './desk.ts';
-import { fromCopy, fromMain, waitedIn, type Owed } from './envelope.ts';
+import { fromCopy, fromMain, type Owed } from './envelope.ts';
 import { HOLD_MAX_MS, rungFor } from './ladder.ts';
 import { RENEW_AFTER_MS, RENEW_EVERY_MS, type Session } from './session.ts';
 
@@ -34,10 +34,11 @@ export class UnorderedSession implements Session {
     await (inFlightMax === 0 ? this.#rest() : this.#consume(inFlightMax));
   }
 
-  async close(graceMs: number): Promise<void> {
+  async close(graceMs: number, others: 'may come' | 'nobody'): Promise<void> {
     this.#stop.abort();
     const { inbox, names } = this.#tools;
-    for (const queue of [names.main, names.retry]) await inbox.cancel(queue).catch(() => undefined);
+    if (others === 'may come')
+      for (const queue of [names.main, names.retry]) await inbox.cancel(queue).catch(() => undefined);
     await this.desk.stop(graceMs);
     await inbox.close();
   }
@@ -67,7 +68,6 @@ export class UnorderedSession implements Session {
   /** A copy has come back. What is not due yet climbs the rest of its way. */
   async #onCopy(message: Amqp.Message): Promise<void> {
     const { keeping, reader, clock, inbox } = this.#tools;
-    keeping.learn(waitedIn(message));
     const owed = fromCopy(message, reader);
     const isDue = rungFor((owed.dueMs ?? 0) - clock.nowMs()) === undefined;
     if (!isDue && (await keeping.postpone(owed)) === 'kept') return inbox.ack(message);

@@ -100,15 +100,19 @@ describe.skipIf(server.kind === 'missing')(
       await expect.poll(() => seen).toEqual(['after']);
     });
 
-    it('a waiting queue: what is tried again waits in another way', async () => {
+    it('a waiting queue: the channel is lost, and has it anew when something is to wait', async () => {
       const offers: number[] = [];
-      await channel.consume('audit', OPTIONS, async ({ attempt }) => {
+      const twice: Consumer = async ({ attempt }) => {
         offers.push(attempt);
         return attempt < 3 ? { kind: 'retry', dueMs: Date.now() + 100, reason: 'busy', code: 503 } : SETTLED;
-      });
+      };
+      await channel.consume('audit', OPTIONS, twice);
       await channel.publish(anEvent());
       await expect.poll(() => offers).toEqual([1, 2, 3]);
       await plain.deleteQueue(names.waits[0] ?? '');
+      await isLost();
+      channel = await world.open(spec);
+      await channel.consume('audit', OPTIONS, twice);
       await channel.publish(anEvent());
       await expect.poll(() => offers, { timeout: 5000 }).toEqual([1, 2, 3, 1, 2, 3]);
     });

@@ -14,6 +14,7 @@ import { OrderedSession } from '../../../src/channels/rabbitmq/ordered-session.t
 import { Publisher } from '../../../src/channels/rabbitmq/publisher.ts';
 import { parseSettings } from '../../../src/channels/rabbitmq/settings.ts';
 import { Topology } from '../../../src/channels/rabbitmq/topology.ts';
+import { WaitLine } from '../../../src/channels/rabbitmq/wait-line.ts';
 import { UnorderedSession } from '../../../src/channels/rabbitmq/unordered-session.ts';
 import { OPTIONS } from '../../contracts/channel.ts';
 import { anEvent, idOf } from '../../kit/events.ts';
@@ -73,11 +74,13 @@ describe.skipIf(server.kind === 'missing')(
       };
       const inbox = await Inbox.open(link, () => undefined);
       const nothing = (): undefined => undefined;
+      const line = new WaitLine({ link, clock, reader, onLost: nothing });
+      const keeping: Keeping = new Keeping(tools, (queue) => line.serve(queue, keeping));
       return {
         ...tools,
         inbox,
         reader,
-        keeping: new Keeping(tools),
+        keeping,
         onDead: nothing,
         onDeadRoom: nothing,
         onSettled: nothing,
@@ -152,8 +155,8 @@ describe.skipIf(server.kind === 'missing')(
         await pause(20);
       }
       await eventually(() => offers).toContain('a elsewhere');
-      await other.close(100);
-      await session.close(100);
+      await other.close(100, 'may come');
+      await session.close(100, 'may come');
     }, 40_000);
   },
 );

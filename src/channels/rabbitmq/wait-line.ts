@@ -1,0 +1,69 @@
+import type * as Amqp from 'amqplib';
+import { messageOf, type PlatformError } from '../../base/errors.ts';
+import type { Clock } from '../../base/clock.ts';
+import { fromCopy, type Reader } from './envelope.ts';
+import { Inbox } from './inbox.ts';
+import type { Keeping } from './keeping.ts';
+import type { Link } from './link.ts';
+import { lostBecause } from './within.ts';
+
+export type WaitTools = {
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly reader: Reader;
+  readonly onLost: (why: PlatformError) => void;
+};
+
+/** Of each waiting queue so many are in hand: the first of them, and so those that are due first. */
+const IN_HAND_MAX = 32;
+
+/**
+ * The waiting queues of one group: each message stays until its time there is over, then goes on to the retry queue or
+ * to a shorter wait. Done here, and not by a time to live and the broker's own dead-lettering, because that hides what it has
+ * taken from the figures, and leaves what was due while RabbitMQ started for three minutes.
+ */
+export class WaitLine {
+  readonly #tools: WaitTools;
+  readonly #stop = new AbortController();
+  #inbox: Promise<Inbox> | undefined;
+  #queues: Promise<unknown> = Promise.resolve();
+  /** In hand, which the broker does not count. */
+  size = 0;
+
+  constructor(tools: WaitTools) {
+    this.#tools = tools;
+  }
+
+  /** Takes charge of a queue, in addition to those that it has. */
+  serve(queue: string, keeping: Keeping): void {
+    const { onLost } = this.#tools;
+    this.#queues = this.#queues
+      .then(() => this.#consume(queue, keeping))
+      .catch((error: unknown) => {
+        if (!this.#stop.signal.aborted) onLost(lostBecause(messageOf(error), error));
+      });
+  }
+
+  /** What is in hand goes back. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#queues;
+    await (await this.#inbox?.catch(() => undefined))?.close();
+  }
+
+  async #consume(queue: string, keeping: Keeping): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    const { link, onLost } = this.#tools;
+    const inbox = await (this.#inbox ??= Inbox.open(link, onLost));
+    await inbox.consume(queue, IN_HAND_MAX, (message) => void this.#hold(message, inbox, keeping));
+  }
+
+  async #hold(message: Amqp.Message, inbox: Inbox, keeping: Keeping): Promise<void> {
+    const { clock, reader } = this.#tools;
+    const owed = fromCopy(message, reader);
+    this.size += 1;
+    await clock.until(owed.untilMs ?? 0, this.#stop.signal);
+    if (!this.#stop.signal.aborted && (await keeping.postpone(owed)) === 'kept') inbox.ack(message);
+    this.size -= 1;
+  }
+}
