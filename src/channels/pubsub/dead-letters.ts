@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { isUnreached, lostFault } from '../../clients/pubsub/faults.ts';
+import type { Link } from '../../clients/pubsub/link.ts';
 import type { TakenMessage } from '../../events/pubsub-binding.ts';
 import type { DeadLetter, DeadLetterStore, Failure } from '../channel.ts';
-import { isUnreached, lostFault } from './faults.ts';
-import type { Link } from './link.ts';
 import {
   failureAttributes,
   failureIn,

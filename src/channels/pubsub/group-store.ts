@@ -1,15 +1,15 @@
 import { PlatformError } from '../../base/errors.ts';
+import type { Calls } from '../../clients/pubsub/client.ts';
+import { backendFault, wordsOf } from '../../clients/pubsub/faults.ts';
+import { LEASE_S } from '../../clients/pubsub/leases.ts';
+import type { Link } from '../../clients/pubsub/link.ts';
+import { Resources, TOPIC_GONE } from '../../clients/pubsub/resources.ts';
 import type { ChannelSpec } from '../backend.ts';
 import type { GroupOptions, Start } from '../channel.ts';
-import type { Calls } from './client.ts';
-import { backendFault, wordsOf } from './faults.ts';
-import { LEASE_S } from './leases.ts';
-import type { Link } from './link.ts';
 import type { GroupNames, Names } from './names.ts';
 import { packParcel, takenOf } from './parcel.ts';
 import { Publisher } from './publisher.ts';
 import { orderRefusal, type PubsubGroup } from './pubsub-group.ts';
-import { Resources, TOPIC_GONE } from './resources.ts';
 
 type Subscription = Calls['getSubscription'][1];
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Link } from '../../clients/pubsub/link.ts';
 import type { Stage } from '../channel.ts';
-import type { Link } from './link.ts';
 import { packNote, takenOf, unpackNote, type Note } from './parcel.ts';
 import type { Publisher } from './publisher.ts';
 

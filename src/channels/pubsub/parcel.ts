@@ -1,7 +1,7 @@
+import type { Message } from '../../clients/pubsub/client.ts';
 import { decodeHead, encodeHead } from '../../events/head.ts';
 import type { PubsubMessage, TakenMessage } from '../../events/pubsub-binding.ts';
 import type { Failure, Stage } from '../channel.ts';
-import type { Message } from './client.ts';
 
 /** A message as it came to the channel's topic, and how far its event has come for a group. */
 export type Parcel = {

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { PlatformError } from '../../base/errors.ts';
+import { ABORTED, INTERNAL, isUnreached, statusOf, UNAVAILABLE } from '../../clients/pubsub/faults.ts';
+import type { Link } from '../../clients/pubsub/link.ts';
 import type { PubsubMessage } from '../../events/pubsub-binding.ts';
-import { ABORTED, INTERNAL, isUnreached, statusOf, UNAVAILABLE } from './faults.ts';
-import type { Link } from './link.ts';
 
 /** A request and so a message is at most so long (cloud.google.com/pubsub/quotas: 10 MB). */
 export const REQUEST_BYTES_MAX = 10_000_000;

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { PlatformError } from '../../base/errors.ts';
+import { Link } from '../../clients/pubsub/link.ts';
+import { readSettings, requireDefaultCredentials } from '../../clients/pubsub/settings.ts';
 import type { Backend, BackendAdapter, BackendTools, BackedChannel, ChannelSpec } from '../backend.ts';
 import { GroupStore } from './group-store.ts';
-import { Link } from './link.ts';
 import { Names } from './names.ts';
 import { PubsubChannel } from './pubsub-channel.ts';
-import { readSettings, requireDefaultCredentials } from './settings.ts';
 
 /** Channels in topics of Google Pub/Sub. */
 export const pubsubAdapter: BackendAdapter = {

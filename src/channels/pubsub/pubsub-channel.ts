@@ -1,15 +1,22 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
+import {
+  isUnreached,
+  lostFault,
+  NOT_FOUND,
+  RESOURCE_EXHAUSTED,
+  statusOf,
+  wordsOf,
+} from '../../clients/pubsub/faults.ts';
+import type { Link } from '../../clients/pubsub/link.ts';
 import type { CloudEvent } from '../../events/event.ts';
 import { fromPubsub, toPubsub, wrapPubsub, type TakenMessage } from '../../events/pubsub-binding.ts';
 import type { BackedChannel, ChannelSpec } from '../backend.ts';
 import type { Backlog, Consumer, DeadLetter, DeadLetterStore, GroupOptions } from '../channel.ts';
 import { tellAccepted } from '../tell.ts';
 import { DeadLetters } from './dead-letters.ts';
-import { isUnreached, lostFault, NOT_FOUND, RESOURCE_EXHAUSTED, statusOf, wordsOf } from './faults.ts';
 import type { GroupStore } from './group-store.ts';
-import type { Link } from './link.ts';
 import type { Names } from './names.ts';
 import { NOTED_BYTES_MAX } from './parcel.ts';
 import { Publisher, REQUEST_BYTES_MAX, sizeOf } from './publisher.ts';

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
-import type { Settings } from '../backend.ts';
 
 export type PubsubAccess =
   | { readonly kind: 'emulator'; readonly host: string }
@@ -12,6 +11,12 @@ export type PubsubAccess =
   | { readonly kind: 'default' };
 
 export type PubsubSettings = { readonly project: string; readonly access: PubsubAccess };
+
+/** The ConfigMap's data, and the Secret's, decoded to text; no Secret is an empty one. */
+export type WrittenSettings = {
+  readonly config: Readonly<Record<string, string>>;
+  readonly secret: Readonly<Record<string, string>>;
+};
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -25,7 +30,7 @@ const METADATA_MAX_MS = 1500;
  * Reads ConfigMap `pubsub-channel-config` (`project`; `emulator.host` before the environment's PUBSUB_EMULATOR_HOST) and
  * the Secret that it names (`key.json`). Nothing thrown here holds a secret.
  */
-export function readSettings({ config, secret }: Settings, environment: Environment): PubsubSettings {
+export function readSettings({ config, secret }: WrittenSettings, environment: Environment): PubsubSettings {
   const emulator = config['emulator.host'] ?? environment['PUBSUB_EMULATOR_HOST'] ?? '';
   const key = secret[SECRET_KEY] === undefined ? undefined : readKey(secret[SECRET_KEY]);
   const project = config['project'] ?? key?.project ?? environment['GOOGLE_CLOUD_PROJECT'] ?? '';

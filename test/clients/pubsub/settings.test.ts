@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { pubsubAdapter } from '../../../src/channels/pubsub/pubsub-adapter.ts';
-import { readSettings, requireDefaultCredentials } from '../../../src/channels/pubsub/settings.ts';
+import { readSettings, requireDefaultCredentials } from '../../../src/clients/pubsub/settings.ts';
 import { freePort } from '../../servers/processes.ts';
 
 const { privateKey } = generateKeyPairSync('rsa', {
