@@ -62,7 +62,6 @@ export const SDK_HOME: Readonly<Record<string, RegExp>> = {
   '@google-cloud/pubsub': /\/pubsub\//,
   '@kubernetes/client-node': /^control\/cluster\//,
   croner: /^sources\/ping\//,
-  express: /^http\//,
   '@peculiar/x509': /^apiserver\/pki\//,
   'node:sqlite': /^(channels\/log|apiserver\/storage)\//,
 };
