@@ -10,11 +10,13 @@ import { pubSubChannelKind } from './messaging/pubsub-channel/pubsub-channel.ts'
 import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
 import { apiServerSourceKind } from './sources/api-server-source/api-server-source.ts';
+import { cloudPubSubSourceKind } from './sources/cloud-pubsub-source/cloud-pubsub-source.ts';
 import { containerSourceKind } from './sources/container-source/container-source.ts';
 import { eventTypeKind } from './eventing/event-type/event-type.ts';
 import { gitHubSourceKind } from './sources/github-source/github-source.ts';
 import { kubernetesEventSourceKind } from './sources/kubernetes-event-source/kubernetes-event-source.ts';
 import { pingSourceKind } from './sources/ping-source/ping-source.ts';
+import { rabbitmqSourceKind } from './sources/rabbitmq-source/rabbitmq-source.ts';
 import { sinkBindingKind } from './sources/sink-binding/sink-binding.ts';
 import { webhookSourceKind } from './sources/webhook-source/webhook-source.ts';
 import { configurationKind } from './serving/configuration/configuration.ts';
@@ -50,8 +52,10 @@ export const KINDS: readonly KindDefinition[] = [
   kubernetesEventSourceKind,
   webhookSourceKind,
   pingSourceKind,
+  rabbitmqSourceKind,
   containerSourceKind,
   sinkBindingKind,
+  cloudPubSubSourceKind,
   googleChannelKind,
   ...LEGACY_KINDS,
 ];
