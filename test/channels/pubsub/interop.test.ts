@@ -118,6 +118,49 @@ describe.skipIf(server.kind === 'missing')(title('pubsub with the plain client')
     await subscription.delete();
   });
 
+  it('gives an ordering key to what it publishes once an ordered group is served, and not before (S2)', async () => {
+    const topic = plain.topic(await openOn());
+    const [subscription] = await topic.createSubscription(`plain-${spec.uid}`);
+    const keys = new Map<string, string | undefined>();
+    subscription.on('message', (message: Message) => {
+      keys.set(message.attributes['ce-id'] ?? 'long', message.orderingKey); // that one is in structured mode
+      message.ack();
+    });
+    await channel.publish(anEvent('before', { partitionkey: 'k' }));
+    await channel.consume('audit', { ...OPTIONS, isOrdered: true }, async () => SETTLED);
+    await channel.publish(anEvent('keyed', { partitionkey: 'k' }));
+    await channel.publish(anEvent('keyless'));
+    await channel.publish(anEvent('long', { partitionkey: 'k'.repeat(2000) }));
+    await expect.poll(() => keys.size, { timeout: 10_000 }).toBe(4);
+    expect(Object.fromEntries(keys)).toEqual({
+      before: '',
+      keyed: 'k',
+      keyless: '-',
+      long: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    await subscription.close();
+    await subscription.delete();
+  });
+
+  it.each([false, true])(
+    'keeps a reply that is too large to be kept beside its event (G4; ordered: %s)',
+    async (isOrdered) => {
+      await openOn();
+      const offers: string[] = [];
+      const reply = { ...anEvent('reply'), body: Buffer.alloc(6_000_000, 'r') };
+      await channel.consume('audit', { ...OPTIONS, isOrdered }, async ({ stage, attempt }) => {
+        offers.push(`${stage.kind} ${attempt}`);
+        if (stage.kind === 'deliver') return { kind: 'advance', stage: { kind: 'reply', reply } };
+        if (stage.kind === 'reply' && !Buffer.from(stage.reply.body).equals(reply.body))
+          throw new Error('altered');
+        return attempt === 1 ? { kind: 'retry', dueMs: Date.now() + 20, reason: '', code: 503 } : SETTLED;
+      });
+      await channel.publish({ ...anEvent('e'), body: Buffer.alloc(6_000_000, 'e') });
+      await expect.poll(() => offers, { timeout: 10_000 }).toEqual(['deliver 1', 'reply 1', 'reply 2']);
+      await expect.poll(async () => (await channel.backlog())[0]).toMatchObject({ events: 0, inFlight: 0 });
+    },
+  );
+
   it('uses the topic of somebody else by name, and leaves it there', async () => {
     const name = `foreign-${Date.now().toString(36)}`;
     channel = await backend.open(aSpec());
