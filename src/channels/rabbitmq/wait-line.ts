@@ -20,7 +20,7 @@ const IN_HAND_MAX = 32;
 /**
  * The waiting queues of one group: each message stays until its time there is over, then goes on to the retry queue or
  * to a shorter wait. Done here, and not by a time to live and the broker's own dead-lettering, because that hides what it has
- * taken from the figures, and leaves what was due while RabbitMQ started for three minutes.
+ * taken from the figures, and was seen to leave behind what fell due while RabbitMQ started (decision 8).
  */
 export class WaitLine {
   readonly #tools: WaitTools;
