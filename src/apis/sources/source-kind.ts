@@ -83,7 +83,7 @@ export function sourceKind<R extends SourceObject>(
     ...names,
     scope: 'Namespaced',
     schema: Type.Object({
-      spec: Type.Optional(Type.Object({ ...own.spec, ...sourceSpec }, { description: 'What is desired.' })),
+      spec: Type.Optional(Type.Object({ ...sourceSpec, ...own.spec }, { description: 'What is desired.' })),
       status: Type.Optional(
         Type.Object({ ...sourceStatus, ...own.status }, { description: 'What there is.' }),
       ),
