@@ -43,6 +43,21 @@ export function anySource<R extends SourceObject, Plan>(kind: SourceKind<R, Plan
   return kind as unknown as AnySourceKind;
 }
 
+/** One adapter for each kind: what its sources share, such as connections, is in it. */
+function loadOnce(): (kind: AnySourceKind) => ReturnType<AnySourceKind['load']> {
+  const adapters = new Map<AnySourceKind, ReturnType<AnySourceKind['load']>>();
+  return async (kind) => {
+    const loading = adapters.get(kind) ?? kind.load();
+    adapters.set(kind, loading);
+    try {
+      return await loading;
+    } catch (error) {
+      adapters.delete(kind);
+      throw error;
+    }
+  };
+}
+
 const SECRET = { apiVersion: 'v1', kind: 'Secret' };
 
 export type RunningSources = { readonly sources: Sources; readonly start: (start: StartOne) => void };
@@ -64,6 +79,7 @@ export function openSources(
   const { host, port } = options.api;
   const apiUrl = port === 0 ? 'https://kubernetes.default.svc' : `https://${host}:${port}`;
   const recorder = new EventRecorder(client, systemClock, 'sources');
+  const loaded = loadOnce();
   const sources = new Sources({
     clock: systemClock,
     reader: client,
@@ -73,7 +89,7 @@ export function openSources(
     adapterOf: async (object) => {
       const kind = kindOf(object);
       if (kind === undefined) throw new Error(`${object.kind} is no source kind`);
-      return kind.load();
+      return loaded(kind);
     },
     onChange: (object) => {
       const kind = kindOf(object);

@@ -93,6 +93,7 @@ export type SourceKind<R extends SourceObject, Plan> = {
   readonly fields?: (object: R, context: SourceContext) => Readonly<Record<string, unknown>>;
   /** Whether something of it stays at its origin when it could not be undone: a webhook, a subscription. */
   readonly leavesSomething: boolean;
+  /** Called once: all sources of the kind run by the same adapter. */
   readonly load: () => Promise<SourceAdapter<Plan>>;
 };
 

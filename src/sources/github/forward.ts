@@ -4,6 +4,7 @@ import { createOutbound } from '../../http/outbound.ts';
 import { readFetched, type Delivery } from './delivery.ts';
 import { GitHubApi } from './rest/api.ts';
 import { GitHubFault } from './rest/faults.ts';
+import { Turns } from './rest/turns.ts';
 import { Hooks, type Attempted, type DesiredHook } from './rest/hooks.ts';
 
 export type ForwardOptions = {
@@ -55,7 +56,14 @@ export class GitHubForward {
   static async open(options: ForwardOptions, signal: AbortSignal): Promise<GitHubForward> {
     const { apiUrl = GITHUB_API, token, secret, target, hookId } = options;
     const outbound = createOutbound({ route: () => undefined });
-    const api = new GitHubApi({ apiUrl, token, hidden: [secret], outbound, clock: systemClock });
+    const api = new GitHubApi({
+      apiUrl,
+      token,
+      hidden: [secret],
+      outbound,
+      turns: new Turns(1),
+      clock: systemClock,
+    });
     const hooks = new Hooks(api, target);
     try {
       const id = hookId ?? (await temporaryHook(hooks, options, signal));

@@ -4,6 +4,7 @@ import type { SourceAdapter, SourceTools } from '../../source.ts';
 import { GitHubApi } from '../rest/api.ts';
 import { GitHubFault } from '../rest/faults.ts';
 import { Hooks } from '../rest/hooks.ts';
+import { Turns } from '../rest/turns.ts';
 import { Notebook, type Notes } from './notes.ts';
 import type { WebhookPlan } from './plan.ts';
 import { WebhookLife, type Pace } from './webhook-life.ts';
@@ -12,49 +13,50 @@ import { WebhookLife, type Pace } from './webhook-life.ts';
 const PACE: Pace = { lookEveryMs: 600_000, lookSoonMs: 20_000 };
 /** Nothing is called for minutes: no connection is held. */
 const IDLE_MS = 5000;
+/** GitHub takes a hundred calls at a time, of all that use a token. */
+const CALLS_AT_A_TIME = 20;
 const REMOVED_WITHIN_MS = 50_000;
 
 /** The webhook of a GitHubSource: by hand without an access token, else by GitHub's REST API for its whole life. */
 export function gitHubAdapter(pace: Pace = PACE): SourceAdapter<WebhookPlan> {
+  const outbound = createOutbound({ route: () => undefined, idleTimeoutMs: IDLE_MS });
+  const turns = new Turns(CALLS_AT_A_TIME);
+  const hooksFor: HooksFor = ({ token, apiUrl, secret }, { clock }) => {
+    if (token === undefined) return undefined;
+    const api = new GitHubApi({ apiUrl, token, hidden: [secret], outbound, turns, clock });
+    return (target) => new Hooks(api, target);
+  };
   return {
     open(plan, tools) {
-      const at = placeOf(plan, tools);
-      if (at === undefined) {
+      const hooksOf = hooksFor(plan, tools);
+      if (hooksOf === undefined) {
         tools.tell({ kind: 'running', marks: [manual(plan)] });
         return { close: async () => undefined };
       }
-      const life = new WebhookLife({
+      return new WebhookLife({
         plan,
-        hooks: at.hooks(plan.target),
+        hooks: hooksOf(plan.target),
         tools,
         notebook: new Notebook(tools.bookmark),
         pace,
-        leave: (notes, signal) => leave(notes, plan, at, tools, signal).catch(leftBehind(notes, tools)),
+        leave: (notes, signal) => leave(notes, plan, hooksOf, tools, signal).catch(leftBehind(notes, tools)),
       }).open();
-      return {
-        async close() {
-          await life.close();
-          await at.close();
-        },
-      };
     },
     async remove(plan, tools) {
       const notes = await new Notebook(tools.bookmark).read();
-      const at = placeOf(plan, tools);
-      if (at === undefined) {
+      const hooksOf = hooksFor(plan, tools);
+      if (hooksOf === undefined) {
         if (notes !== undefined) tools.warn(SKIPPED, left(notes, 'the source has no access token any more'));
         return;
       }
       const signal = AbortSignal.timeout(REMOVED_WITHIN_MS);
       try {
-        if (notes !== undefined) return await leave(notes, plan, at, tools, signal);
-        const hooks = at.hooks(plan.target);
+        if (notes !== undefined) return await leave(notes, plan, hooksOf, tools, signal);
+        const hooks = hooksOf(plan.target);
         const found = await hooks.findByUrl(plan.url, signal).catch(nothing);
         if (found !== undefined) await hooks.remove(found.id, signal);
       } catch (error) {
         throw withWayOut(error);
-      } finally {
-        await at.close();
       }
     },
   };
@@ -62,29 +64,23 @@ export function gitHubAdapter(pace: Pace = PACE): SourceAdapter<WebhookPlan> {
 
 const SKIPPED = 'WebhookDeletionSkipped';
 
-type Place = { readonly hooks: (target: string) => Hooks; readonly close: () => Promise<void> };
-
-function placeOf(
-  { token, apiUrl, secret }: WebhookPlan,
-  { clock }: Pick<SourceTools, 'clock'>,
-): Place | undefined {
-  if (token === undefined) return undefined;
-  const outbound = createOutbound({ route: () => undefined, idleTimeoutMs: IDLE_MS });
-  const api = new GitHubApi({ apiUrl, token, hidden: [secret], outbound, clock });
-  return { hooks: (target) => new Hooks(api, target), close: () => outbound.destroy() };
-}
+/** The webhooks of a repository or an organisation, as the token of the plan may see them; undefined: it has none. */
+type HooksFor = (
+  plan: WebhookPlan,
+  tools: Pick<SourceTools, 'clock'>,
+) => ((target: string) => Hooks) | undefined;
 
 /** Removes a webhook by its notes. The token of another API is not sent to the one where it is. */
 async function leave(
   notes: Notes,
   { apiUrl }: WebhookPlan,
-  at: Place,
+  hooksOf: (target: string) => Hooks,
   tools: Pick<SourceTools, 'warn'>,
   signal: AbortSignal,
 ): Promise<void> {
   if (notes.apiUrl !== apiUrl)
     return tools.warn(SKIPPED, left(notes, 'the source has the access token of another'));
-  const isRemoved = await at.hooks(notes.target).remove(notes.hookId, signal);
+  const isRemoved = await hooksOf(notes.target).remove(notes.hookId, signal);
   if (!isRemoved) tools.warn(SKIPPED, left(notes, 'GitHub shows no such webhook'));
 }
 

@@ -3,6 +3,7 @@ import { messageOf } from '../../../base/errors.ts';
 import type { Clock } from '../../../base/clock.ts';
 import { faultOf, GitHubFault } from './faults.ts';
 import { parseLossless } from './lossless-json.ts';
+import type { Turns } from './turns.ts';
 
 export type GitHubApiOptions = {
   /** `https://api.github.com`, or that of a GitHub Enterprise: `https://github.example.com/api/v3`. */
@@ -11,6 +12,8 @@ export type GitHubApiOptions = {
   /** What else stands in no message: the secret of the webhook. */
   readonly hidden?: readonly string[];
   readonly outbound: Dispatcher;
+  /** Shared by all that call: GitHub shuts out who makes too many calls at a time. */
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly deadlineMs?: number;
 };
@@ -47,17 +50,29 @@ export class GitHubApi {
     this.#base = new URL(options.apiUrl.endsWith('/') ? options.apiUrl : `${options.apiUrl}/`);
   }
 
-  async call(call: Call, signal: AbortSignal): Promise<Answer> {
+  call(call: Call, signal: AbortSignal): Promise<Answer> {
+    return this.#options.turns.run(signal, () => this.#call(call, signal));
+  }
+
+  /** The deadline begins with its turn. */
+  async #call(call: Call, signal: AbortSignal): Promise<Answer> {
     const { deadlineMs = DEADLINE_MS } = this.#options;
-    const within = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]);
+    const within = new AbortController();
+    const stop = (): void => within.abort(signal.reason);
+    const timer = setTimeout(() => within.abort(), deadlineMs); // AbortSignal.timeout() would outlive the call
+    signal.addEventListener('abort', stop, { once: true });
     try {
-      return await this.#follow(call, new URL(call.path.slice(1), this.#base), within);
+      signal.throwIfAborted();
+      return await this.#follow(call, new URL(call.path.slice(1), this.#base), within.signal);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof GitHubFault) throw error;
-      const why = within.aborted ? `no answer came within ${deadlineMs} ms` : messageOf(error);
+      const why = within.signal.aborted ? `no answer came within ${deadlineMs} ms` : messageOf(error);
       const message = `GitHub at ${this.#base.origin} was not reached to ${call.tried}: ${this.#masked(why)}`;
       throw new GitHubFault('GitHubUnavailable', message, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
     }
   }
 

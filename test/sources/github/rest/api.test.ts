@@ -6,6 +6,7 @@ import { systemClock } from '../../../../src/base/clock.ts';
 import { createOutbound } from '../../../../src/http/outbound.ts';
 import { GitHubApi } from '../../../../src/sources/github/rest/api.ts';
 import { parseLossless, wholeNumber } from '../../../../src/sources/github/rest/lossless-json.ts';
+import { Turns } from '../../../../src/sources/github/rest/turns.ts';
 
 const never = new AbortController().signal;
 const CALL = {
@@ -19,8 +20,10 @@ let server: Server;
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 let asked: IncomingMessage[];
 let outbound: Dispatcher;
+let turns: Turns;
 beforeEach(async () => {
   asked = [];
+  turns = new Turns(2);
   outbound = createOutbound({ route: () => undefined });
   server = createServer((request, response) => {
     asked.push(request);
@@ -37,7 +40,15 @@ afterEach(async () => {
 const at = (host = '127.0.0.1', path = ''): string =>
   `http://${host}:${(server.address() as AddressInfo).port}${path}`;
 const api = (apiUrl = at(), deadlineMs = 5000): GitHubApi =>
-  new GitHubApi({ apiUrl, token: 't0ken', hidden: ['s3cret'], outbound, clock: systemClock, deadlineMs });
+  new GitHubApi({
+    apiUrl,
+    token: 't0ken',
+    hidden: ['s3cret'],
+    outbound,
+    turns,
+    clock: systemClock,
+    deadlineMs,
+  });
 
 describe('a call of GitHub’s API', () => {
   it.each(['', '/', '/api/v3', '/api/v3/'])(
@@ -83,6 +94,20 @@ describe('a call of GitHub’s API', () => {
     const stop = new AbortController();
     answer = () => stop.abort(new Error('closing'));
     await expect(api().call(CALL, stop.signal)).rejects.toThrow('closing');
+  });
+
+  it('is one of so many at a time, and its deadline begins with its turn', async () => {
+    let open = 0;
+    answer = () => void (open += 1);
+    const stop = new AbortController();
+    const calls = [1, 2, 3].map(() => api(at(), 300).call(CALL, never));
+    const given = api().call(CALL, stop.signal);
+    await expect.poll(() => open).toBe(2);
+    stop.abort(new Error('closing'));
+    await expect(given).rejects.toThrow('closing');
+    await Promise.allSettled(calls.slice(0, 2));
+    await expect(calls[2]).rejects.toThrow('no answer came within 300 ms');
+    expect(open).toBe(3);
   });
 
   it('reads no more than it has to', async () => {
