@@ -2,15 +2,15 @@ import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import type { Backlog } from '../channel.ts';
 import { fromKafka } from '../../events/kafka-binding.ts';
-import type { KafkaConnection } from './connection.ts';
+import type { KafkaConnection } from '../../clients/kafka/connection.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import { readAt } from './fetched.ts';
+import { readAt } from '../../clients/kafka/fetched.ts';
 import type { HelperTopics } from './helper-topics.ts';
 import type { KafkaGroup } from './kafka-group.ts';
 import { keptIn } from './kept-event.ts';
 import type { GroupNames } from './names.ts';
-import { committedOf, END, FIRST, offsetsAt } from './offsets.ts';
-import { Progress } from './progress.ts';
+import { committedOf, END, FIRST, offsetsAt } from '../../clients/kafka/offsets.ts';
+import { Progress } from '../../clients/kafka/progress.ts';
 import { bytesOf } from './work.ts';
 
 /** Figures are asked for no more often. */

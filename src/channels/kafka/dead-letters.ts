@@ -1,12 +1,12 @@
 import type { DeadLetter, DeadLetterStore, Failure } from '../channel.ts';
 import type { CloudEvent } from '../../events/event.ts';
-import type { KafkaConnection } from './connection.ts';
-import { readAt } from './fetched.ts';
+import type { KafkaConnection } from '../../clients/kafka/connection.ts';
+import { readAt } from '../../clients/kafka/fetched.ts';
 import { isOutOfRange, type HelperTopics } from './helper-topics.ts';
 import { buriedIn, bury } from './kept-event.ts';
 import type { ChannelNames, GroupNames } from './names.ts';
-import { END, FIRST, offsetsAt } from './offsets.ts';
-import { allTopics } from './topics.ts';
+import { END, FIRST, offsetsAt } from '../../clients/kafka/offsets.ts';
+import { allTopics } from '../../clients/kafka/topics.ts';
 
 /** Letters of one group; when there are as many, what is given up stays owed. */
 export const DEAD_LETTERS_MAX = 10_000;

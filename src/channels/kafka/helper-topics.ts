@@ -1,9 +1,9 @@
 import type { KafkaMessage } from '../../events/kafka-binding.ts';
-import type { KafkaConnection } from './connection.ts';
-import { kafkaCode } from './faults.ts';
+import type { KafkaConnection } from '../../clients/kafka/connection.ts';
+import { kafkaCode } from '../../clients/kafka/faults.ts';
 import type { ChannelNames, GroupNames, HelperKind } from './names.ts';
 import type { Publisher } from './publisher.ts';
-import { makeTopic } from './topics.ts';
+import { makeTopic } from '../../clients/kafka/topics.ts';
 
 /** What may come to an event beside itself: the largest reply that the platform takes, and notes. */
 const NOTES_BYTES_MAX = 33 * 1024 * 1024;

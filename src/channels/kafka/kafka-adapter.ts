@@ -1,8 +1,8 @@
 import type { BackendAdapter } from '../backend.ts';
 import { DEAD_LETTERS_MAX } from './dead-letters.ts';
 import { KafkaBackend } from './kafka-backend.ts';
-import { MEMBER_TIMES, type MemberTimes } from './member.ts';
-import { loadProtocol } from './protocol.ts';
+import { MEMBER_TIMES, type MemberTimes } from '../../clients/kafka/member.ts';
+import { loadProtocol } from '../../clients/kafka/protocol.ts';
 import { parseKafkaSettings } from './settings.ts';
 
 export type KafkaBounds = { readonly times: MemberTimes; readonly deadLettersMax: number };

@@ -1,16 +1,16 @@
 import { parseIsoDuration } from '../../base/duration.ts';
 import { PlatformError } from '../../base/errors.ts';
 import type { BackedChannel, Backend, BackendTools, ChannelSpec } from '../backend.ts';
-import { KafkaConnection } from './connection.ts';
-import { lost, refused, wordsOf } from './faults.ts';
-import { listGroups } from './groups.ts';
+import { KafkaConnection } from '../../clients/kafka/connection.ts';
+import { lost, refused, wordsOf } from '../../clients/kafka/faults.ts';
+import { listGroups } from '../../clients/kafka/groups.ts';
 import { KafkaChannel } from './kafka-channel.ts';
-import type { MemberTimes } from './member.ts';
+import type { MemberTimes } from '../../clients/kafka/member.ts';
 import { ChannelNames } from './names.ts';
-import type { Protocol } from './protocol.ts';
+import type { Protocol } from '../../clients/kafka/protocol.ts';
 import { Publisher } from './publisher.ts';
-import type { KafkaSettings } from './settings.ts';
-import { eventBytesMax, makeTopic } from './topics.ts';
+import { addressesOf, type KafkaSettings } from '../../clients/kafka/settings.ts';
+import { eventBytesMax, makeTopic } from '../../clients/kafka/topics.ts';
 
 export type KafkaBackendOptions = {
   readonly tools: BackendTools;
@@ -192,8 +192,4 @@ function taken(topic: string): PlatformError {
     `topic ${topic} is there, and was not made for this channel; to use it as it is, annotate the channel with ` +
     `messaging.millrace.dev/external-name: ${topic} (or kafka.eventing.knative.dev/external.topic)`;
   return new PlatformError('CHANNEL_NAME_TAKEN', message, { retryable: true });
-}
-
-function addressesOf({ seeds }: KafkaSettings): string {
-  return seeds.map(({ host, port }) => `${host}:${port}`).join(',');
 }

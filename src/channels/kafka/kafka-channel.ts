@@ -5,17 +5,17 @@ import type { BackedChannel, BackendTools, ChannelSpec } from '../backend.ts';
 import type { Backlog, Consumer, DeadLetter, DeadLetterStore, GroupOptions } from '../channel.ts';
 import { tellAccepted } from '../tell.ts';
 import { Backlogs, type Counted } from './backlogs.ts';
-import type { KafkaConnection } from './connection.ts';
+import type { KafkaConnection } from '../../clients/kafka/connection.ts';
 import { DeadLetters } from './dead-letters.ts';
-import { isRefused, lost, refused, wordsOf } from './faults.ts';
+import { isRefused, lost, refused, wordsOf } from '../../clients/kafka/faults.ts';
 import { HelperTopics } from './helper-topics.ts';
 import { KafkaGroup } from './kafka-group.ts';
-import type { MemberTimes } from './member.ts';
+import type { MemberTimes } from '../../clients/kafka/member.ts';
 import { partitionOfKey } from './murmur2.ts';
 import type { ChannelNames, GroupNames } from './names.ts';
 import type { Publisher } from './publisher.ts';
-import { removeGroup } from './groups.ts';
-import { allTopics, removeTopics } from './topics.ts';
+import { removeGroup } from '../../clients/kafka/groups.ts';
+import { allTopics, removeTopics } from '../../clients/kafka/topics.ts';
 import { bytesOf } from './work.ts';
 
 export type KafkaChannelTools = {

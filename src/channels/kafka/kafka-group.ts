@@ -1,22 +1,22 @@
 import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import type { Consumer, GroupOptions } from '../channel.ts';
-import { Committer } from './committer.ts';
-import type { KafkaConnection } from './connection.ts';
+import { Committer } from '../../clients/kafka/committer.ts';
+import type { KafkaConnection } from '../../clients/kafka/connection.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { DELAY_CLASSES } from './delay-classes.ts';
-import { lost } from './faults.ts';
-import { readAt } from './fetched.ts';
+import { lost } from '../../clients/kafka/faults.ts';
+import { readAt } from '../../clients/kafka/fetched.ts';
 import type { HelperTopics } from './helper-topics.ts';
-import { Intake } from './intake.ts';
+import { Intake } from '../../clients/kafka/intake.ts';
 import { keptIn, type KeptStage } from './kept-event.ts';
-import { Member, type Assignment, type MemberTimes } from './member.ts';
+import { Member, type Assignment, type MemberTimes } from '../../clients/kafka/member.ts';
 import type { GroupNames } from './names.ts';
-import { committedOf, FIRST, offsetsAt } from './offsets.ts';
+import { committedOf, FIRST, offsetsAt } from '../../clients/kafka/offsets.ts';
 import { Outcomes } from './outcomes.ts';
-import { Partition } from './partition.ts';
-import { Progress } from './progress.ts';
-import { isStarted, startedAt } from './start.ts';
+import { Partition } from '../../clients/kafka/partition.ts';
+import { Progress } from '../../clients/kafka/progress.ts';
+import { isStarted, startedAt } from '../../clients/kafka/start.ts';
 import { Work } from './work.ts';
 
 export type GroupTools = {

@@ -3,13 +3,13 @@ import { messageOf, PlatformError, unreachable } from '../../base/errors.ts';
 import type { CloudEvent } from '../../events/event.ts';
 import type { Failure, Verdict } from '../channel.ts';
 import { tellDead } from '../tell.ts';
-import type { Committer } from './committer.ts';
+import type { Committer } from '../../clients/kafka/committer.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { DELAY_CLASSES, delayClass } from './delay-classes.ts';
 import type { HelperTopics } from './helper-topics.ts';
 import { keep, type Kept, type KeptStage } from './kept-event.ts';
 import type { GroupNames } from './names.ts';
-import type { Partition } from './partition.ts';
+import type { Partition } from '../../clients/kafka/partition.ts';
 
 /** An event at hand, where it is kept, and how far it has come. */
 export type Item = {

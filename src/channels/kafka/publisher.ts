@@ -1,7 +1,7 @@
 import { PlatformError } from '../../base/errors.ts';
 import type { KafkaMessage } from '../../events/kafka-binding.ts';
-import type { KafkaConnection } from './connection.ts';
-import { isMoved, kafkaCode, lost, wordsOf } from './faults.ts';
+import type { KafkaConnection } from '../../clients/kafka/connection.ts';
+import { isMoved, kafkaCode, lost, wordsOf } from '../../clients/kafka/faults.ts';
 import { BATCH_OVERHEAD, recordBytes } from './record-size.ts';
 
 /** How long a publisher waits at most, while a leader moves or the broker does not answer. */

@@ -1,28 +1,15 @@
 import { PlatformError } from '../../base/errors.ts';
+import {
+  MECHANISMS,
+  parseAddress,
+  type Address,
+  type KafkaSettings,
+  type Sasl,
+} from '../../clients/kafka/settings.ts';
 import type { Settings } from '../backend.ts';
-
-export type Address = { readonly host: string; readonly port: number };
-
-/** How to reach and to convince a cluster. */
-export type KafkaSettings = {
-  readonly seeds: readonly Address[];
-  readonly ssl: { readonly ca?: string; readonly cert?: string; readonly key?: string } | null;
-  readonly sasl: Sasl | null;
-};
-
-export type Sasl = {
-  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-  readonly username: string;
-  readonly password: string;
-};
 
 const CONFIG = 'ConfigMap kafka-channel-config';
 const PROTOCOLS = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'];
-const MECHANISMS: Readonly<Record<string, Sasl['mechanism']>> = {
-  PLAIN: 'plain',
-  'SCRAM-SHA-256': 'scram-sha-256',
-  'SCRAM-SHA-512': 'scram-sha-512',
-};
 
 /**
  * The keys of upstream's ConfigMap and Secret. Without `protocol`, what else is in the Secret says it; a key that is
@@ -44,14 +31,11 @@ export function parseKafkaSettings({ config, secret }: Settings): KafkaSettings 
 
 function parseServers(text: string): Address[] {
   const expected = 'host:port, or several of them with commas between';
-  const seeds = text.split(',').map((part) => {
-    const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/@]+)):(\d{1,5})$/.exec(part.trim());
-    const port = Number(match?.[3]);
-    if (match === null || port < 1 || port > 65_535)
-      throw invalid(`${CONFIG} key bootstrap.servers`, expected);
-    return { host: match[1] ?? match[2] ?? '', port };
+  return text.split(',').map((part) => {
+    const address = parseAddress(part);
+    if (address === undefined) throw invalid(`${CONFIG} key bootstrap.servers`, expected);
+    return address;
   });
-  return seeds;
 }
 
 function parseTls(secret: Settings['secret']): NonNullable<KafkaSettings['ssl']> {
@@ -81,9 +65,9 @@ function parseSkip(secret: Settings['secret']): boolean {
 }
 
 function parseSasl(secret: Settings['secret']): Sasl {
-  const mechanism = MECHANISMS[secret['sasl.mechanism'] ?? ''];
+  const mechanism = MECHANISMS.get(secret['sasl.mechanism'] ?? '');
   if (mechanism === undefined)
-    throw invalid('Secret key sasl.mechanism', `one of ${Object.keys(MECHANISMS).join(', ')}`);
+    throw invalid('Secret key sasl.mechanism', `one of ${[...MECHANISMS.keys()].join(', ')}`);
   for (const key of ['user', 'password'])
     if (!given(secret, key)) throw invalid(`Secret key ${key}`, 'given, since protocol asks for SASL');
   return { mechanism, username: secret['user'] ?? '', password: secret['password'] ?? '' };

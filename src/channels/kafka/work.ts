@@ -3,11 +3,11 @@ import { fromKafka, wrapKafka } from '../../events/kafka-binding.ts';
 import type { CloudEvent } from '../../events/event.ts';
 import type { Consumer, GroupOptions, Verdict } from '../channel.ts';
 import { Offers, type Held } from '../offers.ts';
-import type { Committer } from './committer.ts';
-import type { Fetched } from './fetched.ts';
+import type { Committer } from '../../clients/kafka/committer.ts';
+import type { Fetched } from '../../clients/kafka/fetched.ts';
 import { keptIn, type Kept, type KeptStage } from './kept-event.ts';
 import type { Item, Outcomes } from './outcomes.ts';
-import type { Partition } from './partition.ts';
+import type { Partition } from '../../clients/kafka/partition.ts';
 
 /** So many are ready beyond those in flight, so that a free place is taken at once. */
 const READY_MAX = 16;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { UNTOLD_MAX } from '../../../src/channels/kafka/committer.ts';
+import { UNTOLD_MAX } from '../../../src/clients/kafka/committer.ts';
 import type { SupervisedChannel } from '../../../src/channels/supervised/supervised-channel.ts';
 import { anEvent, idOf } from '../../kit/events.ts';
 import { temporaryFolder } from '../../kit/folders.ts';

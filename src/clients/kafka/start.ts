@@ -1,8 +1,10 @@
-import type { Start } from '../channel.ts';
 import type { KafkaConnection } from './connection.ts';
 import type { Member } from './member.ts';
 import { committedOf, END, FIRST, offsetsAt } from './offsets.ts';
 import type { Progress } from './progress.ts';
+
+/** Where a new group begins. */
+export type Start = 'latest' | 'earliest' | { readonly sinceMs: number };
 
 const WAIT_MAX_MS = 3000;
 const ASK_EVERY_MS = 50;

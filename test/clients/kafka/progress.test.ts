@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NOTED_MAX, UNFINISHED_MAX } from '../../../src/channels/kafka/partition.ts';
-import { METADATA_CHARS_MAX, Progress } from '../../../src/channels/kafka/progress.ts';
+import { NOTED_MAX, UNFINISHED_MAX } from '../../../src/clients/kafka/partition.ts';
+import { METADATA_CHARS_MAX, Progress } from '../../../src/clients/kafka/progress.ts';
 
 const note = (attempts: number, dueMs = 1_790_000_000_000, stageAt?: number) => ({
   attempts,
