@@ -2,8 +2,8 @@ import type * as Amqp from 'amqplib';
 import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import { fromLetter, type Letter, type Reader } from './envelope.ts';
-import type { Link } from './link.ts';
-import { NOT_FOUND, replyCodeOf, within } from './within.ts';
+import type { Link } from '../../clients/rabbitmq/link.ts';
+import { NOT_FOUND, replyCodeOf, within } from '../../clients/rabbitmq/within.ts';
 
 const ANSWER_MAX_MS = 5000;
 /** So long may reading all dead letters of one group take, and waiting for somebody else who reads them. */

@@ -4,7 +4,7 @@ import type { CloudEvent } from '../../events/event.ts';
 import type { Consumer, Failure, GroupOptions, Verdict } from '../channel.ts';
 import { Offers, type Held } from '../offers.ts';
 import { bytesOf, type Owed, type Reader } from './envelope.ts';
-import type { Inbox } from './inbox.ts';
+import type { Inbox } from '../../clients/rabbitmq/inbox.ts';
 import type { Keeping, KeepingTools } from './keeping.ts';
 
 /** An event in this process, and the message that stands for it in the broker; undefined when that was lost. */

@@ -7,7 +7,7 @@ import type { Confirmed } from './lane.ts';
 import type { QueueNames } from './names.ts';
 import type { Publisher } from './publisher.ts';
 import type { Topology } from './topology.ts';
-import { lostBecause } from './within.ts';
+import { lostBecause } from '../../clients/rabbitmq/within.ts';
 
 export type KeepingTools = {
   readonly topology: Topology;

@@ -1,7 +1,7 @@
 import type * as Amqp from 'amqplib';
 import { messageOf, PlatformError } from '../../base/errors.ts';
 import { Lane, type Sent } from './lane.ts';
-import { lostBecause, within } from './within.ts';
+import { lostBecause, within } from '../../clients/rabbitmq/within.ts';
 
 const ANSWER_MAX_MS = 4500;
 

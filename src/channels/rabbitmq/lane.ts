@@ -1,6 +1,6 @@
 import type * as Amqp from 'amqplib';
 import type { PlatformError } from '../../base/errors.ts';
-import { lostBecause, NOT_FOUND, replyCodeOf } from './within.ts';
+import { lostBecause, NOT_FOUND, replyCodeOf } from '../../clients/rabbitmq/within.ts';
 
 export type Outgoing = {
   readonly exchange: string;

@@ -3,7 +3,7 @@ import type { Consumer, GroupOptions } from '../channel.ts';
 import type { Held } from '../offers.ts';
 import { Desk, type DeskTools, type Slot } from './desk.ts';
 import { fromCopy, fromMain, type Owed } from './envelope.ts';
-import type { Link } from './link.ts';
+import type { Link } from '../../clients/rabbitmq/link.ts';
 import { RENEW_AFTER_MS, RENEW_EVERY_MS, type Session } from './session.ts';
 import { Turn } from './turn.ts';
 

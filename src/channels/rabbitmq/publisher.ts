@@ -2,8 +2,8 @@ import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import { LaneQueue } from './lane-queue.ts';
 import { closedBecause, type Confirmed, type Outgoing, type Sent } from './lane.ts';
-import type { Link } from './link.ts';
-import { lostBecause, PRECONDITION_FAILED, replyCodeOf } from './within.ts';
+import type { Link } from '../../clients/rabbitmq/link.ts';
+import { lostBecause, PRECONDITION_FAILED, replyCodeOf } from '../../clients/rabbitmq/within.ts';
 
 /** So long may an answer take; then the sender is told to come again, and the event may be kept twice. */
 const ANSWER_MAX_MS = 4500;

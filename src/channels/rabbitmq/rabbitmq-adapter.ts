@@ -3,12 +3,12 @@ import { PlatformError } from '../../base/errors.ts';
 import type { BackedChannel, Backend, BackendAdapter, BackendTools, ChannelSpec } from '../backend.ts';
 import { DeadLetterReader } from './dead-letters.ts';
 import { sequence } from './figures.ts';
-import { Link } from './link.ts';
+import { Link } from '../../clients/rabbitmq/link.ts';
 import { exchangeNameOf, NAME_MAX } from './names.ts';
 import { RabbitmqChannel } from './rabbitmq-channel.ts';
-import { parseSettings, type Address } from './settings.ts';
+import { parseSettings, type Address } from '../../clients/rabbitmq/settings.ts';
 import { Topology } from './topology.ts';
-import { refusal } from './within.ts';
+import { refusal } from '../../clients/rabbitmq/within.ts';
 
 /** Channels in RabbitMQ 3.10 or newer: an exchange a channel, quorum queues a group. */
 export const rabbitmqAdapter: BackendAdapter = {

@@ -6,12 +6,12 @@ import type { Backlog, Consumer, DeadLetter, DeadLetterStore, GroupOptions } fro
 import { tellAccepted, tellDead } from '../tell.ts';
 import type { DeadLetterReader } from './dead-letters.ts';
 import { bytesOf, toMessage, type Reader } from './envelope.ts';
-import type { Link } from './link.ts';
+import type { Link } from '../../clients/rabbitmq/link.ts';
 import { queueNamesOf, type QueueNames } from './names.ts';
 import { Publisher } from './publisher.ts';
 import { RabbitmqGroup } from './rabbitmq-group.ts';
 import type { Topology } from './topology.ts';
-import { lostBecause, refusal } from './within.ts';
+import { lostBecause, refusal } from '../../clients/rabbitmq/within.ts';
 
 export type ChannelTools = {
   readonly link: Link;

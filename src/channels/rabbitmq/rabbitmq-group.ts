@@ -4,14 +4,14 @@ import type { CloudEvent } from '../../events/event.ts';
 import type { DeskTools } from './desk.ts';
 import type { Reader } from './envelope.ts';
 import { Figures } from './figures.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox } from '../../clients/rabbitmq/inbox.ts';
 import { Keeping, type KeepingTools } from './keeping.ts';
-import type { Link } from './link.ts';
+import type { Link } from '../../clients/rabbitmq/link.ts';
 import { OrderedSession } from './ordered-session.ts';
 import type { Session } from './session.ts';
 import { UnorderedSession } from './unordered-session.ts';
 import { WaitLine } from './wait-line.ts';
-import { lostBecause } from './within.ts';
+import { lostBecause } from '../../clients/rabbitmq/within.ts';
 
 export type GroupTools = KeepingTools & {
   readonly link: Link;

@@ -1,7 +1,7 @@
 import type * as Amqp from 'amqplib';
-import type { Link } from './link.ts';
+import type { Link } from '../../clients/rabbitmq/link.ts';
 import type { QueueNames } from './names.ts';
-import { NOT_FOUND, replyCodeOf, within } from './within.ts';
+import { NOT_FOUND, replyCodeOf, within } from '../../clients/rabbitmq/within.ts';
 
 export const DEAD_LETTERS_MAX = 10_000; // of one group; more stay owed
 

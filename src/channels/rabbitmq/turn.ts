@@ -1,10 +1,10 @@
 import type * as Amqp from 'amqplib';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox } from '../../clients/rabbitmq/inbox.ts';
 import type { KeepingTools } from './keeping.ts';
-import type { Link } from './link.ts';
-import { lostBecause } from './within.ts';
+import type { Link } from '../../clients/rabbitmq/link.ts';
+import { lostBecause } from '../../clients/rabbitmq/within.ts';
 
 /** RabbitMQ closes a channel that leaves a message unanswered for 30 minutes (`consumer_timeout`). */
 const RENEW_EVERY_MS = 10 * 60_000;

@@ -2,10 +2,10 @@ import type * as Amqp from 'amqplib';
 import { messageOf, type PlatformError } from '../../base/errors.ts';
 import type { Clock } from '../../base/clock.ts';
 import { fromCopy, type Reader } from './envelope.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox } from '../../clients/rabbitmq/inbox.ts';
 import type { Keeping } from './keeping.ts';
-import type { Link } from './link.ts';
-import { lostBecause } from './within.ts';
+import type { Link } from '../../clients/rabbitmq/link.ts';
+import { lostBecause } from '../../clients/rabbitmq/within.ts';
 
 export type WaitTools = {
   readonly link: Link;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseSettings } from '../../../src/channels/rabbitmq/settings.ts';
+import { parseSettings } from '../../../src/clients/rabbitmq/settings.ts';
 
 const parse = (config: Record<string, string>, secret: Record<string, string> = {}) =>
   parseSettings({ config, secret });

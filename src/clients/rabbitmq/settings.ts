@@ -1,7 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { messageOf, PlatformError } from '../../base/errors.ts';
 import type { AttributePrefix } from '../../events/amqp-binding.ts';
-import type { Settings } from '../backend.ts';
+
+/** The ConfigMap's data, and the Secret's, decoded to text; no Secret is an empty one. */
+export type WrittenSettings = {
+  readonly config: Readonly<Record<string, string>>;
+  readonly secret: Readonly<Record<string, string>>;
+};
 
 /** Where RabbitMQ is and who we are there; never shown or logged as a whole. */
 export type Address = {
@@ -23,7 +28,7 @@ const DEFAULT_USER = 'guest'; // of RabbitMQ, from loopback only
  * ConfigMap `uri` or Secret `uri`, the latter first; Secret `username`, `password`, `port`, `ca.crt`; ConfigMap `headers`:
  * `cloudevents` or `knative`. Rejects with BACKEND_SETTINGS_INVALID, which names the key and never what it held.
  */
-export function parseSettings({ config, secret }: Settings): Address {
+export function parseSettings({ config, secret }: WrittenSettings): Address {
   const uri =
     secret['uri'] === undefined ? uriOf('ConfigMap', config['uri']) : uriOf('Secret', secret['uri']);
   const isTls = uri.protocol === 'amqps:';
@@ -69,7 +74,7 @@ function vhostOf({ pathname }: URL): string {
   return path === '' ? '%2F' : encodeURIComponent(decoded(path));
 }
 
-function credentialsOf(uri: URL, secret: Settings['secret']): { username: string; password: string } {
+function credentialsOf(uri: URL, secret: WrittenSettings['secret']): { username: string; password: string } {
   const username = secret['username']?.trim() ?? decoded(uri.username);
   const password = secret['password']?.replace(/\r?\n$/, '') ?? decoded(uri.password);
   if (username === '' && password === '') return { username: DEFAULT_USER, password: DEFAULT_USER };
