@@ -101,9 +101,14 @@ export function wrapPubsub(
       'https://raw.githubusercontent.com/googleapis/google-cloudevents/master/proto/google/events/cloud/pubsub/v1/data.proto',
     ],
   ]);
-  if (orderingKey !== '') written.set('partitionkey', orderingKey);
+  if (isPartitionKey(orderingKey)) written.set('partitionkey', orderingKey);
   const body = Buffer.from(JSON.stringify({ subscription: where.subscription, message }));
   return { attributes: written, contentType: 'application/json', body };
+}
+
+/** Whether a key that orders messages may order events as well: attributes hold no control characters. */
+export function isPartitionKey(orderingKey: string): boolean {
+  return orderingKey !== '' && faultInValue('partitionkey', orderingKey) === undefined;
 }
 
 function readBinary(

@@ -1,17 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isUnreached, lostFault } from '../../clients/pubsub/faults.ts';
 import type { Link } from '../../clients/pubsub/link.ts';
+import { takenOf } from '../../clients/pubsub/taken-message.ts';
 import type { TakenMessage } from '../../events/pubsub-binding.ts';
 import type { DeadLetter, DeadLetterStore, Failure } from '../channel.ts';
-import {
-  failureAttributes,
-  failureIn,
-  OURS,
-  packParcel,
-  takenOf,
-  unpackParcel,
-  type Parcel,
-} from './parcel.ts';
+import { failureAttributes, failureIn, OURS, packParcel, unpackParcel, type Parcel } from './parcel.ts';
 import type { Publisher } from './publisher.ts';
 
 export type Burial = {

@@ -4,10 +4,11 @@ import { backendFault, wordsOf } from '../../clients/pubsub/faults.ts';
 import { LEASE_S } from '../../clients/pubsub/leases.ts';
 import type { Link } from '../../clients/pubsub/link.ts';
 import { Resources, TOPIC_GONE } from '../../clients/pubsub/resources.ts';
+import { takenOf } from '../../clients/pubsub/taken-message.ts';
 import type { ChannelSpec } from '../backend.ts';
 import type { GroupOptions, Start } from '../channel.ts';
 import type { GroupNames, Names } from './names.ts';
-import { packParcel, takenOf } from './parcel.ts';
+import { packParcel } from './parcel.ts';
 import { Publisher } from './publisher.ts';
 import { orderRefusal, type PubsubGroup } from './pubsub-group.ts';
 
@@ -152,7 +153,7 @@ export class GroupStore {
    * it is made anew. Done once nothing has come for longer than a lease, which those who were at work may still have.
    */
   async #rescue({ subscription, retryTopic }: GroupNames, lost: AbortSignal): Promise<void> {
-    const publisher = new Publisher(this.#link, retryTopic);
+    const publisher = new Publisher(this.#link, retryTopic, lost);
     const quietMs = (LEASE_S + 1) * 1000;
     for (let sinceMs = Date.now(); Date.now() - sinceMs < quietMs;) {
       if (lost.aborted) throw backendFault(`moving what ${subscription} owes`, lost.reason);

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Link } from '../../clients/pubsub/link.ts';
+import { takenOf } from '../../clients/pubsub/taken-message.ts';
 import type { Stage } from '../channel.ts';
-import { packNote, takenOf, unpackNote, type Note } from './parcel.ts';
+import { packNote, unpackNote, type Note } from './parcel.ts';
 import type { Publisher } from './publisher.ts';
 
 const CALL_MAX_MS = 4000;

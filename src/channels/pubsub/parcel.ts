@@ -1,4 +1,3 @@
-import type { Message } from '../../clients/pubsub/client.ts';
 import { decodeHead, encodeHead } from '../../events/head.ts';
 import type { PubsubMessage, TakenMessage } from '../../events/pubsub-binding.ts';
 import type { Failure, Stage } from '../channel.ts';
@@ -87,19 +86,6 @@ export function failureAttributes({ dest, code, data, reason }: Failure): Record
 export function failureIn(attributes: PubsubMessage['attributes']): Failure {
   const read = (name: string): string => attributes[OURS + name] ?? '';
   return { dest: read('dest'), code: Number(read('code')), data: read('data'), reason: read('reason') };
-}
-
-/** A message of the broker as events know it. */
-export function takenOf(message: Message | null | undefined): TakenMessage {
-  const { seconds, nanos } = message?.publishTime ?? {};
-  const data = message?.data ?? EMPTY;
-  return {
-    attributes: message?.attributes ?? {},
-    data: typeof data === 'string' ? Buffer.from(data, 'base64') : data,
-    messageId: message?.messageId ?? '',
-    publishedMs: Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6),
-    orderingKey: message?.orderingKey ?? '',
-  };
 }
 
 const EMPTY = Buffer.alloc(0);

@@ -4,6 +4,7 @@ import type { ReceivedMessage } from '../../clients/pubsub/client.ts';
 import { Intake } from '../../clients/pubsub/intake.ts';
 import { Leases } from '../../clients/pubsub/leases.ts';
 import type { Link } from '../../clients/pubsub/link.ts';
+import { takenOf } from '../../clients/pubsub/taken-message.ts';
 import type { CloudEvent } from '../../events/event.ts';
 import type { PubsubMessage, TakenMessage } from '../../events/pubsub-binding.ts';
 import type { Backlog, Consumer, Failure, GroupOptions, Stage, Verdict } from '../channel.ts';
@@ -12,7 +13,7 @@ import { tellDead } from '../tell.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { GroupNames } from './names.ts';
 import { Notes } from './notes.ts';
-import { packParcel, takenOf, unpackParcel, type Parcel } from './parcel.ts';
+import { packParcel, unpackParcel, type Parcel } from './parcel.ts';
 import { Publisher, REQUEST_BYTES_MAX, sizeOf } from './publisher.ts';
 import { bytesOf, TALLY, type Tally } from './tally.ts';
 
@@ -95,9 +96,9 @@ export class PubsubGroup {
     this.#offers = new Offers(clock, () => this.#poke());
     this.#leases = new Leases(link, clock, names.subscription, lost);
     this.#retryLeases = new Leases(link, clock, names.retry, lost);
-    this.#retryPublisher = new Publisher(link, names.retryTopic);
+    this.#retryPublisher = new Publisher(link, names.retryTopic, lost);
     if (this.isOrdered)
-      this.#notes = new Notes(link, new Publisher(link, names.notesTopic), names.notes, lost);
+      this.#notes = new Notes(link, new Publisher(link, names.notesTopic, lost), names.notes, lost);
     this.#intakes = [
       this.#intake(names.subscription, this.isOrdered ? 1 : POLLS_MAX, {
         room: () => this.#room(),

@@ -14,6 +14,7 @@ export type Calls = {
   publish: [Given<'PublishRequest'>, Given<'PublishResponse'>];
   createSubscription: [Given<'Subscription'>, Given<'Subscription'>];
   getSubscription: [Given<'GetSubscriptionRequest'>, Given<'Subscription'>];
+  updateSubscription: [Given<'UpdateSubscriptionRequest'>, Given<'Subscription'>];
   deleteSubscription: [Given<'DeleteSubscriptionRequest'>, object];
   pull: [Given<'PullRequest'>, Given<'PullResponse'>];
   acknowledge: [Given<'AcknowledgeRequest'>, object];

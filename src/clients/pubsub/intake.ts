@@ -22,7 +22,8 @@ export type IntakeOptions = {
 /** Google's servers end a poll that nothing came to; this is only for one that they forget. */
 const POLL_MAX_MS = 90_000;
 /** The emulator ends it a second before its deadline, and does not notice that it was cancelled: what came next would be leased to nobody. */
-const EMULATOR_POLL_MAX_MS = 1250;
+const EMULATOR_POLL_MS = 2000;
+const EMULATOR_POLL_MAX_MS = 16_000;
 const MESSAGES_MAX = 100;
 const AGAIN_PAUSE_MS = 200;
 const GIVE_BACK_MAX_MS = 1000;
@@ -39,6 +40,7 @@ export class Intake {
   readonly #isOver: AbortSignal;
   readonly #polls = new Set<Promise<void>>();
   #reserved = 0;
+  #emulatorPollMs = EMULATOR_POLL_MS;
   #wake = Promise.withResolvers<void>();
 
   constructor(options: IntakeOptions) {
@@ -104,11 +106,15 @@ export class Intake {
 
   async #poll(maxMessages: number): Promise<readonly ReceivedMessage[]> {
     const { link, clock, subscription, onGone } = this.#options;
-    const maxMs = link.isEmulator ? EMULATOR_POLL_MAX_MS : POLL_MAX_MS;
+    const maxMs = link.isEmulator ? this.#emulatorPollMs : POLL_MAX_MS;
     try {
-      return await link.poll({ subscription, maxMessages }, maxMs, this.#cancel.signal);
+      const messages = await link.poll({ subscription, maxMessages }, maxMs, this.#cancel.signal);
+      this.#emulatorPollMs = EMULATOR_POLL_MS;
+      return messages;
     } catch (error) {
       const status = statusOf(error);
+      // Of the emulator that means that what came was too much for the second that was left.
+      if (status === DEADLINE_EXCEEDED) this.#emulatorPollMs = Math.min(2 * maxMs, EMULATOR_POLL_MAX_MS);
       if (this.#isOver.aborted || status === DEADLINE_EXCEEDED) return []; // nothing came
       if (isUnreached(error)) await link.suspect();
       else if (status !== RESOURCE_EXHAUSTED) onGone(error); // it is not there, or not for us

@@ -51,11 +51,28 @@ export class Resources {
         expirationPolicy: {}, // without a ttl: never
       };
       try {
-        return await this.#make('createSubscription', request, name);
+        return await this.subscribe(request);
       } catch (error) {
         const isRefused = error instanceof PlatformError && statusOf(error.cause) === INVALID_ARGUMENT;
         if (!isRefused || index === RETENTIONS_S.length - 1) throw error;
       }
+    }
+  }
+
+  /** As it is given, when it is not there; rejects with a cause of NOT_FOUND when its topic is not. */
+  async subscribe(request: Calls['createSubscription'][0] & { readonly name: string }): Promise<void> {
+    await this.#make('createSubscription', request, request.name);
+  }
+
+  /** Changes these fields, `ack_deadline_seconds`, of a subscription that is there. */
+  async changeSubscription(
+    subscription: Calls['createSubscription'][0] & { readonly name: string },
+    paths: string[],
+  ): Promise<void> {
+    try {
+      await this.#link.call('updateSubscription', { subscription, updateMask: { paths } }, CALL_MAX_MS);
+    } catch (error) {
+      throw backendFault(`changing ${subscription.name}`, error);
     }
   }
 
