@@ -1,12 +1,7 @@
 import type * as Amqp from 'amqplib';
 import { unreachable } from '../../base/errors.ts';
-import {
-  fromAmqp,
-  toAmqp,
-  wrapAmqp,
-  type AmqpMessage,
-  type AttributePrefix,
-} from '../../events/amqp-binding.ts';
+import { eventIn, type Wrapping } from '../../clients/rabbitmq/message.ts';
+import { toAmqp, type AmqpMessage, type AttributePrefix } from '../../events/amqp-binding.ts';
 import type { CloudEvent } from '../../events/event.ts';
 import { decodeHead, encodeHead } from '../../events/head.ts';
 import type { Failure, Stage } from '../channel.ts';
@@ -38,10 +33,8 @@ export type Letter = {
 export type Message = { readonly body: Buffer; readonly options: Amqp.Options.Publish };
 
 /** Whose messages these are, and where what they lack comes from. */
-export type Reader = {
+export type Reader = Wrapping & {
   readonly prefix: AttributePrefix;
-  readonly from: { readonly namespace: string; readonly name: string; readonly queue: string };
-  readonly newId: () => string;
   readonly newSeq: () => number;
   readonly nowMs: () => number;
 };
@@ -151,21 +144,6 @@ function message(
   if (contentType !== undefined) options.contentType = contentType;
   if (messageId !== undefined) options.messageId = messageId;
   return { body: more.length === 0 ? own : Buffer.concat([own, ...more]), options };
-}
-
-function eventIn({ properties }: Amqp.Message, body: Buffer, reader: Reader): CloudEvent {
-  const amqp: AmqpMessage = {
-    contentType: asText(properties.contentType),
-    messageId: asText(properties.messageId),
-    headers: properties.headers ?? {},
-    body,
-  };
-  const read = fromAmqp(amqp);
-  if (read.kind === 'event') return read.event;
-  // No event, or a broken one: neither lost nor in the way of others.
-  const seconds: unknown = properties.timestamp;
-  const timestampMs = typeof seconds === 'number' && seconds < 8.64e12 ? seconds * 1000 : undefined;
-  return wrapAmqp(amqp, reader.from, { id: reader.newId(), timestampMs });
 }
 
 function partsOf(delivery: Amqp.Message): { own: Buffer; reply: CloudEvent | undefined } {

@@ -1,6 +1,6 @@
 import type * as Amqp from 'amqplib';
 import { messageOf, type PlatformError } from '../../base/errors.ts';
-import type { Link } from './link.ts';
+import type { Reading } from './connection.ts';
 import { lostBecause, refusal, within } from './within.ts';
 
 /** A message that the broker has handed over and waits for. */
@@ -9,7 +9,7 @@ export type Delivery = { readonly message: Amqp.Message; readonly atMs: number }
 const ANSWER_MAX_MS = 5000;
 
 /**
- * The AMQP channel on which the queues of one group are consumed. When the broker cancels a consumer (its queue was
+ * The AMQP channel on which queues are consumed. When the broker cancels a consumer (its queue was
  * deleted) or closes the channel, `onLost` is told, once; after that nothing is acknowledged.
  */
 export class Inbox {
@@ -24,7 +24,7 @@ export class Inbox {
     this.#onLost = onLost;
   }
 
-  static async open(link: Link, onLost: (why: PlatformError) => void): Promise<Inbox> {
+  static async open(link: Reading, onLost: (why: PlatformError) => void): Promise<Inbox> {
     if (link.lost.aborted) throw link.lost.reason;
     const channel = await within(ANSWER_MAX_MS, 'opening an AMQP channel', link.consuming.createChannel());
     const inbox = new Inbox(channel, onLost);
@@ -67,6 +67,11 @@ export class Inbox {
   /** Back to where it was in the queue. */
   giveBack(message: Amqp.Message): void {
     this.#answer(() => this.#channel.nack(message, false, true));
+  }
+
+  /** Out of the queue: to its dead-letter exchange, where it has one. */
+  reject(message: Amqp.Message): void {
+    this.#answer(() => this.#channel.nack(message, false, false));
   }
 
   /** What is not answered goes back. Never rejects. */

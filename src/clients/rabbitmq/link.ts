@@ -1,20 +1,14 @@
-import { Duplex } from 'node:stream';
 import type * as Amqp from 'amqplib';
-import { messageOf, PlatformError } from '../../base/errors.ts';
+import { messageOf } from '../../base/errors.ts';
+import { connectOne, endOne, faultOf, type Reading } from './connection.ts';
 import type { Address } from './settings.ts';
-import { lostBecause, within } from './within.ts';
-
-/** So long may connecting take, the handshake included: a server that starts may listen before it answers. */
-const CONNECT_MAX_MS = 3000;
-const CLOSE_MAX_MS = 2000;
-/** In seconds: a broker that is silent for two to three of them is gone, and it treats us alike. */
-const HEARTBEAT = 5;
+import { lostBecause } from './within.ts';
 
 /**
  * Two connections to one broker: RabbitMQ stops reading from a connection that publishes while it is short of memory or
  * disk, and whatever is to be acknowledged has to come through then. Losing either is losing both.
  */
-export class Link {
+export class Link implements Reading {
   readonly #lost = new AbortController();
   readonly #where: string;
   readonly publishing: Amqp.ChannelModel;
@@ -42,7 +36,7 @@ export class Link {
     if (publishing !== undefined && consuming !== undefined) return new Link(where, publishing, consuming);
     for (const each of [publishing, consuming]) if (each !== undefined) await endOne(each);
     const failed = opened.find((each) => each.status === 'rejected');
-    throw faultOf(address, where, failed?.reason);
+    throw faultOf(address, failed?.reason);
   }
 
   get lost(): AbortSignal {
@@ -69,51 +63,4 @@ export class Link {
       if (!this.#isClosing) for (const each of [this.publishing, this.consuming]) void endOne(each);
     });
   }
-}
-
-async function connectOne(
-  { isTls, host, port, vhost, username, password, ca }: Address,
-  connectTo: typeof Amqp.connect,
-  does: string,
-): Promise<Amqp.ChannelModel> {
-  const url = { protocol: isTls ? 'amqps' : 'amqp', hostname: host, port, vhost, username, password };
-  const connecting = connectTo(
-    { ...url, heartbeat: HEARTBEAT },
-    {
-      noDelay: true,
-      keepAlive: true,
-      timeout: CONNECT_MAX_MS,
-      clientProperties: { product: 'Millrace', connection_name: `millrace ${does}` },
-      ...(ca === undefined ? {} : { ca: [ca] }),
-    },
-  );
-  const connection = await within(CONNECT_MAX_MS, 'connecting', connecting).catch((error: unknown) => {
-    void connecting.then(endOne, () => undefined); // it may come after all
-    throw error;
-  });
-  connection.on('error', () => undefined); // from here on an error without a listener would end the process
-  return connection;
-}
-
-/** Never rejects, and takes no longer than it may: the other side may be gone. */
-async function endOne(connection: Amqp.ChannelModel): Promise<void> {
-  await within(CLOSE_MAX_MS, 'closing', closed(connection)).catch(() => undefined);
-  const { connection: inner } = connection;
-  // The library only half-closes its socket; towards a host that is gone that would never end.
-  if ('stream' in inner && inner.stream instanceof Duplex) inner.stream.destroy();
-}
-
-/** Closing what is closed throws, at once or later. */
-async function closed(connection: Amqp.ChannelModel): Promise<void> {
-  await connection.close();
-}
-
-function faultOf({ vhost, username }: Address, where: string, error: unknown): PlatformError {
-  const said = `RabbitMQ at ${where}: ${messageOf(error)}`;
-  if (error instanceof PlatformError) return new PlatformError(error.code, said, { retryable: true });
-  // What node:net and node:tls say has a code. A refusal of the handshake has none, and may be told without its reason.
-  if (error instanceof Error && 'code' in error)
-    return new PlatformError('BACKEND_UNREACHABLE', said, { retryable: true, cause: error });
-  const message = `${said} (user ${username}, virtual host ${decodeURIComponent(vhost)})`;
-  return new PlatformError('BACKEND_REFUSED', message, { retryable: true, cause: error });
 }
