@@ -23,6 +23,8 @@ export class GitHubLife {
   readonly adapter = gitHubAdapter();
   take: SourceTools['deliver'] = async () => 'taken';
   plan: WebhookPlan;
+  /** Until when it rests. */
+  dueMs = 0;
   #running: RunningSource | undefined;
 
   private constructor(gitHub: GitHubStandIn) {
@@ -44,7 +46,10 @@ export class GitHubLife {
 
   get tools(): SourceTools {
     return {
-      clock: this.clock,
+      clock: {
+        nowMs: () => this.clock.nowMs(),
+        until: (dueMs, signal) => this.clock.until((this.dueMs = dueMs), signal),
+      },
       random: () => 0.5,
       bookmark: this.bookmark,
       reader: undefined as never, // it reads no object
