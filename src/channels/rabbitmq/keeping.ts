@@ -35,6 +35,7 @@ export class Keeping {
   readonly #onWait: (queue: string) => void;
   #making: Promise<unknown> = Promise.resolve();
   #rungs = 0;
+  readonly #avoided = new Set<string>();
 
   constructor(tools: KeepingTools, onWait: (queue: string) => void) {
     this.#tools = tools;
@@ -44,6 +45,24 @@ export class Keeping {
   /** The waiting queues that are known. */
   get waits(): readonly string[] {
     return this.#tools.names.waits.slice(0, this.#rungs);
+  }
+
+  /** A queue that does not answer: nothing is sent there, until it is mended and the channel opens anew. */
+  avoid(queue: string): void {
+    this.#avoided.add(queue);
+  }
+
+  get avoided(): readonly string[] {
+    return [...this.#avoided];
+  }
+
+  /** Where something waits that is due in `leftMs`, as far as there is such a queue; undefined: in hand. */
+  rungFor(leftMs: number): number | undefined {
+    const rung = rungFor(leftMs);
+    if (rung === undefined || this.#avoided.size === 0) return rung;
+    const { waits } = this.#tools.names;
+    const usable = waits.findLastIndex((queue, i) => i <= rung && !this.#avoided.has(queue));
+    return usable < 0 ? undefined : usable;
   }
 
   /** Asks the broker for those that somebody else has made; it notes the one that is not there. */
@@ -65,7 +84,7 @@ export class Keeping {
   /** Keeps it until it is due. */
   async postpone(owed: Owed): Promise<Kept> {
     const { clock } = this.#tools;
-    const rung = rungFor((owed.dueMs ?? 0) - clock.nowMs());
+    const rung = this.rungFor((owed.dueMs ?? 0) - clock.nowMs());
     return rung === undefined ? this.again(owed) : this.#put(owed, rung);
   }
 

@@ -150,9 +150,13 @@ export class RabbitmqChannel implements BackedChannel {
     try {
       if (!(await this.#topology.hasExchange(this.#exchange)))
         return `exchange ${this.#exchange} was deleted`;
-      for (const { names } of this.#served.values())
+      for (const { names, group } of this.#served.values()) {
         for (const queue of [names.main, names.retry, names.dead])
           if ((await this.#topology.count(queue)) === undefined) return `queue ${queue} was deleted`;
+        const [silent] = group.keeping.avoided;
+        if (silent !== undefined)
+          return `queue ${silent} does not answer: has it a leader? Delete it when it stays so`;
+      }
       return undefined;
     } catch (error) {
       return refusal('looking after the channel', error).message;

@@ -19,23 +19,17 @@ export class Topology extends Requests {
 
   /** Everything that a group needs but the waiting queues; events are kept for it once this resolves. */
   async makeGroup(exchange: string, names: QueueNames, isOrdered: boolean): Promise<void> {
-    const isKnown = await this.#hasAll([names.main, names.retry, names.dead]);
     await this.#make(names.dead, { 'x-max-length': DEAD_LETTERS_MAX });
     await this.#make(names.retry, deadLetteredTo(names.dead));
     await this.#make(names.main, deadLetteredTo(names.dead));
     const turn = { 'x-single-active-consumer': true, 'x-max-length': 1 };
     if (isOrdered) await this.#make(names.turn, turn, 'drop-head');
-    if (!isKnown) await this.#settle(names);
+    await this.#settle(names);
     // Any message of a fanout, and of a topic exchange that somebody else made; of a direct one those with an empty key.
     for (const key of ['', '#'])
       await this.run(`binding ${names.main} to ${exchange}`, (channel) =>
         channel.bindQueue(names.main, exchange, key),
       );
-  }
-
-  async #hasAll(queues: readonly string[]): Promise<boolean> {
-    for (const queue of queues) if ((await this.count(queue)) === undefined) return false;
-    return true;
   }
 
   async makeWait(names: QueueNames, rung: number): Promise<void> {
@@ -46,7 +40,7 @@ export class Topology extends Requests {
   /**
    * RabbitMQ keeps its list of quorum queues in memory for up to 3.5 s after a change: when it is killed in that time, a
    * new queue comes back without a leader and without what it had confirmed (seen with 3.10.8). Deleting a queue that
-   * was just made has the list written first.
+   * was just made has the list written first. So does each opening: a queue that came back so is new again.
    */
   async #settle({ settling }: QueueNames): Promise<void> {
     await this.#make(settling, {});

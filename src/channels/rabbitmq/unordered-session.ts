@@ -3,7 +3,7 @@ import type { Consumer, GroupOptions } from '../channel.ts';
 import type { Held } from '../offers.ts';
 import { Desk, type DeskTools, type Slot } from './desk.ts';
 import { fromCopy, fromMain, type Owed } from './envelope.ts';
-import { HOLD_MAX_MS, rungFor } from './ladder.ts';
+import { HOLD_MAX_MS } from './ladder.ts';
 import { RENEW_AFTER_MS, RENEW_EVERY_MS, type Session } from './session.ts';
 
 /** Copies that come back at once wait here until they are due, or are sent on; so many at least. */
@@ -69,7 +69,7 @@ export class UnorderedSession implements Session {
   async #onCopy(message: Amqp.Message): Promise<void> {
     const { keeping, reader, clock, inbox } = this.#tools;
     const owed = fromCopy(message, reader);
-    const isDue = rungFor((owed.dueMs ?? 0) - clock.nowMs()) === undefined;
+    const isDue = keeping.rungFor((owed.dueMs ?? 0) - clock.nowMs()) === undefined;
     if (!isDue && (await keeping.postpone(owed)) === 'kept') return inbox.ack(message);
     const { stage } = owed;
     if (stage.kind === 'bury') await this.desk.buryLate({ ...owed, stage }, message);

@@ -1,5 +1,5 @@
 import type * as Amqp from 'amqplib';
-import { messageOf, type PlatformError } from '../../base/errors.ts';
+import { messageOf, PlatformError } from '../../base/errors.ts';
 import type { Clock } from '../../base/clock.ts';
 import { fromCopy, type Reader } from './envelope.ts';
 import { Inbox } from '../../clients/rabbitmq/inbox.ts';
@@ -20,13 +20,12 @@ const IN_HAND_MAX = 32;
 /**
  * The waiting queues of one group: each message stays until its time there is over, then goes on to the retry queue or
  * to a shorter wait. Done here, and not by a time to live and the broker's own dead-lettering, because that hides what it has
- * taken from the figures, and was seen to leave behind what fell due while RabbitMQ started (decision 8).
+ * taken from the figures, and may rest for minutes (decision 8).
  */
 export class WaitLine {
   readonly #tools: WaitTools;
   readonly #stop = new AbortController();
-  #inbox: Promise<Inbox> | undefined;
-  #queues: Promise<unknown> = Promise.resolve();
+  readonly #serving: Promise<Inbox | undefined>[] = [];
   /** In hand, which the broker does not count. */
   size = 0;
 
@@ -34,28 +33,41 @@ export class WaitLine {
     this.#tools = tools;
   }
 
-  /** Takes charge of a queue, in addition to those that it has. */
+  /** Takes charge of a queue, in addition to those that it has; one that does not answer is avoided from then on. */
   serve(queue: string, keeping: Keeping): void {
-    const { onLost } = this.#tools;
-    this.#queues = this.#queues
-      .then(() => this.#consume(queue, keeping))
-      .catch((error: unknown) => {
-        if (!this.#stop.signal.aborted) onLost(lostBecause(messageOf(error), error));
-      });
+    this.#serving.push(this.#serve(queue, keeping));
   }
 
   /** What is in hand goes back. */
   async close(): Promise<void> {
     this.#stop.abort();
-    await this.#queues;
-    await (await this.#inbox?.catch(() => undefined))?.close();
+    await Promise.all(this.#serving.map(async (serving) => (await serving)?.close()));
   }
 
-  async #consume(queue: string, keeping: Keeping): Promise<void> {
-    if (this.#stop.signal.aborted) return;
+  /** On an AMQP channel of its own, since a queue without a leader leaves its channel waiting. */
+  async #serve(queue: string, keeping: Keeping): Promise<Inbox | undefined> {
     const { link, onLost } = this.#tools;
-    const inbox = await (this.#inbox ??= Inbox.open(link, onLost));
-    await inbox.consume(queue, IN_HAND_MAX, (message) => void this.#hold(message, inbox, keeping));
+    try {
+      const inbox = await Inbox.open(link, onLost);
+      if (this.#stop.signal.aborted) return inbox;
+      const consuming = inbox.consume(
+        queue,
+        IN_HAND_MAX,
+        (message) => void this.#hold(message, inbox, keeping),
+      );
+      return await consuming.then(
+        () => inbox,
+        async (error: unknown) => {
+          void inbox.close();
+          if (!isSilence(error)) throw error;
+          keeping.avoid(queue);
+          return undefined;
+        },
+      );
+    } catch (error) {
+      if (!this.#stop.signal.aborted) onLost(lostBecause(messageOf(error), error));
+      return undefined;
+    }
   }
 
   async #hold(message: Amqp.Message, inbox: Inbox, keeping: Keeping): Promise<void> {
@@ -66,4 +78,8 @@ export class WaitLine {
     if (!this.#stop.signal.aborted && (await keeping.postpone(owed)) === 'kept') inbox.ack(message);
     this.size -= 1;
   }
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'BACKEND_UNREACHABLE';
 }

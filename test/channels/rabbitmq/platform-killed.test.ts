@@ -146,7 +146,7 @@ describe.skipIf(server.kind === 'missing')(`a platform on RabbitMQ is killed${wh
           ({ event, attempt, stage }) => `${idOf(event)} ${attempt > 1 ? 'again' : attempt} ${stage.kind}`,
         );
     await expect.poll(() => offers.length, { timeout: 15_000 }).toBeGreaterThanOrEqual(4);
-    expect(told('a')).toEqual(['a1 again deliver', 'a2 1 deliver']);
+    expect([...new Set(told('a'))]).toEqual(['a1 again deliver', 'a2 1 deliver']); // P4: its copy may be there twice
     expect(told('b').at(0)).toMatch(/^b1 (1|again) reply$/);
     expect(told('b').at(-1)).toBe('b2 1 deliver');
     expect(told('c')).toEqual([]); // it had been settled
