@@ -239,7 +239,7 @@ export function channelContract(
       await consume(
         async ({ event, attempt }) => {
           const key = event.attributes.get('partitionkey');
-          if (key === 'a' && attempt < 3) return retryIn(20);
+          if (key === 'a' && attempt < 3) return retryIn(100);
           settled.push(idOf(event));
           return SETTLED;
         },
@@ -338,15 +338,18 @@ export function channelContract(
       'P2 a restart loses nothing that is owed: fresh, in retry, or in a later stage',
       async () => {
         const reply = anEvent('reply');
+        let isAnswered = false;
         await consume(async ({ event, stage }, signal) => {
           if (idOf(event) === 'settled') return SETTLED;
           if (idOf(event) === 'answered' && stage.kind === 'deliver')
             return { kind: 'advance', stage: { kind: 'reply', reply } };
+          if (stage.kind === 'reply') isAnswered = true;
           if (idOf(event) !== 'hangs') return retryIn(10);
           await new Promise((resolve) => signal.addEventListener('abort', resolve));
           return retryIn(0);
         });
         await publish('settled', 'retried', 'answered', 'hangs');
+        await eventually(() => isAnswered).toBe(true);
         await eventually(async () => (await channel.backlog())[0]).toMatchObject({ events: 3, inFlight: 1 });
         channel = (await reopen?.(channel)) ?? channel;
         await publish('later');

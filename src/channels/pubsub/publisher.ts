@@ -28,16 +28,19 @@ type Waiting = {
  *   U2  one ordering key has one request under way, and a request has one key, as the broker wants it; so what is published
  *       under a key is kept in the order of the calls.
  *   U3  a request that was not answered is sent again as long as there is time: it may be taken twice.
+ *   U4  after a loss nothing resolves: what was taken may be in a topic that was made anew, without its subscriptions.
  */
 export class Publisher {
   readonly #link: Link;
   readonly #topic: string;
+  readonly #lost: AbortSignal;
   readonly #queues = new Map<string, { readonly waiting: Waiting[]; running: number }>();
   #queuedBytes = 0;
 
-  constructor(link: Link, topic: string) {
+  constructor(link: Link, topic: string, lost: AbortSignal) {
     this.#link = link;
     this.#topic = topic;
+    this.#lost = lost;
   }
 
   publish(message: PubsubMessage, orderingKey = ''): Promise<string> {
@@ -68,6 +71,7 @@ export class Publisher {
     const messages = batch.map(({ message: { attributes, data } }) => ({ attributes, data, orderingKey }));
     try {
       const ids = await this.#request(messages);
+      this.#lost.throwIfAborted(); // U4
       for (const [index, { resolve }] of batch.entries()) resolve(ids[index] ?? '');
     } catch (error) {
       for (const { reject } of batch) reject(error);
@@ -83,7 +87,7 @@ export class Publisher {
         const { messageIds } = await this.#link.call('publish', { topic: this.#topic, messages }, leftMs);
         return messageIds ?? [];
       } catch (error) {
-        const isOver = Date.now() + 2 * AGAIN_PAUSE_MS > untilMs || this.#link.lost.aborted;
+        const isOver = Date.now() + 2 * AGAIN_PAUSE_MS > untilMs || this.#lost.aborted;
         if (isOver || !isPassing(error)) throw error;
       }
       await pause(AGAIN_PAUSE_MS); // U3

@@ -71,12 +71,12 @@ export class PubsubChannel implements BackedChannel {
     const { link, names, spec, instance } = tools;
     this.#tools = tools;
     this.lost = AbortSignal.any([link.lost, this.#lost.signal]);
-    this.#publisher = new Publisher(link, names.topic);
+    this.#publisher = new Publisher(link, names.topic, this.lost);
     this.#hasOrdered = tools.hasOrdered;
     this.#tallies = new Map(spec.groups.map((group) => [group, new Tally(instance)]));
     this.#dead = new DeadLetters({
       link,
-      publisher: new Publisher(link, names.deadTopic),
+      publisher: new Publisher(link, names.deadTopic, this.lost),
       subscription: names.dead,
       eventOf: (message, subscription) => this.#eventOf(message, subscription),
       seqOf,

@@ -96,9 +96,9 @@ export class PubsubGroup {
     this.#offers = new Offers(clock, () => this.#poke());
     this.#leases = new Leases(link, clock, names.subscription, lost);
     this.#retryLeases = new Leases(link, clock, names.retry, lost);
-    this.#retryPublisher = new Publisher(link, names.retryTopic);
+    this.#retryPublisher = new Publisher(link, names.retryTopic, lost);
     if (this.isOrdered)
-      this.#notes = new Notes(link, new Publisher(link, names.notesTopic), names.notes, lost);
+      this.#notes = new Notes(link, new Publisher(link, names.notesTopic, lost), names.notes, lost);
     this.#intakes = [
       this.#intake(names.subscription, this.isOrdered ? 1 : POLLS_MAX, {
         room: () => this.#room(),

@@ -22,7 +22,7 @@ export type IntakeOptions = {
 /** Google's servers end a poll that nothing came to; this is only for one that they forget. */
 const POLL_MAX_MS = 90_000;
 /** The emulator ends it a second before its deadline, and does not notice that it was cancelled: what came next would be leased to nobody. */
-const EMULATOR_POLL_MS = 2000;
+const EMULATOR_POLL_MS = 1250;
 const EMULATOR_POLL_MAX_MS = 16_000;
 const MESSAGES_MAX = 100;
 const AGAIN_PAUSE_MS = 200;

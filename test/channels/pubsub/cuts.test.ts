@@ -125,7 +125,7 @@ describe.skipIf(server.kind === 'missing').concurrent(title('pubsub over a conne
       const later: string[] = [];
       await again.consume('audit', OPTIONS, async ({ event }) => (later.push(idOf(event)), SETTLED));
       await again.publish(anEvent('last'));
-      await expect.poll(() => later, { timeout: 5000 }).toContain('last');
+      await expect.poll(() => later, { timeout: 15_000 }).toContain('last');
       expect(later).toEqual(['last']);
     }),
     40_000,

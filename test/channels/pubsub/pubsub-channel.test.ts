@@ -29,14 +29,15 @@ describe.skipIf(server.kind === 'missing')(title('pubsub'), () => {
     },
     join: () => connect(aSpec({ name: spec.name, uid: spec.uid }, spec.claim)),
     release: async () => {
+      const [open, connected] = [channels, backends];
+      [channels, backends] = [[], []];
+      const removed = Promise.all(open.map((channel) => channel.remove()));
+      const closed = removed.then(() => Promise.all(connected.map((backend) => backend.close())));
       // A consumer that never answers would hold it up for ever: such tests leave it behind.
-      const removed = Promise.all(channels.map((channel) => channel.remove()));
-      const closed = removed.then(() => Promise.all(backends.map((backend) => backend.close())));
       await Promise.race([
         closed,
         systemClock.until(systemClock.nowMs() + 1000, new AbortController().signal),
       ]);
-      [backends, channels] = [[], []];
     },
   });
 });
