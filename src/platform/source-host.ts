@@ -6,7 +6,7 @@ import type { ResourceReader } from '../control/resource-client.ts';
 import type { EventSink } from '../events/sink.ts';
 import type { SourceHost } from '../sources/control/source-reconciler.ts';
 import { patientDelivery } from '../sources/patient-delivery.ts';
-import type { RunningSource, SourceAdapter, SourceState, SourceTools } from '../sources/source.ts';
+import type { Patience, RunningSource, SourceAdapter, SourceState, SourceTools } from '../sources/source.ts';
 import type { Bookmarks } from './bookmarks.ts';
 
 export type SourceHostOptions = {
@@ -54,7 +54,10 @@ export class Sources implements SourceHost {
     await known?.source.close();
     if (this.#isClosed) return { kind: 'starting' };
     const adapter = await this.#options.adapterOf(object);
-    const tools = { ...this.#toolsFor(object), deliver: this.#deliveryFor(object, sinkUrl, extensions) };
+    const tools = {
+      ...this.#toolsFor(object),
+      deliver: this.#deliveryFor(object, sinkUrl, extensions, adapter.patienceOf?.(plan)),
+    };
     const running: Running = {
       object,
       inputs,
@@ -103,6 +106,7 @@ export class Sources implements SourceHost {
     object: SourceObject,
     sinkUrl: string,
     extensions: Readonly<Record<string, string>>,
+    patience: Patience | undefined,
   ): SourceTools['deliver'] {
     const { clock, sinkAt } = this.#options;
     const { uid = '' } = object.metadata;
@@ -112,6 +116,7 @@ export class Sources implements SourceHost {
       random: Math.random,
       origin: `${object.kind}/${keyOf(object)}`,
       sinkUrl,
+      patience,
       extensions: new Map(Object.entries(extensions)),
       onTrouble: (message) => this.#change(uid, (running) => (running.trouble = message)),
     });

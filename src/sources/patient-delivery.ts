@@ -1,9 +1,10 @@
+import { backoffDelayMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf, PlatformError } from '../base/errors.ts';
 import type { CloudEvent } from '../events/event.ts';
 import type { EventSink } from '../events/sink.ts';
 import { publishSignal } from '../telemetry/signals.ts';
-import type { SourceTools } from './source.ts';
+import type { Patience, SourceTools } from './source.ts';
 
 export type PatientOptions = {
   readonly sink: EventSink;
@@ -12,6 +13,7 @@ export type PatientOptions = {
   readonly origin: string; // Kind/namespace/name, as signals name it
   readonly sinkUrl: string;
   readonly extensions: ReadonlyMap<string, string>;
+  readonly patience?: Patience | undefined;
   /** The sink has not taken an event, and why; undefined: it takes them again. */
   readonly onTrouble: (message: string | undefined) => void;
 };
@@ -22,10 +24,12 @@ const PAUSE_MAX_MS = 30_000;
 /**
  * Delivers events of a source to its sink until it takes them (SourceTools.deliver).
  *   P1  a refusal that another try may mend is tried again for ever, after a growing pause of at most 30 seconds.
- *   P2  one that no try will mend is told once, by `source.refused`, and the source goes on.
+ *       The source may bound the tries, and say the pauses.
+ *   P2  one that no try will mend, or that was tried often enough, is told once, by `source.refused`, and the source goes on.
  */
 export function patientDelivery(options: PatientOptions): SourceTools['deliver'] {
-  const { sink, clock, random, onTrouble } = options;
+  const { sink, clock, onTrouble, patience } = options;
+  const retryMax = patience?.retryMax ?? Infinity;
   return async (made, signal, how) => {
     const event = withExtensions(made, options.extensions);
     for (let failures = 0; ; failures += 1) {
@@ -39,16 +43,32 @@ export function patientDelivery(options: PatientOptions): SourceTools['deliver']
         signal.throwIfAborted();
         if (!(error instanceof PlatformError)) throw error;
         if (!error.retryable) return refused(options, error); // P2
+        if (failures >= retryMax) {
+          if (failures > 0) onTrouble(undefined);
+          return refused(options, givenUp(error, failures + 1), 503); // P2
+        }
         onTrouble(messageOf(error));
-        const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** failures, PAUSE_MAX_MS) * (0.5 + random() / 2);
-        await clock.until(clock.nowMs() + pauseMs, signal); // P1
+        await clock.until(clock.nowMs() + pauseMs(options, failures), signal); // P1
       }
     }
   };
 }
 
-function refused({ clock, origin }: PatientOptions, error: PlatformError): 'refused' {
-  const code = error.code === 'EVENT_TOO_LARGE' ? 413 : 400;
+function pauseMs({ random, patience }: PatientOptions, failures: number): number {
+  if (patience?.backoff !== undefined) return backoffDelayMs(patience.backoff, failures);
+  return Math.min(PAUSE_FIRST_MS * 2 ** failures, PAUSE_MAX_MS) * (0.5 + random() / 2);
+}
+
+function givenUp(error: PlatformError, tries: number): PlatformError {
+  const message = `given up after ${tries} ${tries === 1 ? 'try' : 'tries'}, as spec.delivery says: ${error.message}`;
+  return new PlatformError(error.code, message, { retryable: false, cause: error });
+}
+
+function refused(
+  { clock, origin }: PatientOptions,
+  error: PlatformError,
+  code = error.code === 'EVENT_TOO_LARGE' ? 413 : 400,
+): 'refused' {
   publishSignal('source.refused', { atMs: clock.nowMs(), origin, code, reason: error.message });
   return 'refused';
 }

@@ -2,6 +2,7 @@ import type { Mark } from '../apis/conditions.ts';
 import type { Destination } from '../apis/duck.ts';
 import type { Resource } from '../apis/resource.ts';
 import type { SourceObject } from '../apis/sources/source-kind.ts';
+import type { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ResourceReader } from '../control/resource-client.ts';
 import type { ClusterAccess, WatchedCluster } from '../control/watched-cluster.ts';
@@ -21,9 +22,18 @@ import type { CloudEvent } from '../events/event.ts';
  */
 export interface SourceAdapter<Plan> {
   open(plan: Plan, tools: SourceTools): RunningSource;
+  /** How often and when deliver() tries, where the source's object may say so; else until the sink takes the event. */
+  patienceOf?(plan: Plan): Patience;
   /** Undoes at the origin what outlives the source: a webhook, a subscription. Rejects while that cannot be done. */
   remove?(plan: Plan, tools: Omit<SourceTools, 'deliver'>): Promise<void>;
 }
+
+export type Patience = {
+  /** How often an event is tried again; undefined: until the sink takes it. */
+  readonly retryMax?: number | undefined;
+  /** Undefined: growing pauses of at most 30 seconds. */
+  readonly backoff?: Backoff | undefined;
+};
 
 export interface RunningSource {
   close(): Promise<void>;
@@ -34,8 +44,9 @@ export type SourceTools = {
   readonly random: () => number;
   /**
    * Hands an event to the sink, with the source's overrides, and tries again until the sink takes it. 'refused': the sink
-   * will never take it (a 4xx that is no wish for another try); that is told, and the source goes on behind it. Rejects
-   * only when `signal` aborts. 'fetched': its origin had not brought it; that stands in its trace.
+   * will never take it (a 4xx that is no wish for another try), or has not in as many tries as the adapter grants
+   * (patienceOf); that is told, and the source goes on behind it. Rejects only when `signal` aborts. 'fetched': its
+   * origin had not brought it; that stands in its trace.
    */
   deliver(event: CloudEvent, signal: AbortSignal, how?: 'fetched'): Promise<'taken' | 'refused'>;
   /** How far the source has come; durable, at most 64 KiB of text. */
@@ -87,10 +98,14 @@ export type SourceKind<R extends SourceObject, Plan> = {
   /** Its sink, where that is not a destination in `spec.sink`. */
   readonly sinkOf?: (object: R) => Destination;
   readonly plan: (object: R, readSecret: ReadSecret, context: SourceContext) => Planned<Plan>;
-  /** What its events look like, for `status.ceAttributes`. */
-  readonly ceAttributes: (object: R, context: SourceContext) => readonly { type: string; source: string }[];
+  /** What its events look like, for `status.ceAttributes`. No plan: something is missing. */
+  readonly ceAttributes: (
+    object: R,
+    context: SourceContext,
+    plan?: Plan,
+  ) => readonly { type: string; source: string }[];
   /** What else its status says, whether it runs or not. */
-  readonly fields?: (object: R, context: SourceContext) => Readonly<Record<string, unknown>>;
+  readonly fields?: (object: R, context: SourceContext, plan?: Plan) => Readonly<Record<string, unknown>>;
   /** Whether something of it stays at its origin when it could not be undone: a webhook, a subscription. */
   readonly leavesSomething: boolean;
   /** Called once: all sources of the kind run by the same adapter. */
@@ -103,6 +118,8 @@ export type SourceContext = {
   readonly apiUrl: string;
   /** How the gateway is reached from outside: webhooks are below it. */
   readonly publicUrl: string;
+  /** The data of a ConfigMap in `knative-eventing`, as it is now; undefined: not there. */
+  readonly configMap?: (name: string) => Readonly<Record<string, string>> | undefined;
   /** Why a source cannot have its address at the webhook door; undefined: it can. */
   readonly addressTaken?: (source: Resource) => string | undefined;
 };

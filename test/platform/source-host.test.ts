@@ -10,7 +10,7 @@ import type { CloudEvent } from '../../src/events/event.ts';
 import { Bookmarks } from '../../src/platform/bookmarks.ts';
 import { Sources } from '../../src/platform/source-host.ts';
 import { sourceReconciler } from '../../src/sources/control/source-reconciler.ts';
-import type { SourceKind, SourceTools } from '../../src/sources/source.ts';
+import type { Patience, SourceKind, SourceTools } from '../../src/sources/source.ts';
 import { onSignal } from '../../src/telemetry/signals.ts';
 import { aGitHubSource } from '../kit/github.ts';
 import { anEvent } from '../kit/events.ts';
@@ -30,6 +30,7 @@ let refusal: PlatformError | undefined;
 let token: string | undefined;
 let folder: string;
 let warnings: string[];
+let patience: Patience;
 
 /** A source of the kind GitHubSource that does what a test tells it to. */
 const kind: SourceKind<SourceObject, Plan> = {
@@ -49,6 +50,7 @@ const kind: SourceKind<SourceObject, Plan> = {
       tools.tell({ kind: 'running' });
       return { close: async () => void (closed += 1) };
     },
+    patienceOf: () => patience,
     remove: async (plan) => void removed.push(plan),
   }),
 };
@@ -58,6 +60,7 @@ beforeEach(async () => {
   folder = join(temporaryFolder('sources'), 'bookmarks');
   [opened, closed, changed, removed, taken, refusal, token] = [[], 0, 0, [], [], undefined, 'one'];
   warnings = [];
+  patience = {};
   sources = new Sources({
     clock: world.clock,
     reader: world.controller,
@@ -195,6 +198,25 @@ describe('a source that runs by a plan', () => {
     const delivering = opened[0]?.tools.deliver(anEvent(), stop.signal);
     stop.abort();
     await expect(delivering).rejects.toThrow();
+  });
+
+  it('gives an event up after as many tries as its adapter grants, with the pauses that it says', async () => {
+    const told: string[] = [];
+    const stop = onSignal('source.refused', ({ code, reason }) => told.push(`${code} ${reason}`));
+    patience = { retryMax: 2, backoff: { policy: 'linear', delayMs: 10_000 } };
+    await pass();
+    refusal = new PlatformError('SINK_REFUSED', 'the sink answered 503', { retryable: true });
+    const startedMs = world.clock.nowMs();
+    const delivering = opened[0]?.tools.deliver(anEvent(), signal);
+    let isOver = false;
+    void delivering?.then(() => (isOver = true));
+    await expect.poll(() => (world.clock.advance(1000), isOver)).toBe(true);
+    stop();
+    expect(await delivering).toBe('refused');
+    expect(world.clock.nowMs() - startedMs).toBeGreaterThanOrEqual(10_000); // linear: at once, then after 10 s
+    expect(told).toEqual(['503 given up after 3 tries, as spec.delivery says: the sink answered 503']);
+    await pass();
+    expect(conditionIn(await object(), 'Ready')).toEqual({ status: 'True' });
   });
 
   it('remembers how far it has come, whatever restarts, until it is deleted', async () => {
