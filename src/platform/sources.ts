@@ -16,10 +16,12 @@ import { httpSink } from '../sources/http-sink.ts';
 import { apiServerSource } from '../sources/kubernetes/api-server-source.ts';
 import { kubernetesEventSource } from '../sources/kubernetes/kubernetes-event-source.ts';
 import { pingSource } from '../sources/ping/ping-source.ts';
+import { cloudPubSubSource } from '../sources/pubsub/cloud-pubsub-source.ts';
 import type { SourceKind } from '../sources/source.ts';
 import { BACKING_KINDS } from './adapters.ts';
 import { Bookmarks } from './bookmarks.ts';
 import { clusterOpener } from './clusters.ts';
+import { configReader } from './config-reader.ts';
 import type { StartOne } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { PlatformOptions } from './options.ts';
@@ -36,6 +38,7 @@ export const SOURCE_KINDS: readonly AnySourceKind[] = [
   anySource(kubernetesEventSource),
   anySource(gitHubSource),
   anySource(pingSource),
+  anySource(cloudPubSubSource),
 ];
 
 /** Forgets the types of object and plan: what a kind plans is only ever given to the same kind. */
@@ -59,6 +62,7 @@ function loadOnce(): (kind: AnySourceKind) => ReturnType<AnySourceKind['load']> 
 }
 
 const SECRET = { apiVersion: 'v1', kind: 'Secret' };
+const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
 
 export type RunningSources = { readonly sources: Sources; readonly start: (start: StartOne) => void };
 
@@ -101,12 +105,17 @@ export function openSources(
   });
   const publicUrl =
     options.publicUrl?.replace(/\/$/, '') ?? `http://${options.gateway.host}:${plane.gatewayServer.port}`;
-  const context = { publicUrl, apiUrl, addressTaken: addressTaken(informers) };
+  const context = {
+    publicUrl,
+    apiUrl,
+    addressTaken: addressTaken(informers),
+    configMap: configReader(informers),
+  };
   const settings = { host: sources, readSecret: secretReader(informers), context };
   const start = (startOne: StartOne): void => {
     for (const kind of kinds) {
       const concerns = (): readonly string[] => informers.of(kind.kind).all().map(keyOf);
-      const watched = [SECRET, CHANNEL, ...BACKING_KINDS, KINDS.service, KINDS.route];
+      const watched = [SECRET, CONFIG_MAP, CHANNEL, ...BACKING_KINDS, KINDS.service, KINDS.route];
       const shared = watched.map((each) => ({ kind: each, concerns }));
       const watches = [...shared, ...sameAddress(informers, kind.kind)];
       controllers.set(kind, startOne(client, sourceReconciler(kind, client, settings), watches));

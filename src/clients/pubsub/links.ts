@@ -5,7 +5,7 @@ import { requireDefaultCredentials, type PubsubSettings } from './settings.ts';
 
 type Shared = { readonly opening: Promise<Link>; users: number };
 
-export type UsedLink = { readonly link: Link; leave(): Promise<void> };
+export type UsedLink = { readonly link: Link; readonly leave: () => Promise<void> };
 
 /** One link for all who use a project by the same credentials: opened by the first, closed by the last, made anew after a loss. */
 export class Links {

@@ -39,8 +39,9 @@ export function sourceReconciler<R extends SourceObject, Plan>(
       const resolved = await resolveDestination(reader, sinkOf(source), namespace);
       const planned = planOf(source);
       const sinkUri = resolved.kind === 'url' ? resolved.url : undefined;
-      const own = kind.fields?.(source, context);
-      const status = { ...own, sinkUri, ceAttributes: kind.ceAttributes(source, context) };
+      const plan = planned.kind === 'plan' ? planned.plan : undefined;
+      const own = kind.fields?.(source, context, plan);
+      const status = { ...own, sinkUri, ceAttributes: kind.ceAttributes(source, context, plan) };
       const sink =
         resolved.kind === 'url'
           ? isTrue('SinkProvided')
