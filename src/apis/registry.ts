@@ -14,6 +14,7 @@ import { cloudPubSubSourceKind } from './sources/cloud-pubsub-source/cloud-pubsu
 import { containerSourceKind } from './sources/container-source/container-source.ts';
 import { eventTypeKind } from './eventing/event-type/event-type.ts';
 import { gitHubSourceKind } from './sources/github-source/github-source.ts';
+import { kafkaSourceKind } from './sources/kafka-source/kafka-source.ts';
 import { kubernetesEventSourceKind } from './sources/kubernetes-event-source/kubernetes-event-source.ts';
 import { pingSourceKind } from './sources/ping-source/ping-source.ts';
 import { rabbitmqSourceKind } from './sources/rabbitmq-source/rabbitmq-source.ts';
@@ -52,6 +53,7 @@ export const KINDS: readonly KindDefinition[] = [
   kubernetesEventSourceKind,
   webhookSourceKind,
   pingSourceKind,
+  kafkaSourceKind,
   rabbitmqSourceKind,
   containerSourceKind,
   sinkBindingKind,

@@ -13,10 +13,12 @@ import type { EventSink } from '../events/sink.ts';
 import { sourceReconciler } from '../sources/control/source-reconciler.ts';
 import { gitHubSource } from '../sources/github/source-kind.ts';
 import { httpSink } from '../sources/http-sink.ts';
+import { kafkaSource } from '../sources/kafka/kafka-source.ts';
 import { apiServerSource } from '../sources/kubernetes/api-server-source.ts';
 import { kubernetesEventSource } from '../sources/kubernetes/kubernetes-event-source.ts';
 import { pingSource } from '../sources/ping/ping-source.ts';
 import { cloudPubSubSource } from '../sources/pubsub/cloud-pubsub-source.ts';
+import { rabbitmqSource } from '../sources/rabbitmq/rabbitmq-source.ts';
 import type { SourceKind } from '../sources/source.ts';
 import { BACKING_KINDS } from './adapters.ts';
 import { Bookmarks } from './bookmarks.ts';
@@ -38,6 +40,8 @@ export const SOURCE_KINDS: readonly AnySourceKind[] = [
   anySource(kubernetesEventSource),
   anySource(gitHubSource),
   anySource(pingSource),
+  anySource(rabbitmqSource),
+  anySource(kafkaSource),
   anySource(cloudPubSubSource),
 ];
 

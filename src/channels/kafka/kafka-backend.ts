@@ -6,6 +6,7 @@ import { lost, refused, wordsOf } from '../../clients/kafka/faults.ts';
 import { listGroups } from '../../clients/kafka/groups.ts';
 import { KafkaChannel } from './kafka-channel.ts';
 import type { MemberTimes } from '../../clients/kafka/member.ts';
+import { Pulse } from '../../clients/kafka/pulse.ts';
 import { ChannelNames } from './names.ts';
 import type { Protocol } from '../../clients/kafka/protocol.ts';
 import { Publisher } from './publisher.ts';
@@ -18,9 +19,8 @@ export type KafkaBackendOptions = {
   readonly deadLettersMax: number;
 };
 
-/** The cluster is asked whether it is there this often; two questions without an answer, and it is lost. */
-const PING_EVERY_MS = 1000;
-const PING_MAX_MS = 3000;
+/** The cluster is asked whether it is there this often. */
+const PULSE_EVERY_MS = 1000;
 const GROUPS_AGE_MAX_MS = 1000;
 
 /** A cluster that channels are kept in. Lost is what no broker of it answers for, not what one broker's connection does. */
@@ -31,9 +31,8 @@ export class KafkaBackend implements Backend {
   readonly #connection: KafkaConnection;
   readonly #publisher: Publisher;
   readonly #lost = new AbortController();
-  readonly #end = new AbortController();
+  readonly #pulse: Pulse;
   readonly #channels = new Set<KafkaChannel>();
-  #pinging: Promise<void> | undefined;
   #groups: { readonly names: Promise<readonly string[]>; readonly atMs: number } | undefined;
 
   constructor(protocol: Protocol, settings: KafkaSettings, options: KafkaBackendOptions) {
@@ -42,6 +41,9 @@ export class KafkaBackend implements Backend {
     this.#options = options;
     this.#connection = this.#connect();
     this.#publisher = new Publisher(this.#connection);
+    this.#pulse = new Pulse(this.#connection, options.tools.clock, PULSE_EVERY_MS, (error) =>
+      this.#lose(error),
+    );
   }
 
   get lost(): AbortSignal {
@@ -56,7 +58,7 @@ export class KafkaBackend implements Backend {
       this.#connection.close();
       throw refused(`connecting to ${addressesOf(this.#settings)}`, error);
     }
-    void this.#pingForEver();
+    this.#pulse.start();
   }
 
   async open(spec: ChannelSpec): Promise<BackedChannel> {
@@ -84,7 +86,7 @@ export class KafkaBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    this.#end.abort();
+    this.#pulse.stop();
     await Promise.all(this.#channels.values().map((channel) => channel.close()));
     this.#connection.close();
   }
@@ -109,7 +111,7 @@ export class KafkaBackend implements Backend {
   }
 
   #connect(): KafkaConnection {
-    return new KafkaConnection(this.#protocol, this.#settings, () => void this.#ping());
+    return new KafkaConnection(this.#protocol, this.#settings, () => void this.#pulse.ask());
   }
 
   #listGroups(): Promise<readonly string[]> {
@@ -121,44 +123,8 @@ export class KafkaBackend implements Backend {
     return this.#groups.names;
   }
 
-  async #pingForEver(): Promise<void> {
-    const { clock } = this.#options.tools;
-    while (!this.#end.signal.aborted && !this.#lost.signal.aborted) {
-      await this.#ping();
-      await clock.until(clock.nowMs() + PING_EVERY_MS, this.#end.signal);
-    }
-  }
-
-  /** Also when a connection has been cut: then it shows at once. */
-  #ping(): Promise<void> {
-    if (this.#end.signal.aborted || this.#lost.signal.aborted) return Promise.resolve();
-    return (this.#pinging ??= this.#ask().finally(() => (this.#pinging = undefined)));
-  }
-
-  async #ask(): Promise<void> {
-    const { clock } = this.#options.tools;
-    const done = new AbortController();
-    const late = clock.until(clock.nowMs() + PING_MAX_MS, done.signal).then(() => {
-      throw new Error(`no answer within ${PING_MAX_MS} ms`);
-    });
-    late.catch(() => undefined); // heard below, or too late to matter
-    const answered = this.#question().catch(() => this.#question()); // the first may have met the cut itself
-    answered.catch(() => undefined);
-    try {
-      await Promise.race([answered, late]);
-    } catch (error) {
-      this.#lose(error);
-    } finally {
-      done.abort();
-    }
-  }
-
-  async #question(): Promise<void> {
-    await (await this.#connection.any()).apiVersions();
-  }
-
   #lose(error: unknown): void {
-    if (this.#end.signal.aborted || this.#lost.signal.aborted) return;
+    if (this.#lost.signal.aborted) return;
     const reason = lost(`Kafka at ${addressesOf(this.#settings)} is gone: ${wordsOf(error)}`, error);
     this.#lost.abort(reason);
     for (const channel of this.#channels) channel.lose(reason);

@@ -19,6 +19,8 @@ const PAUSE_MS = 100;
 const TROUBLE_MAX_MS = 30_000;
 
 export type IntakeRules = {
+  /** How long at most an answer is kept back of a topic where nothing happens; POLL_MS where it is not said. */
+  readonly idlePollMs?: number;
   /** Something was read. */
   readonly onRead: () => void;
   /** The topic has removed so many events that were still owed. */
@@ -114,10 +116,17 @@ export class Intake {
   }
 
   async #follow(leader: number, partitions: readonly Partition[], signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    const idlePollMs = this.#rules.idlePollMs ?? POLL_MS;
+    for (let pollMs = POLL_MS; !signal.aborted;) {
       const wanted = this.#wanted(partitions);
-      if (wanted.length === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      else await this.#fetch(leader, wanted, signal);
+      if (wanted.length === 0) {
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        continue;
+      }
+      // What has room only later is not asked for meanwhile; so the long wait is for when everything is asked for.
+      const isAll = wanted.length === partitions.length;
+      const isEmpty = await this.#fetch(leader, wanted, isAll ? pollMs : POLL_MS, signal);
+      pollMs = isEmpty ? Math.min(pollMs * 2, idlePollMs) : POLL_MS;
     }
   }
 
@@ -130,14 +139,20 @@ export class Intake {
     return partitions.filter(({ queueBytes, isGone }) => !isGone && queueBytes < each);
   }
 
-  async #fetch(leader: number, wanted: readonly Partition[], signal: AbortSignal): Promise<void> {
+  /** Whether nothing was there. */
+  async #fetch(
+    leader: number,
+    wanted: readonly Partition[],
+    pollMs: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const broker = await this.#connection.node(leader);
     const byTopic = Map.groupBy(wanted, ({ topic }) => topic);
     const maxBytes = Math.max(Math.floor(ANSWER_BYTES_MAX / wanted.length), PART_BYTES_MIN);
     try {
       const { responses } = await broker.fetch({
         isolationLevel: 1,
-        maxWaitTime: POLL_MS,
+        maxWaitTime: pollMs,
         minBytes: 1,
         maxBytes: ANSWER_BYTES_MAX,
         topics: [...byTopic].map(([topic, mine]) => ({
@@ -149,16 +164,20 @@ export class Intake {
           })),
         })),
       });
-      if (signal.aborted) return;
+      if (signal.aborted) return true;
+      let isEmpty = true;
       for (const { topicName, partitions } of responses)
         for (const answer of partitions) {
           const partition = wanted.find(({ topic, id }) => topic === topicName && id === answer.partition);
           if (partition !== undefined) this.#accept(partition, answer, wanted.length === 1);
+          isEmpty &&= answer.messages.length === 0;
         }
       this.#rules.onRead();
+      return isEmpty;
     } catch (error) {
       if (kafkaCode(error) !== 'OFFSET_OUT_OF_RANGE') throw error;
       for (const partition of wanted) await this.#intoRange(partition);
+      return false;
     }
   }
 

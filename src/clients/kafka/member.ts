@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import type { KafkaConnection } from './connection.ts';
+import { divide, type Assignment } from './divide.ts';
 import { isMoved, isRefused, kafkaCode } from './faults.ts';
 import { thereNow } from './topics.ts';
 import type { Broker } from './protocol.ts';
@@ -18,9 +19,6 @@ export const MEMBER_TIMES: MemberTimes = {
   rebalanceTimeoutMs: 20_000,
   heartbeatMs: 1000,
 };
-
-/** Partition numbers by topic. */
-export type Assignment = Readonly<Record<string, readonly number[]>>;
 
 /** What a membership tells whoever does the work. */
 export type Membership = {
@@ -44,7 +42,7 @@ const TROUBLE_MAX_MS = 30_000;
 
 /**
  * One platform's place in a consumer group, by Kafka's classic protocol (eager: at each change all give back, and get
- * anew). Partition p of every topic goes to member p modulo members, so that what belongs together stays together.
+ * anew). Who leads the group divides it (divide.ts); members need not have asked for the same topics.
  *   B1  `isHeld` only while the coordinator has heard from us within the session timeout: past it others may own what we had.
  *   B2  a commit names the generation in which its partitions were given, so that Kafka refuses one that comes late.
  */
@@ -54,6 +52,7 @@ export class Member {
   readonly #times: MemberTimes;
   readonly #group: string;
   readonly #topics: readonly string[];
+  readonly #isSpread: boolean;
   readonly #work: Membership;
   readonly #stop = new AbortController();
   #rejoin = new AbortController();
@@ -64,7 +63,7 @@ export class Member {
 
   constructor(
     tools: { readonly connection: KafkaConnection; readonly clock: Clock; readonly times: MemberTimes },
-    group: { readonly name: string; readonly topics: readonly string[] },
+    group: { readonly name: string; readonly topics: readonly string[]; readonly isSpread?: boolean },
     work: Membership,
   ) {
     this.#connection = tools.connection;
@@ -72,6 +71,7 @@ export class Member {
     this.#times = tools.times;
     this.#group = group.name;
     this.#topics = group.topics;
+    this.#isSpread = group.isSpread ?? false;
     this.#work = work;
   }
 
@@ -183,19 +183,22 @@ export class Member {
   }
 
   async #divide(
-    members: readonly { readonly memberId: string }[],
+    members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[],
   ): Promise<{ memberId: string; memberAssignment: Buffer }[]> {
-    const { MemberAssignment } = this.#connection.protocol.assigner;
-    const sorted = members.map(({ memberId }) => memberId).toSorted();
-    const shares = sorted.map((): Record<string, number[]> => ({}));
-    for (const topic of this.#topics) {
-      const leaders = (await thereNow(this.#connection, topic)).leaders;
-      for (const partition of leaders.keys()) (shares[partition % shares.length] ??= {})[topic] ??= [];
-      for (const partition of leaders.keys()) shares[partition % shares.length]?.[topic]?.push(partition);
-    }
-    return sorted.map((memberId, index) => ({
+    const { MemberAssignment, MemberMetadata } = this.#connection.protocol.assigner;
+    const subscribers = members.map(({ memberId, memberMetadata }) => ({
       memberId,
-      memberAssignment: MemberAssignment.encode({ version: 0, assignment: shares[index] ?? {} }),
+      topics: MemberMetadata.decode(memberMetadata).topics,
+    }));
+    const partitionsOf = new Map<string, number>();
+    for (const topic of new Set(subscribers.flatMap(({ topics }) => topics))) {
+      const isOurs = this.#topics.includes(topic);
+      const found = isOurs ? await thereNow(this.#connection, topic) : await this.#connection.topic(topic);
+      if (found !== undefined) partitionsOf.set(topic, found.leaders.length);
+    }
+    return [...divide(subscribers, partitionsOf, this.#isSpread)].map(([memberId, assignment]) => ({
+      memberId,
+      memberAssignment: MemberAssignment.encode({ version: 0, assignment }),
     }));
   }
 

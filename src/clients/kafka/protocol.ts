@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { KafkaMessage } from '../../events/kafka-binding.ts';
+import type { Assignment } from './divide.ts';
 import { lz4, snappy, zstd, type Codec } from './compression.ts';
 
 /** One broker's requests, each answered or rejected with the first error code in the answer (`type`). */
@@ -65,7 +66,7 @@ export type Broker = {
     readonly generationId: number;
     readonly leaderId: string;
     readonly memberId: string;
-    readonly members: readonly { readonly memberId: string }[];
+    readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
   }>;
   syncGroup(request: {
     readonly groupId: string;
@@ -220,10 +221,11 @@ export type BrokerClass = new (options: {
 export type AssignerProtocol = {
   readonly MemberMetadata: {
     encode(subscribed: { readonly version: number; readonly topics: readonly string[] }): Buffer;
+    decode(buffer: Buffer): { readonly topics: readonly string[] };
   };
   readonly MemberAssignment: {
-    encode(assigned: { readonly version: number; readonly assignment: Record<string, number[]> }): Buffer;
-    decode(buffer: Buffer): { readonly assignment: Readonly<Record<string, readonly number[]>> } | null;
+    encode(assigned: { readonly version: number; readonly assignment: Assignment }): Buffer;
+    decode(buffer: Buffer): { readonly assignment: Assignment } | null;
   };
 };
 
