@@ -27,6 +27,8 @@ export type CloudPubSubOptions = {
 const TELL_EVERY_MS = 60_000;
 /** After reading was refused, it is running again when it was not for so long. */
 const PROBATION_MS = 2000;
+/** So many calls in a row may fail for want of a connection until that is told. */
+const CUTS_MAX = 3;
 const CONDITION = 'PullSubscriptionReady';
 /** As knative-gcp says it (pkg/reconciler/intevents/pullsubscription/reconciler.go). */
 const REASON = 'SubscriptionReconcileFailed';
@@ -126,7 +128,8 @@ export class CloudPubSub implements RunningSource {
       return this.#settle(kept, reading, isOnProbation);
     } catch (error) {
       if (link.lost.aborted || this.#stop.signal.aborted) return false;
-      this.#tellFailing(error);
+      const isCut = isUnreachable(error) && this.#failures < CUTS_MAX; // the link says when it is more than that
+      if (!isCut) this.#tellFailing(error);
       return false;
     }
   }
@@ -170,10 +173,9 @@ export class CloudPubSub implements RunningSource {
   }
 
   #tellFailing(error: unknown): void {
-    const isCode = (code: string): boolean => error instanceof PlatformError && error.code === code;
     const message = typeof error === 'string' ? error : messageOf(error);
     this.#options.tools.tell(
-      isCode('BACKEND_UNREACHABLE') || isCode('CHANNEL_LOST')
+      isUnreachable(error)
         ? { kind: 'failing', condition: CONDITION, reason: 'PubSubUnreachable', message }
         : {
             kind: 'failing',
@@ -195,4 +197,8 @@ export class CloudPubSub implements RunningSource {
     const { clock } = this.#options.tools;
     return clock.until(clock.nowMs() + ms, signal);
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof PlatformError && /^(?:BACKEND_UNREACHABLE|CHANNEL_LOST)$/.test(error.code);
 }
