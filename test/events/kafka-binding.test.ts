@@ -190,6 +190,15 @@ describe('a record that is no CloudEvent', () => {
 });
 
 const RESERVED = new Set([
-  ...['data', 'datacontenttype', 'time', 'dataschema', 'schemaurl', 'subject', 'partitionkey'],
-  ...['specversion', 'id', 'source', 'type'],
+  'data',
+  'datacontenttype',
+  'time',
+  'dataschema',
+  'schemaurl',
+  'subject',
+  'partitionkey',
+  'specversion',
+  'id',
+  'source',
+  'type',
 ]);

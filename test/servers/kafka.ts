@@ -65,7 +65,14 @@ export class KafkaProcess {
     writeFileSync(file, propertiesOf(folder, { ports, told }, options));
     const scram = (options.scram ?? []).flatMap((user) => ['--add-scram', user]);
     const id = randomBytes(16).toString('base64url');
-    await kafkaTool('kafka.tools.StorageTool', ['format', `--cluster-id=${id}`, '-c', file, '--standalone', ...scram]);
+    await kafkaTool('kafka.tools.StorageTool', [
+      'format',
+      `--cluster-id=${id}`,
+      '-c',
+      file,
+      '--standalone',
+      ...scram,
+    ]);
     return new KafkaProcess(folder, ports);
   }
 

@@ -7,7 +7,9 @@ import type { ApiServerSource } from './schema.ts';
 
 /** eventing pkg/apis/sources/v1/apiserver_validation.go; selectors, which upstream looks at later, are checked as well. */
 export function apiServerSourceErrors(source: ApiServerSource, context: AdmissionContext): FieldError[] {
-  const { mode, resources = [], owner, namespaceSelector, filters = [] } = source.spec ?? {};
+  // Defaults and shapes have been seen to, but a required array may still be missing.
+  const spec: Partial<ApiServerSource['spec']> = source.spec ?? {};
+  const { mode, resources = [], owner, namespaceSelector, filters = [] } = spec;
   const errors: FieldError[] = [];
   if (mode !== 'Reference' && mode !== 'Resource') errors.push(invalidValue(mode ?? '', 'mode'));
   if (resources.length === 0) errors.push(missingField('resources'));
@@ -30,8 +32,8 @@ function kindErrors({ apiVersion = '', kind = '' }: { apiVersion?: string; kind?
   ];
 }
 
-function filterErrors(filters: readonly EventFilter[], { configMap }: AdmissionContext): FieldError[] {
-  const features = configMap('knative-eventing', 'config-features');
+function filterErrors(filters: readonly EventFilter[], context: AdmissionContext): FieldError[] {
+  const features = context.configMap('knative-eventing', 'config-features');
   if (features?.['new-apiserversource-filters']?.toLowerCase() === 'enabled')
     return below('filters', eventFilterErrors(filters));
   if (filters.length === 0) return [];
