@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RabbitmqPlan } from '../../../src/sources/rabbitmq/plan.ts';
+import { rabbitmqAdapter } from '../../../src/sources/rabbitmq/rabbitmq-adapter.ts';
 import type { RunningSource } from '../../../src/sources/source.ts';
 import { PlainRabbitmq } from '../../kit/plain-rabbitmq.ts';
+import { TcpProxy } from '../../kit/tcp-proxy.ts';
 import { rabbitmqServer } from '../../servers/rabbitmq.ts';
 import { sharedServer } from '../../servers/shared.ts';
 import { aPlan, Told } from './rabbitmq-world.ts';
@@ -137,24 +139,25 @@ describe.skipIf(server.kind === 'missing')(`reading a queue of RabbitMQ${why}`, 
     expect((await plain.count(plan.from.queue))?.ready).toBe(0);
   });
 
-  it('R2 has as many in hand as its parallelism says; one keeps the order', async () => {
-    for (const inFlightMax of [1, 5]) {
-      const told = new Told();
-      let [inHand, most] = [0, 0];
-      told.take = async () => {
-        most = Math.max(most, (inHand += 1));
-        await new Promise((resolve) => setImmediate(resolve));
-        await plain.count(told.events.length >= 0 ? 'nowhere' : ''); // takes as long as the broker's answer
-        inHand -= 1;
-        return 'taken';
-      };
-      const plan = await running(told, aPlan(address, { inFlightMax }));
-      const names = Array.from({ length: 20 }, (_, i) => `${i}`);
-      for (const name of names) await send(plan, name);
-      await expect.poll(() => told.bodies.length, WAIT).toBe(20);
-      expect(most).toBeLessThanOrEqual(inFlightMax);
-      if (inFlightMax === 1) expect(told.bodies).toEqual(names);
+  it.each([1, 5])('R2 has %d in hand, as its parallelism says; one keeps the order', async (inFlightMax) => {
+    const told = new Told();
+    const gates: PromiseWithResolvers<'taken'>[] = [];
+    told.take = () => {
+      const gate = Promise.withResolvers<'taken'>();
+      gates.push(gate);
+      return gate.promise;
+    };
+    const plan = await running(told, aPlan(address, { inFlightMax }));
+    const names = Array.from({ length: 12 }, (_, i) => `${i}`);
+    for (const name of names) await send(plan, name);
+    const ready = async (): Promise<number | undefined> => (await plain.count(plan.from.queue))?.ready;
+    await expect.poll(ready, WAIT).toBe(12 - inFlightMax);
+    expect(gates.length).toBe(inFlightMax);
+    for (const [i] of names.entries()) {
+      await expect.poll(() => gates.length, WAIT).toBe(Math.min(12, i + inFlightMax));
+      gates[i]?.resolve('taken');
     }
+    await expect.poll(() => told.bodies, WAIT).toEqual(names);
   });
 
   it('brings fewer at a time when they are large, and all of them', async () => {
@@ -187,20 +190,23 @@ describe.skipIf(server.kind === 'missing')(`reading a queue of RabbitMQ${why}`, 
     expect((await plain.count(plan.from.queue))?.ready).toBe(1);
   });
 
-  it('shares one connection with the sources of the same address', async () => {
-    const { rabbitmqAdapter } = await import('../../../src/sources/rabbitmq/rabbitmq-adapter.ts');
+  it('shares one connection with the sources of the same address, for as long as there is one', async () => {
+    const { hostname, port } = new URL(address);
+    const proxy = await TcpProxy.open(hostname, Number(port));
+    const proxied = `amqp://guest:guest@127.0.0.1:${proxy.port}`;
     const adapter = rabbitmqAdapter();
-    const sources = [new Told(), new Told(), new Told()];
-    const plans = sources.map(() => aPlan(address));
-    for (const [i, told] of sources.entries()) {
-      const plan = plans[i];
-      if (plan === undefined) continue;
+    const sources = Array.from({ length: 3 }, () => ({ told: new Told(), plan: aPlan(proxied) }));
+    for (const { told, plan } of sources) {
       queues.push(plan.from.queue);
       opened.push(told.open(plan, adapter));
     }
-    for (const told of sources) await expect.poll(() => told.last?.kind, WAIT).toBe('running');
+    for (const { told } of sources) await expect.poll(() => told.last?.kind, WAIT).toBe('running');
+    expect(proxy.connections).toBe(1);
     await opened.shift()?.close(); // the others go on
-    for (const plan of plans) await send(plan, 'hello');
-    await expect.poll(() => sources.map(({ events }) => events.length), WAIT).toEqual([0, 1, 1]);
+    for (const { plan } of sources) await send(plan, 'hello');
+    await expect.poll(() => sources.map(({ told }) => told.events.length), WAIT).toEqual([0, 1, 1]);
+    await Promise.all(opened.splice(0).map((source) => source.close()));
+    await expect.poll(() => proxy.connections, WAIT).toBe(0);
+    await proxy.close();
   });
 });
