@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { cloudPubSubSourceKind } from '../../../src/apis/sources/cloud-pubsub-source/cloud-pubsub-source.ts';
 import { CLOUD_PUBSUB_SOURCE } from '../../../src/apis/sources/cloud-pubsub-source/schema.ts';
 import { aCloudPubSubSource } from '../../kit/pubsub-objects.ts';
 import { World } from '../../kit/world.ts';
@@ -80,7 +81,17 @@ describe('a CloudPubSubSource', () => {
     );
   });
 
-  it('has the columns of upstream', () => {
+  it('has the names, labels and columns of upstream', () => {
+    const { categories, versions, crd } = cloudPubSubSourceKind;
+    expect({ categories, versions }).toEqual({
+      categories: ['all', 'knative', 'cloudpubsubsource', 'sources'],
+      versions: ['v1', 'v1beta1'],
+    });
+    expect(crd?.labels).toEqual({
+      'duck.knative.dev/source': 'true',
+      'events.cloud.google.com/release': 'devel',
+      'events.cloud.google.com/crd-install': 'true',
+    });
     expect(world.table(CLOUD_PUBSUB_SOURCE).header).toEqual(['Name', 'Ready', 'Reason', 'Age']);
   });
 });
