@@ -1,10 +1,8 @@
-import { PubSub } from '@google-cloud/pubsub';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sourceContract } from '../../contracts/source.ts';
 import { TcpProxy } from '../../kit/tcp-proxy.ts';
 import {
   address,
-  PROJECT,
   server,
   shutSink,
   SourceWorld,
@@ -144,13 +142,7 @@ describe.skipIf(server.kind === 'missing')(title('a CloudPubSubSource'), { timeo
   });
 
   it('delivers the messages of a key in their order, one at a time, and others beside them (R2)', async () => {
-    const ordered = new PubSub({
-      projectId: PROJECT,
-      apiEndpoint: address,
-      emulatorMode: true,
-      clientOptions: { universeDomain: 'googleapis.com' },
-    });
-    const topic = ordered.topic(world.topic.name, { messageOrdering: true });
+    const topic = world.plain.topic(world.topic.name, { messageOrdering: true });
     let [busy, most] = [0, 0];
     world.sink = async ({ attributes }) => {
       if (attributes.get('partitionkey') !== 'a') return 'taken';
@@ -180,7 +172,6 @@ describe.skipIf(server.kind === 'missing')(title('a CloudPubSubSource'), { timeo
     expect(
       world.events.find(({ attributes }) => attributes.get('id') === 'e')?.attributes.get('partitionkey'),
     ).toBe('c');
-    await ordered.close();
   });
 
   it('holds no more than a hundred in hand while the sink is away, and delivers all when it is back (A6)', async () => {

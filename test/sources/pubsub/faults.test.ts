@@ -1,11 +1,17 @@
 import { describe, it, type ExpectStatic, type TestContext } from 'vitest';
+import type { RunningSource } from '../../../src/sources/source.ts';
 import { TcpProxy } from '../../kit/tcp-proxy.ts';
 import { address, server, shutSink, SourceWorld, title, WAIT, wrappedText } from './pubsub-source-world.ts';
 
 const CUTS = 10;
 const MESSAGES = 400;
 
-type Scene = { readonly world: SourceWorld; readonly proxy: TcpProxy; readonly expect: ExpectStatic };
+type Scene = {
+  readonly world: SourceWorld;
+  readonly source: RunningSource;
+  readonly proxy: TcpProxy;
+  readonly expect: ExpectStatic; // the test's own: they run side by side
+};
 
 describe.skipIf(server.kind === 'missing').concurrent(title('a CloudPubSubSource whose way breaks'), () => {
   const inWorld =
@@ -15,9 +21,9 @@ describe.skipIf(server.kind === 'missing').concurrent(title('a CloudPubSubSource
       const proxy = await TcpProxy.open(host, Number(port));
       const world = await SourceWorld.open(`127.0.0.1:${proxy.port}`);
       try {
-        world.source();
+        const source = world.source();
         await expect.poll(() => world.states.at(-1)?.kind, WAIT).toBe('running');
-        await claim({ world, proxy, expect });
+        await claim({ world, source, proxy, expect });
       } finally {
         proxy.release();
         proxy.isDown = false;
@@ -93,7 +99,7 @@ describe.skipIf(server.kind === 'missing').concurrent(title('a CloudPubSubSource
 
   it(
     'shares its connections with the other sources of its project, and closes them with the last',
-    inWorld(async ({ world, proxy, expect }) => {
+    inWorld(async ({ world, source, proxy, expect }) => {
       const before = 3; // to publish, to acknowledge, and for the polls of up to fifty
       await expect.poll(() => proxy.connections, WAIT).toBe(before);
       const others = ['a', 'b', 'c'].map((name) =>
@@ -102,8 +108,10 @@ describe.skipIf(server.kind === 'missing').concurrent(title('a CloudPubSubSource
       const running = (): number => world.states.filter(({ kind }) => kind === 'running').length;
       await expect.poll(running, WAIT).toBeGreaterThanOrEqual(4);
       expect(proxy.connections).toBe(before);
-      await Promise.all(others.map((source) => source.close()));
+      await Promise.all(others.map((other) => other.close()));
       expect(proxy.connections).toBe(before);
+      await source.close();
+      await expect.poll(() => proxy.connections, WAIT).toBe(0);
       for (const name of ['a', 'b', 'c'])
         await world.plain.subscription(`${world.plan.subscription}-${name}`).delete();
     }),
