@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import type { Settings } from '../../../src/channels/backend.ts';
 import { rabbitmqAdapter } from '../../../src/channels/rabbitmq/rabbitmq-adapter.ts';
+import { makeCa, makeServerCertificate } from '../../kit/certificates.ts';
 import { anEvent, idOf } from '../../kit/events.ts';
 import { OPTIONS } from '../../contracts/channel.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
@@ -95,42 +95,3 @@ describe.skipIf(reason !== undefined)(`RabbitMQ with TLS and passwords ${reason 
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toMatch(/s3cret|wrong-word/);
   });
 });
-
-function openssl(folder: string, ...words: string[]): void {
-  execFileSync('openssl', words, { cwd: folder, stdio: 'pipe' });
-}
-
-function makeCa(folder: string, name: string): string {
-  const subject = ['-subj', `/CN=Millrace test ${name}`, '-days', '2', '-nodes'];
-  openssl(
-    folder,
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-keyout',
-    `${name}.key`,
-    '-out',
-    `${name}.pem`,
-    ...subject,
-  );
-  return readFileSync(join(folder, `${name}.pem`), 'utf8');
-}
-
-function makeServerCertificate(folder: string): void {
-  const request = ['-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr'];
-  openssl(folder, 'req', ...request, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost');
-  const signing = [
-    '-CA',
-    'ca.pem',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-copy_extensions',
-    'copy',
-  ];
-  openssl(folder, 'x509', '-req', '-in', 'server.csr', ...signing, '-out', 'server.pem');
-  chmodSync(join(folder, 'server.key'), 0o644);
-}
