@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { renderFieldErrors } from '../../../src/apis/field-error.ts';
 import { rabbitmqSourceKind } from '../../../src/apis/sources/rabbitmq-source/rabbitmq-source.ts';
 import { RABBITMQ_SOURCE, type RabbitmqSource } from '../../../src/apis/sources/rabbitmq-source/schema.ts';
@@ -110,5 +112,20 @@ describe('a RabbitmqSource', () => {
     expect(await world.refusal(aSource(resources({ vhost: 'other' }), 'default'))).toContain(
       'admission webhook "validation.webhook.rabbitmq.sources.knative.dev" denied the request: validation failed: Immutable fields changed',
     );
+  });
+
+  it('is taken as its page shows it', async () => {
+    const world = await World.open();
+    const page = readFileSync(new URL('../../../docs/sources/rabbitmq.md', import.meta.url), 'utf8');
+    const [, manifest = ''] = /```yaml\n(.*?)```/s.exec(page) ?? [];
+    const documents = parseAllDocuments(manifest).map((document) => document.toJS() as { metadata: object });
+    expect(documents.length).toBe(2);
+    for (const document of documents)
+      await world.apply({ ...document, metadata: { ...document.metadata, namespace: 'default' } });
+    const { spec } = await world.get(RABBITMQ_SOURCE, 'orders');
+    expect(spec).toMatchObject({
+      delivery: { retry: 5 },
+      rabbitmqClusterReference: { namespace: 'default' },
+    });
   });
 });
