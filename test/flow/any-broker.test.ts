@@ -173,6 +173,34 @@ describe.skipIf(missing !== '')(`one manifest set on every broker ${missing}`, (
     60_000,
   );
 
+  it("serves Google's own Channel of another project, and what is subscribed to it", async () => {
+    const google = { apiVersion: 'messaging.cloud.google.com/v1beta1', kind: 'Channel' };
+    const spec = { project: 'another-project' };
+    const objects = [
+      { ...google, metadata: { name: 'theirs' }, spec },
+      {
+        apiVersion: 'messaging.knative.dev/v1',
+        kind: 'Subscription',
+        metadata: { name: 'reads-theirs' },
+        spec: { channel: { ...google, name: 'theirs' }, subscriber: { uri: `${archive.url}archive` } },
+      },
+    ];
+    await ok(['apply'], objects.map((object) => `---\n${JSON.stringify(object)}\n`).join(''));
+    const named = ['channels.messaging.cloud.google.com/theirs', 'subscription/reads-theirs'];
+    await ok(['wait', '--for=condition=Ready', '--timeout=30s', ...named]);
+    const { stdout } = await kubectl(['get', 'pschan', 'theirs', '-o', 'jsonpath={.status.address.url}']);
+    const headers = {
+      'ce-specversion': '1.0',
+      'ce-id': 'to-google',
+      'ce-source': '/shop',
+      'ce-type': 'order.paid',
+    };
+    expect((await fetch(stdout, { method: 'POST', headers })).status).toBe(202);
+    const came = () => archive.requests.some(({ headers: sent }) => sent['ce-id'] === 'to-google');
+    await expect.poll(came, { timeout: 20_000 }).toBe(true);
+    await ok(['delete', '--timeout=30s', ...named]);
+  }, 60_000);
+
   it('leaves no channel behind, and no password in the process list', async () => {
     const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
     expect(stdout).not.toMatch(/up --data-dir .*amqp:\/\/[^ ]+:[^ ]+@/);
