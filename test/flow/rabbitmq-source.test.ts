@@ -70,6 +70,23 @@ spec:
   rabbitmqResourcesConfig: {exchangeName: wide, queueName: wide-in, parallelism: ${PARALLELISM}}
   sink: {uri: '${sink.url}wide'}
 `;
+    const named = (): string => `
+apiVersion: sources.knative.dev/v1alpha1
+kind: RabbitmqSource
+metadata: {name: named}
+spec:
+  rabbitmqClusterReference: {name: whichever}
+  rabbitmqResourcesConfig: {queueName: theirs, predeclared: true}
+  delivery: {retry: 2, backoffPolicy: linear, backoffDelay: PT0.05S}
+  sink: {uri: '${sink.url}busy'}
+`;
+    const channels = (): string =>
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'rabbitmq-channel-config', namespace: 'knative-eventing' },
+        data: { uri: `amqp://127.0.0.1:${node.port}/shop` },
+      });
 
     beforeAll(async () => {
       ca = makeCa(root, 'ca');
@@ -89,7 +106,10 @@ spec:
       for (const user of ['reader', 'guest'])
         await node.control('set_permissions', '-p', 'shop', user, '.*', '.*', '.*');
       plain = await PlainRabbitmq.open(`${node.address}/shop`);
-      sink = await subscriber((response) => setTimeout(() => response.writeHead(204).end(), answerAfterMs));
+      sink = await subscriber((response, { url }) => {
+        const code = url === '/busy' ? 503 : 204;
+        setTimeout(() => response.writeHead(code).end(), answerAfterMs);
+      });
       platform = await start(dataDir);
       expect(await kubectl(['apply'], secret('first-word'))).toMatchObject({ code: 0 });
       expect(await kubectl(['apply'], manifest())).toMatchObject({ code: 0 });
@@ -171,6 +191,28 @@ spec:
       await ready();
       await expect.poll(() => bodiesAt('/').at(-1), WAIT).toBe('meanwhile');
       expect(platform.stdout + platform.stderr).not.toMatch(/first-word|second-word/);
+    });
+
+    it('reads from the RabbitMQ of the channels, and gives up as its delivery says: the queue’s dead letters have it', async () => {
+      expect(await kubectl(['apply'], named())).toMatchObject({ code: 0 });
+      const condition = ['get', 'rmqsource/named', '-o', 'jsonpath={.status.conditions}'];
+      const said = async (): Promise<string> => (await kubectl(condition)).stdout;
+      await expect.poll(said, WAIT).toMatch(/"SecretMissing".*"status":"False","type":"SecretReady"/);
+      expect(await kubectl(['apply'], channels())).toMatchObject({ code: 0 });
+      await expect.poll(said, WAIT).toMatch(/"QueueNotFound"/);
+      for (const queue of ['theirs', 'graves'])
+        await plain.run((channel) =>
+          channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } }),
+        );
+      await plain.run((channel) => channel.assertExchange('dead', 'fanout'));
+      await plain.run((channel) => channel.bindQueue('graves', 'dead', ''));
+      await node.control('set_policy', '-p', 'shop', 'dead', '^theirs$', '{"dead-letter-exchange":"dead"}');
+      const isReady = ['wait', '--for=condition=Ready', 'rmqsource/named', '--timeout=40s'];
+      expect(await kubectl(isReady)).toMatchObject({ code: 0 });
+      await plain.publish('', 'theirs', 'poison');
+      await expect.poll(async () => (await plain.count('graves'))?.ready, WAIT).toBe(1);
+      expect(bodiesAt('/busy')).toEqual(['poison', 'poison', 'poison']);
+      expect((await plain.count('theirs'))?.ready).toBe(0);
     });
 
     it('loses nothing to a kill while messages are in work, and repeats no more than were in hand', async () => {
