@@ -28,30 +28,27 @@ const ASK_AGAIN_MS = 500;
 /**
  * Where what a group is owed goes when it is not to be offered now: the waiting queues, the retry queue, the dead letters.
  * Waiting queues are made when they are first needed, with all shorter ones, so that asking from the shortest up
- * finds them all; `onWait` is told of each.
+ * finds them all. `onWait` takes charge of each, and says whether it answers: nothing is sent to one that does not, for
+ * RabbitMQ would hold up the AMQP channel behind it.
  */
 export class Keeping {
   readonly #tools: KeepingTools;
-  readonly #onWait: (queue: string) => void;
+  readonly #onWait: (queue: string) => Promise<boolean>;
   #making: Promise<unknown> = Promise.resolve();
-  #rungs = 0;
+  readonly #answers: Promise<boolean>[] = []; // of each rung there is
   readonly #avoided = new Set<string>();
 
-  constructor(tools: KeepingTools, onWait: (queue: string) => void) {
+  constructor(tools: KeepingTools, onWait: (queue: string) => Promise<boolean>) {
     this.#tools = tools;
     this.#onWait = onWait;
   }
 
   /** The waiting queues that are known. */
   get waits(): readonly string[] {
-    return this.#tools.names.waits.slice(0, this.#rungs);
+    return this.#tools.names.waits.slice(0, this.#answers.length);
   }
 
-  /** A queue that does not answer: nothing is sent there, until it is mended and the channel opens anew. */
-  avoid(queue: string): void {
-    this.#avoided.add(queue);
-  }
-
+  /** Queues that do not answer: nothing is sent there, until they are mended and the channel opens anew. */
   get avoided(): readonly string[] {
     return [...this.#avoided];
   }
@@ -69,7 +66,7 @@ export class Keeping {
   async findWaits(): Promise<void> {
     const { topology, names } = this.#tools;
     await this.#inTurn(async () => {
-      for (let next = names.waits[this.#rungs]; next !== undefined; next = names.waits[this.#rungs]) {
+      for (const next of names.waits.slice(this.#answers.length)) {
         if ((await topology.count(next)) === undefined) return;
         this.#add(next);
       }
@@ -111,26 +108,26 @@ export class Keeping {
     } catch {
       return this.again(owed); // it waits in memory then, its copy in the retry queue
     }
+    if ((await this.#answers[rung]) !== true) return this.postpone(owed);
     const copy = toCopy({ ...owed, untilMs: clock.nowMs() + (LADDER_MS[rung] ?? 0) }, prefix);
     return this.#move(queue, copy, () => onLost(lostBecause(`queue ${queue} was deleted`)));
   }
 
   async #reach(rung: number): Promise<void> {
-    if (rung < this.#rungs) return;
+    if (rung < this.#answers.length) return;
     await this.#inTurn(async () => {
       const { topology, names } = this.#tools;
-      while (this.#rungs <= rung) {
-        const queue = names.waits[this.#rungs];
-        if (queue === undefined) return;
-        await topology.makeWait(names, this.#rungs);
-        this.#add(queue);
+      for (const next of names.waits.slice(this.#answers.length, rung + 1)) {
+        await topology.makeWait(names, this.#answers.length);
+        this.#add(next);
       }
     });
   }
 
   #add(queue: string): void {
-    this.#rungs += 1;
-    this.#onWait(queue);
+    const answers = this.#onWait(queue);
+    this.#answers.push(answers);
+    void answers.then((does) => does || this.#avoided.add(queue));
   }
 
   async #inTurn(act: () => Promise<void>): Promise<void> {

@@ -11,7 +11,7 @@ export type QueueNames = {
   readonly dead: string;
   /** Whose turn it is to serve an ordered group. */
   readonly turn: string;
-  /** Is there for a moment only, see Topology. */
+  /** What begins so is there for a moment only, see Topology. */
   readonly settling: string;
   /** Where copies wait, by the number of their rung. */
   readonly waits: readonly string[];
@@ -20,6 +20,7 @@ export type QueueNames = {
 /** AMQP 0-9-1, 3.1.1: a name is a short string. */
 export const NAME_MAX = 255;
 const DIGEST = 16;
+export const SETTLING_DIGITS = 8;
 
 export function exchangeNameOf({ namespace, name }: { namespace: string; name: string }): string {
   return fit(`knative-messaging.${namespace}.${name}`, NAME_MAX);
@@ -30,7 +31,10 @@ export function exchangeNameOf({ namespace, name }: { namespace: string; name: s
  * colon, so no two groups meet. Two platforms that name exchange and group alike mean the same queues.
  */
 export function queueNamesOf(exchange: string, group: string): QueueNames {
-  const longest = Math.max(...LADDER_MS.map((ms) => `:wait:${ms}ms`.length));
+  const longest = Math.max(
+    ...LADDER_MS.map((ms) => `:wait:${ms}ms`.length),
+    ':settling:'.length + SETTLING_DIGITS,
+  );
   const base = exchange.startsWith('amq.') ? `knative-messaging.${exchange}` : exchange; // `amq.` is the broker's own
   const main = fit(`${base}:${encodeURIComponent(group)}`, NAME_MAX - longest);
   return {
@@ -38,7 +42,7 @@ export function queueNamesOf(exchange: string, group: string): QueueNames {
     retry: `${main}:retry`,
     dead: `${main}:dead`,
     turn: `${main}:turn`,
-    settling: `${main}:settling`,
+    settling: `${main}:settling:`,
     waits: LADDER_MS.map((ms) => `${main}:wait:${ms}ms`),
   };
 }

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { Requests } from '../../clients/rabbitmq/requests.ts';
-import type { QueueNames } from './names.ts';
+import { SETTLING_DIGITS, type QueueNames } from './names.ts';
 
 export const DEAD_LETTERS_MAX = 10_000; // of one group; more stay owed
 
@@ -8,6 +9,7 @@ export const DEAD_LETTERS_MAX = 10_000; // of one group; more stay owed
  * 20, and without a limit it requeues at the tail, which would break order. 2^30 is out of reach.
  */
 const DELIVERY_LIMIT = 2 ** 30;
+const SETTLING_MAX_MS = 60_000;
 
 /** What a channel has in the broker. */
 export class Topology extends Requests {
@@ -43,8 +45,10 @@ export class Topology extends Requests {
    * was just made has the list written first. So does each opening: a queue that came back so is new again.
    */
   async #settle({ settling }: QueueNames): Promise<void> {
-    await this.#make(settling, {});
-    await this.deleteQueue(settling);
+    // Another one each time, since this one may be caught in the same way, and then does not answer.
+    const queue = settling + randomUUID().slice(0, SETTLING_DIGITS);
+    await this.#make(queue, { 'x-expires': SETTLING_MAX_MS });
+    await this.deleteQueue(queue);
   }
 
   #make(

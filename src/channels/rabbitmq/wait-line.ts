@@ -33,9 +33,11 @@ export class WaitLine {
     this.#tools = tools;
   }
 
-  /** Takes charge of a queue, in addition to those that it has; one that does not answer is avoided from then on. */
-  serve(queue: string, keeping: Keeping): void {
-    this.#serving.push(this.#serve(queue, keeping));
+  /** Takes charge of a queue, in addition to those that it has; false: it does not answer. */
+  async serve(queue: string, keeping: Keeping): Promise<boolean> {
+    const serving = this.#serve(queue, keeping);
+    this.#serving.push(serving);
+    return (await serving) !== undefined;
   }
 
   /** What is in hand goes back. */
@@ -60,7 +62,6 @@ export class WaitLine {
         async (error: unknown) => {
           void inbox.close();
           if (!isSilence(error)) throw error;
-          keeping.avoid(queue);
           return undefined;
         },
       );

@@ -1,11 +1,12 @@
 import { openSync, writeSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Consumer, Verdict } from '../../../src/channels/channel.ts';
 import { idOf } from '../../kit/events.ts';
 import { aChannelSpec, connectTo } from './rabbitmq-world.ts';
 
 /**
  * A platform in a process of its own, to be killed: `node rabbitmq-child.ts JSON`, with the address of the broker, the
- * channel's name, the group's options, and the file that it writes `offered ID ATTEMPT STAGE` and `settled ID ATTEMPT` to:
+ * channel's name, the group's options, and the file that it writes `offered ID ATTEMPT STAGE`, `settled ID ATTEMPT` and `retrying COUNT` to:
  * unlike a pipe it takes each line at once, and a kill does not take it back. What becomes of an event is in its `order`.
  */
 export type ChildOrder = {
@@ -28,6 +29,11 @@ const channel = await backend.open(aChannelSpec(order.name, { claim: isOurs }));
 const { inFlightMax, isOrdered, sharedName } = order;
 await channel.consume('audit', { start: 'latest', inFlightMax, isOrdered, sharedName }, consumer());
 say('ready');
+for (let retrying = 0; ; await pause(20)) {
+  const [backlog] = await channel.backlog();
+  if (backlog !== undefined && backlog.retrying !== retrying)
+    say(`retrying ${(retrying = backlog.retrying)}`);
+}
 
 function consumer(): Consumer {
   return async ({ event, attempt, stage }): Promise<Verdict> => {
