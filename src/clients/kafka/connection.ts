@@ -158,7 +158,7 @@ export class KafkaConnection {
       port,
       clientId: `millrace@${hostname()}`,
       ssl: this.#settings.ssl,
-      sasl: this.#settings.sasl,
+      sasl: this.#settings.sasl === null ? null : { ...this.#settings.sasl }, // kafkajs writes into it
       connectionTimeout: CONNECT_MAX_MS,
       requestTimeout: REQUEST_MAX_MS,
       logger: SILENT,

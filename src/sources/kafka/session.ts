@@ -5,15 +5,13 @@ import type { Assignment } from '../../clients/kafka/divide.ts';
 import { refused } from '../../clients/kafka/faults.ts';
 import { Intake } from '../../clients/kafka/intake.ts';
 import { Member, type MemberTimes } from '../../clients/kafka/member.ts';
-import { END, FIRST, offsetsAt } from '../../clients/kafka/offsets.ts';
-import { Partition } from '../../clients/kafka/partition.ts';
-import { Progress } from '../../clients/kafka/progress.ts';
 import type { Protocol } from '../../clients/kafka/protocol.ts';
 import { Pulse } from '../../clients/kafka/pulse.ts';
 import { addressesOf } from '../../clients/kafka/settings.ts';
-import { isStarted, startedAt } from '../../clients/kafka/start.ts';
+import { isStarted } from '../../clients/kafka/start.ts';
 import type { SourceTools } from '../source.ts';
 import { eventOf, kafkaSourceUri } from './event.ts';
+import { partitionsOf } from './places.ts';
 import type { KafkaPlan } from './plan.ts';
 import { Work } from './work.ts';
 
@@ -192,8 +190,15 @@ export class KafkaSession {
   }
 
   async #assigned(assignment: Assignment): Promise<void> {
+    const places = {
+      connection: this.#coordinating,
+      member: this.#member,
+      start: this.#plan.start,
+      begun: this.#tools.begun,
+      held: this.#work.partitions,
+    };
     const found = await Promise.all(
-      this.#plan.topics.map((topic) => this.#partitionsOf(topic, assignment[topic] ?? [])),
+      this.#plan.topics.map((topic) => partitionsOf(places, topic, assignment[topic] ?? [])),
     );
     if (this.#end.signal.aborted) return;
     const partitions = found.flat();
@@ -204,31 +209,6 @@ export class KafkaSession {
       return mine.length === 0 ? [] : [`${topic}: ${mine.join(',')}`];
     });
     this.#tools.onAssigned(claims.join('; '));
-  }
-
-  async #partitionsOf(topic: string, mine: readonly number[]): Promise<Partition[]> {
-    const start = {
-      connection: this.#coordinating,
-      member: this.#member,
-      topic,
-      start: this.#plan.start,
-      wasServed: this.#tools.begun.has(topic),
-    };
-    const places = await startedAt(start, mine.includes(0));
-    if (mine.length === 0) return [];
-    const ends = await offsetsAt(this.#coordinating, topic, END);
-    const isAnother = mine.some((id) => (places[id]?.committed ?? 0) > (ends[id] ?? Infinity));
-    const firsts = isAnother ? await offsetsAt(this.#coordinating, topic, FIRST) : [];
-    return mine.map((id) => {
-      const known = this.#work.partitions.find(
-        (each) => each.topic === topic && each.id === id && !each.isGone,
-      );
-      if (known !== undefined) return known;
-      const place = places[id] ?? new Progress(0);
-      const isPast = place.committed > (ends[id] ?? Infinity); // the topic was made anew, and all of it is owed
-      const progress = isPast ? new Progress(firsts[id] ?? 0) : place;
-      return new Partition({ topic, id, isRetry: false }, progress);
-    });
   }
 
   /** S1, S2 */
