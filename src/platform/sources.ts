@@ -18,6 +18,7 @@ import { apiServerSource } from '../sources/kubernetes/api-server-source.ts';
 import { kubernetesEventSource } from '../sources/kubernetes/kubernetes-event-source.ts';
 import { pingSource } from '../sources/ping/ping-source.ts';
 import { cloudPubSubSource } from '../sources/pubsub/cloud-pubsub-source.ts';
+import { rabbitmqSource } from '../sources/rabbitmq/rabbitmq-source.ts';
 import type { SourceKind } from '../sources/source.ts';
 import { BACKING_KINDS } from './adapters.ts';
 import { Bookmarks } from './bookmarks.ts';
@@ -39,6 +40,7 @@ export const SOURCE_KINDS: readonly AnySourceKind[] = [
   anySource(kubernetesEventSource),
   anySource(gitHubSource),
   anySource(pingSource),
+  anySource(rabbitmqSource),
   anySource(kafkaSource),
   anySource(cloudPubSubSource),
 ];
