@@ -5,7 +5,7 @@ import { issueCa, issueServer, type Pair } from '../../src/apiserver/pki/issue.t
 import { kubectlFor } from '../kit/api-server.ts';
 import { folderWith, temporaryFolder } from '../kit/folders.ts';
 import { millrace, platformStarter, type Running } from '../kit/millrace.ts';
-import { plainKafka, plainProducer } from '../kit/plain-kafka.ts';
+import { makeTopic, plainKafka, plainProducer } from '../kit/plain-kafka.ts';
 import { subscriber, type Subscriber } from '../kit/subscribers.ts';
 import { KafkaProcess, kafkaServer, kafkaTool } from '../servers/kafka.ts';
 
@@ -120,10 +120,7 @@ describe.skipIf(reason !== undefined)(
         },
       });
       await server.start();
-      const admin = plainKafka(server.address).admin();
-      await admin.connect();
-      await admin.createTopics({ topics: [{ topic: 'guarded' }], waitForLeaders: true });
-      await admin.disconnect();
+      await makeTopic(server.address, 'guarded');
       sink = await subscriber((response, { headers, body }) => {
         if (!isAway) taken.push(`${body.toString()} ${headers['ce-key']} ${headers['ce-team']}`);
         response.writeHead(isAway ? 503 : 204).end();
@@ -143,10 +140,7 @@ describe.skipIf(reason !== undefined)(
       await expect
         .poll(() => condition('orders', 'ConnectionEstablished'), WAIT)
         .toMatch(/^False TopicNotFound .*UNKNOWN_TOPIC_OR_PARTITION/);
-      const admin = plainKafka(server.address).admin();
-      await admin.connect();
-      await admin.createTopics({ topics: [{ topic: 'orders', numPartitions: 2 }], waitForLeaders: true });
-      await admin.disconnect();
+      await makeTopic(server.address, 'orders', 2);
       await ready('orders');
       expect(await printed()).toBe('');
       await send('orders', '{"total":7}');

@@ -8,6 +8,7 @@ import type { Address, KafkaSettings } from './settings.ts';
 /** Longer than a broker takes for anything but a rebalance; a connection that is silent for so long is half-open. */
 export const REQUEST_MAX_MS = 5000;
 const CONNECT_MAX_MS = 3000;
+const LATE_CHECK_MS = 500;
 const METADATA_AGE_MAX_MS = 10_000;
 
 export type TopicInfo = {
@@ -195,12 +196,21 @@ export class KafkaConnection {
 }
 
 /**
- * Two faults of kafkajs 2.2.4 (its issues 1751 and 1755), mended on each connection: it asks for a timer of negative
- * time after every answer, which Node warns of and which then runs each millisecond for ever; and two requests at once on
- * a connection that is not open yet open it twice.
+ * Faults of kafkajs 2.2.4, mended on each connection: it asks for a timer of negative time after every answer, which Node
+ * warns of and which then runs each millisecond for ever (its issue 1751); two requests at once on a connection that is not
+ * open yet open it twice (1755); and it looks for late answers ten times a second, which is most of what an idle connection
+ * costs.
  */
 function mend(connection: PoolConnection): void {
   const queue = connection.requestQueue;
+  queue.scheduleRequestTimeoutCheck = () => {
+    queue.destroy();
+    queue.requestTimeoutIntervalId = setInterval(() => {
+      for (const request of queue.inflight.values())
+        if (Date.now() - request.sentAt > request.requestTimeout) request.timeoutRequest();
+      if (!queue.isConnected()) queue.destroy();
+    }, LATE_CHECK_MS);
+  };
   queue.scheduleCheckPendingRequests = () => {
     if (queue.pending.length === 0 || queue.throttleCheckTimeoutId !== null) return;
     const waitMs = Math.max(queue.throttledUntil - Date.now(), 10);

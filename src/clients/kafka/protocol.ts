@@ -184,6 +184,15 @@ export type PoolConnection = {
     throttleCheckTimeoutId: NodeJS.Timeout | null;
     checkPendingRequests(): void;
     scheduleCheckPendingRequests: () => void;
+    readonly inflight: ReadonlyMap<
+      number,
+      { readonly sentAt: number; readonly requestTimeout: number; timeoutRequest(): void }
+    >;
+    requestTimeoutIntervalId: NodeJS.Timeout | null;
+    isConnected(): boolean;
+    /** Ends its timers. */
+    destroy(): void;
+    scheduleRequestTimeoutCheck: () => void;
   };
 };
 

@@ -2,22 +2,28 @@ import { backoffDelayMs } from '../../base/backoff.ts';
 import { messageOf, PlatformError } from '../../base/errors.ts';
 import { KafkaConnection } from '../../clients/kafka/connection.ts';
 import { removeGroup } from '../../clients/kafka/groups.ts';
-import { MEMBER_TIMES, type MemberTimes } from '../../clients/kafka/member.ts';
+import { MEMBER_TIMES } from '../../clients/kafka/member.ts';
 import { loadProtocol } from '../../clients/kafka/protocol.ts';
 import type { RunningSource, SourceAdapter, SourceTools } from '../source.ts';
 import { OWN_GROUP_PREFIX, type KafkaPlan } from './plan.ts';
 import { readBegun, writeBegun } from './progress.ts';
-import { KafkaSession } from './session.ts';
+import { KafkaSession, type SessionTimes } from './session.ts';
 
 /** A source that has nothing to do asks its coordinator less often than a channel does. */
-export const SOURCE_TIMES: MemberTimes = { ...MEMBER_TIMES, heartbeatMs: 2000 };
+export const SOURCE_TIMES: SessionTimes = {
+  ...MEMBER_TIMES,
+  heartbeatMs: 3000,
+  idlePollMs: 4000,
+  pulseMs: 15_000,
+  lookAfterMs: 15_000,
+};
 const RETRY = { policy: 'exponential', delayMs: 250, maxMs: 10_000 } as const;
 /** A cluster that does not answer forgets a group by itself, in time. */
 const REMOVE_MAX_MS = 5000;
 
 export const kafkaAdapter: SourceAdapter<KafkaPlan> = kafkaAdapterWith(SOURCE_TIMES);
 
-export function kafkaAdapterWith(times: MemberTimes): SourceAdapter<KafkaPlan> {
+export function kafkaAdapterWith(times: SessionTimes): SourceAdapter<KafkaPlan> {
   return {
     open(plan, tools) {
       const source = new KafkaReader(plan, tools, times);
@@ -41,13 +47,13 @@ export function kafkaAdapterWith(times: MemberTimes): SourceAdapter<KafkaPlan> {
 class KafkaReader implements RunningSource {
   readonly #plan: KafkaPlan;
   readonly #tools: SourceTools;
-  readonly #times: MemberTimes;
+  readonly #times: SessionTimes;
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #claims = '';
   #isRunning = false;
 
-  constructor(plan: KafkaPlan, tools: SourceTools, times: MemberTimes) {
+  constructor(plan: KafkaPlan, tools: SourceTools, times: SessionTimes) {
     this.#plan = plan;
     this.#tools = tools;
     this.#times = times;

@@ -15,9 +15,18 @@ import { partitionsOf } from './places.ts';
 import type { KafkaPlan } from './plan.ts';
 import { Work } from './work.ts';
 
+export type SessionTimes = MemberTimes & {
+  /** How long at most Kafka keeps an answer back when there is nothing to read; a record is there at once. */
+  readonly idlePollMs: number;
+  /** How often the cluster is asked whether it is there; a connection that is cut says so at once. */
+  readonly pulseMs: number;
+  /** How often partitions are looked for that were added. */
+  readonly lookAfterMs: number;
+};
+
 export type SessionTools = Pick<SourceTools, 'clock' | 'deliver'> & {
   readonly protocol: Protocol;
-  readonly times: MemberTimes;
+  readonly times: SessionTimes;
   /** Topics whose start was once committed: what Kafka has forgotten since is owed from the first that it keeps. */
   readonly begun: ReadonlySet<string>;
   readonly onAssigned: (claims: string) => void;
@@ -26,9 +35,6 @@ export type SessionTools = Pick<SourceTools, 'clock' | 'deliver'> & {
 
 /** As upstream: so much is in hand for each consumer that is asked for. */
 const IN_HAND_EACH = 50;
-const IDLE_POLL_MS = 2000;
-const PULSE_EVERY_MS = 5000;
-const LOOK_AFTER_MS = 5000;
 const START_MAX_MS = 20_000;
 const ASK_EVERY_MS = 50;
 /** What is in hand may still be taken when this ends. */
@@ -71,7 +77,7 @@ export class KafkaSession {
     this.#coordinating = connect();
     this.#fetching = connect();
     const { clock, times } = tools;
-    this.#pulse = new Pulse(this.#asking, clock, PULSE_EVERY_MS, (error) => this.#fail(error));
+    this.#pulse = new Pulse(this.#asking, clock, times.pulseMs, (error) => this.#fail(error));
     const own = { connection: this.#coordinating, clock, times };
     this.#member = new Member(
       own,
@@ -79,7 +85,7 @@ export class KafkaSession {
       {
         assigned: (assignment) => this.#assigned(assignment),
         revoking: () => this.#revoking(),
-        expelled: () => void this.#work.drop(),
+        expelled: () => this.#expelled(),
         failed: (error) => this.#fail(error),
       },
     );
@@ -91,7 +97,7 @@ export class KafkaSession {
     );
     this.#work = this.#newWork();
     this.#intake = new Intake(this.#fetching, {
-      idlePollMs: IDLE_POLL_MS,
+      idlePollMs: times.idlePollMs,
       onRead: () => this.#work.read(),
       onRemoved: (count) => this.#tellRemoved(count),
       onFailed: (error) => this.#fail(error),
@@ -215,11 +221,23 @@ export class KafkaSession {
   async #revoking(): Promise<void> {
     const { isOrdered } = this.#plan;
     this.#work.pause();
+    this.#stopReading();
     await this.#work.drain(
       isOrdered ? this.#tools.times.sessionTimeoutMs * ORDERED_GRACE : UNORDERED_GRACE_MS,
     );
     await this.#committer.commit().catch(() => undefined); // then what was done since the last one is repeated
     if (isOrdered) await this.#work.drop();
+  }
+
+  #expelled(): void {
+    this.#stopReading();
+    void this.#work.drop();
+  }
+
+  /** A fetch that waits for records would keep the next one waiting behind it. */
+  #stopReading(): void {
+    this.#intake.stop();
+    this.#fetching.reset();
   }
 
   async #isStarted(): Promise<boolean> {
@@ -233,9 +251,9 @@ export class KafkaSession {
 
   /** Partitions that were added are nobody's until the group is divided anew; a topic that is gone ends it. */
   async #lookAfterForEver(): Promise<void> {
-    const { clock } = this.#tools;
+    const { clock, times } = this.#tools;
     while (!this.#end.signal.aborted) {
-      await clock.until(clock.nowMs() + LOOK_AFTER_MS, this.#end.signal);
+      await clock.until(clock.nowMs() + times.lookAfterMs, this.#end.signal);
       if (this.#end.signal.aborted) return;
       this.#work.fill(); // should it have waited for the membership
       await this.#seePartitions().catch(() => undefined); // the next time

@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import type { Producer } from 'kafkajs';
 import { systemClock } from '../../../src/base/clock.ts';
-import type { MemberTimes } from '../../../src/clients/kafka/member.ts';
 import { parseAddress } from '../../../src/clients/kafka/settings.ts';
 import type { CloudEvent } from '../../../src/events/event.ts';
-import { kafkaAdapterWith } from '../../../src/sources/kafka/kafka-adapter.ts';
+import { kafkaAdapterWith, SOURCE_TIMES } from '../../../src/sources/kafka/kafka-adapter.ts';
 import type { KafkaPlan } from '../../../src/sources/kafka/plan.ts';
+import type { SessionTimes } from '../../../src/sources/kafka/session.ts';
 import type { RunningSource, SourceState, SourceTools } from '../../../src/sources/source.ts';
 import { MemoryBookmark, noCluster } from '../../contracts/source.ts';
-import { plainKafka, plainProducer } from '../../kit/plain-kafka.ts';
+import { makeTopic, plainKafka, plainProducer } from '../../kit/plain-kafka.ts';
 
 /** Times that let a test see a platform taken for gone; the server is told to allow them. */
-export const QUICK: MemberTimes = { sessionTimeoutMs: 3000, rebalanceTimeoutMs: 5000, heartbeatMs: 200 };
+export const QUICK: SessionTimes = {
+  ...SOURCE_TIMES,
+  sessionTimeoutMs: 3000,
+  rebalanceTimeoutMs: 5000,
+  heartbeatMs: 200,
+  lookAfterMs: 1000,
+};
 
 /** A running source, what it has delivered, and what it has said of itself. */
 export type Watched = {
@@ -51,11 +57,8 @@ export class SourceWorld {
     };
   }
 
-  async makeTopic(numPartitions = 1, topic = this.topic): Promise<void> {
-    const admin = plainKafka(this.address).admin();
-    await admin.connect();
-    await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
-    await admin.disconnect();
+  makeTopic(partitions = 1, topic = this.topic): Promise<void> {
+    return makeTopic(this.address, topic, partitions);
   }
 
   async send(
