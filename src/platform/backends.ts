@@ -3,6 +3,7 @@ import type { BackingChannel } from '../apis/duck.ts';
 import { groupOf } from '../apis/registry.ts';
 import { keyOf, type Resource } from '../apis/resource.ts';
 import type { BackendTools, ChannelSpec, Claim, Settings } from '../channels/backend.ts';
+import { servedBy } from '../channels/control/claim.ts';
 import { Connection } from '../channels/supervised/connection.ts';
 import { SupervisedChannel } from '../channels/supervised/supervised-channel.ts';
 import type { Informers } from '../control/informer.ts';
@@ -90,7 +91,7 @@ export class Backends {
         const open = this.#open.get(uid);
         if (open === undefined) throw new Error(`${key} is followed no more`);
         const { spec, claim, object } = open;
-        const groups = (object.status?.subscribers ?? []).map((each) => each.uid);
+        const groups = servedBy(object);
         return backend.open({ ...spec, groups, claim, ownName: this.#nameByTemplate(open) });
       },
       onChange: () => {

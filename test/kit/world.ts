@@ -95,7 +95,8 @@ export class World {
       conditions: conditionsAfter(reconciler.conditions, conditions, outcome.marks, now),
     };
     const kept = Object.fromEntries(Object.entries(status).filter(([, value]) => value !== undefined));
-    await this.controller.patchStatus({ ...object, status: kept });
+    const { resourceVersion: _version, ...metadata } = object.metadata; // as Controller has it
+    await this.controller.patchStatus({ ...object, metadata, status: kept });
     return outcome;
   }
 

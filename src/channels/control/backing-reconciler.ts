@@ -7,7 +7,7 @@ import type { Outcome, Reconciler, Told } from '../../control/reconciler.ts';
 import type { KindName, ResourceClient } from '../../control/resource-client.ts';
 import type { Claim } from '../backend.ts';
 import { groupOf } from '../../apis/registry.ts';
-import { claimOn } from './claim.ts';
+import { claimOn, rememberServed } from './claim.ts';
 
 /** How it stands with one subscriber in the data plane. */
 export type Served = { readonly uid: string; readonly isReady: boolean; readonly message?: string };
@@ -53,6 +53,10 @@ export function backingReconciler(
         status: { ...channel.status, ...(sink.url !== undefined && { deadLetterSinkUri: sink.url }) },
       };
       const { url, subscribers, forgotten, fault } = await host.serve(resolved, claimOn(cluster, channel));
+      if (keeper === 'broker') {
+        const ready = subscribers.filter(({ isReady }) => isReady).map(({ uid }) => uid);
+        await rememberServed(cluster, channel, ready);
+      }
       const address = url === undefined ? undefined : { url };
       const outcome: Outcome = {
         status: {

@@ -34,3 +34,29 @@ export function claimOn(cluster: ResourceClient, { apiVersion, kind, metadata }:
     },
   };
 }
+
+/** On a channel object: every subscriber that it has served, those that are gone, too. */
+const SERVED = 'channels.millrace.dev/served';
+/** As many are remembered, the newest; an annotation has room for these. */
+const SERVED_MAX = 1000;
+
+/** What a broker cannot list: the groups whose dead letters are still there when their Subscription is not. */
+export function servedBy({ metadata: { annotations = {} }, status }: BackingChannel): readonly string[] {
+  const remembered = (annotations[SERVED] ?? '').split(',').filter((uid) => uid !== '');
+  return [...new Set([...remembered, ...(status?.subscribers ?? []).map(({ uid }) => uid)])];
+}
+
+/** Remembers these with the object; writes only when there is a new one. */
+export async function rememberServed(
+  cluster: ResourceClient,
+  { apiVersion, kind, metadata }: BackingChannel,
+  uids: readonly string[],
+): Promise<void> {
+  const found = await cluster.find<BackingChannel>({ apiVersion, kind }, metadata.namespace, metadata.name);
+  if (found === undefined || found.metadata.uid !== metadata.uid) return;
+  const known = (found.metadata.annotations?.[SERVED] ?? '').split(',').filter((uid) => uid !== '');
+  const all = [...new Set([...known, ...uids])];
+  if (all.length === known.length) return;
+  const annotations = { ...found.metadata.annotations, [SERVED]: all.slice(-SERVED_MAX).join(',') };
+  await cluster.apply({ ...found, metadata: { ...found.metadata, annotations } });
+}

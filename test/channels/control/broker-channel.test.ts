@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Resource } from '../../../src/apis/resource.ts';
 import { PlatformError } from '../../../src/base/errors.ts';
 import { backingReconciler, type ChannelHost } from '../../../src/channels/control/backing-reconciler.ts';
-import { claimOn } from '../../../src/channels/control/claim.ts';
+import { claimOn, servedBy } from '../../../src/channels/control/claim.ts';
 import { aBacking, RABBITMQ } from '../../kit/messaging-objects.ts';
 import { conditionIn, World } from '../../kit/world.ts';
 
@@ -63,6 +63,27 @@ describe('a channel in a broker', () => {
     const made = await world.apply(aBacking(RABBITMQ, 'orders'));
     await expect(reconcilerFor(faulty('CHANNEL_LOST', 'gone')).finalize?.(made)).rejects.toThrow('gone');
     expect(await reconcilerFor().finalize?.(made)).toEqual([]);
+  });
+});
+
+describe('the subscribers that a channel has served', () => {
+  it('are remembered when they are gone: what a broker cannot list is found again after a restart', async () => {
+    const subscribers = ['u1', 'u2'].map((uid) => ({ uid, subscriberUri: 'http://one.example/' }));
+    const apply = (spec: object) =>
+      world.controller.apply(
+        aBacking(RABBITMQ, 'orders', spec) as Parameters<typeof world.controller.apply>[0],
+      );
+    await apply({ subscribers });
+    await world.pass(reconcilerFor(), 'orders');
+    const served = (await world.get(RABBITMQ, 'orders')) as unknown as Resource;
+    await world.controller.apply({ ...served, spec: { subscribers: [] } } as Resource);
+    await world.pass(reconcilerFor(), 'orders');
+    const stored = (await world.get(RABBITMQ, 'orders')) as unknown as Parameters<typeof servedBy>[0];
+    expect(stored.status?.subscribers).toEqual([]);
+    expect(servedBy(stored)).toEqual(['u1', 'u2']);
+    const { resourceVersion } = stored.metadata;
+    await world.pass(reconcilerFor(), 'orders');
+    expect((await world.get(RABBITMQ, 'orders')).metadata.resourceVersion).toBe(resourceVersion);
   });
 });
 
