@@ -132,7 +132,7 @@ describe('a ContainerSource on a whole platform', { timeout: 60_000 }, () => {
 
   it('is started again when it ends, and says how it ended', async () => {
     await apply(source("- {name: ENDS_AT, value: '3'}"));
-    await expect.poll(() => get('pods'), WAIT).toMatch(/heart-deployment-\S+ +\d\/1 +\w+ +[2-9]/);
+    await expect.poll(() => get('pods'), WAIT).toMatch(/heart-deployment-\S+ +\d\/1 +\w+ +(?:[2-9]|\d\d)/);
     await expect
       .poll(
         () =>
