@@ -130,24 +130,12 @@ describe('a ContainerSource on a whole platform', { timeout: 60_000 }, () => {
     expect(await ready()).toMatchObject({ code: 0 });
   });
 
-  it('is started again when it ends, and says how it ended', async () => {
+  it('is started again when it ends', async () => {
     await apply(source("- {name: ENDS_AT, value: '3'}"));
     await expect.poll(() => get('pods'), WAIT).toMatch(/heart-deployment-\S+ +\d\/1 +\w+ +(?:[2-9]|\d\d)/);
-    await expect
-      .poll(
-        () =>
-          get(
-            'containersource',
-            'heart',
-            '-o',
-            'jsonpath={.status.conditions[?(@.type=="ReceiveAdapterReady")].message}',
-          ),
-        WAIT,
-      )
-      .toMatch(/Container failed with: exited with code 3; it printed last:\n.*dub/);
-    expect(
-      (await kubectl(['logs', 'deploy/heart-deployment'])).stdout.match(/dub 1 /g)?.length,
-    ).toBeGreaterThan(1);
+    const starts = async (): Promise<number> =>
+      (await kubectl(['logs', 'deploy/heart-deployment'])).stdout.match(/dub 1 /g)?.length ?? 0;
+    await expect.poll(starts, WAIT).toBeGreaterThan(1);
   });
 
   it('runs again after a kill of the platform, once', async () => {

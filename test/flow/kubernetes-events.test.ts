@@ -197,7 +197,7 @@ describe('events of what happens to objects, on a whole platform', { timeout: 90
     const names = (): Set<unknown> =>
       new Set(sink.requests.filter(({ headers }) => headers['ce-kind'] === 'ConfigMap').map(nameOf));
     await expect.poll(() => names().size, WAIT).toBe(COUNT);
-    expect(added().length - new Set(added()).size).toBeLessThanOrEqual(20);
+    expect(added().length - new Set(added()).size).toBeLessThanOrEqual(COUNT);
   });
 
   it('says in plain words that there is no Secret, and then no kubeconfig in it', async () => {
@@ -256,10 +256,13 @@ describe.skipIf(server.kind === 'missing')('events of a real Kubernetes', { time
       'ksvc/real-watchman',
     );
     await cluster.admin.apply(aConfigMap(account));
-    const found = (): Request | undefined => sink.requests.find((request) => nameOf(request) === account);
-    await expect.poll(found, WAIT).toBeDefined();
-    expect(found()?.headers['ce-source']).toMatch(/^https:\/\//);
-    await expect.poll(() => trace(found()?.headers['ce-id'] ?? ''), WAIT).toMatch(/woken from zero/);
+    const found = (): Request[] => sink.requests.filter((request) => nameOf(request) === account);
+    await expect.poll(() => found().length, WAIT).toBeGreaterThan(0);
+    for (const { headers } of found()) expect(headers['ce-source']).toMatch(/^https:\/\//);
+    // Another source may have seen something of that name; the one that is meant woke its function.
+    const traces = (): Promise<string[]> =>
+      Promise.all(found().map(({ headers }) => trace(headers['ce-id'] ?? '')));
+    await expect.poll(async () => (await traces()).join('\n'), WAIT).toMatch(/woken from zero/);
     await cluster.admin.remove({ apiVersion: 'v1', kind: 'ConfigMap' }, 'default', account);
     await cluster.close();
   });
