@@ -24,7 +24,7 @@ const heart = (sound: string): string =>
         await pause(200);
       }`,
   });
-const source = (more = ''): string => `
+const source = (more = '', name = 'heart'): string => `
 apiVersion: v1
 kind: Secret
 metadata: {name: vault}
@@ -43,7 +43,7 @@ spec:
 ---
 apiVersion: sources.knative.dev/v1
 kind: ContainerSource
-metadata: {name: heart}
+metadata: {name: ${name}}
 spec:
   template:
     spec:
@@ -130,12 +130,34 @@ describe('a ContainerSource on a whole platform', { timeout: 60_000 }, () => {
     expect(await ready()).toMatchObject({ code: 0 });
   });
 
-  it('is started again when it ends', async () => {
-    await apply(source("- {name: ENDS_AT, value: '3'}"));
-    await expect.poll(() => get('pods'), WAIT).toMatch(/heart-deployment-\S+ +\d\/1 +\w+ +(?:[2-9]|\d\d)/);
-    const starts = async (): Promise<number> =>
-      (await kubectl(['logs', 'deploy/heart-deployment'])).stdout.match(/dub 1 /g)?.length ?? 0;
-    await expect.poll(starts, WAIT).toBeGreaterThan(1);
+  it('is started again when it ends, and says how it ended', async () => {
+    await apply(source("- {name: ENDS_AT, value: '3'}", 'weak-heart'));
+    await expect.poll(() => get('pods'), WAIT).toMatch(/weak-heart-deployment-\S+ +\d\/1 +\w+ +[2-9]/);
+    await expect
+      .poll(
+        () =>
+          get(
+            'containersource',
+            'weak-heart',
+            '-o',
+            'jsonpath={.status.conditions[?(@.type=="ReceiveAdapterReady")].message}',
+          ),
+        WAIT,
+      )
+      .toMatch(/Container failed with: exited with code 3; it printed last:\n.*dub/);
+    expect(
+      (await kubectl(['logs', 'deploy/weak-heart-deployment'])).stdout.match(/dub 1 /g)?.length,
+    ).toBeGreaterThan(1);
+    expect(await kubectl(['delete', 'containersource', 'weak-heart'])).toMatchObject({ code: 0 });
+    await expect.poll(pods, WAIT).toHaveLength(1);
+  });
+
+  it('keeps what runs while a changed one ends again and again, as a Deployment does', async () => {
+    const [before = ''] = await pods();
+    await apply(source("- {name: ENDS_AT, value: '1'}"));
+    await expect.poll(() => get('pods'), WAIT).toMatch(/heart-deployment-\S+ +0\/1 +CrashLoopBackOff +[2-9]/);
+    expect(await pods()).toContain(before);
+    expect(await ready()).toMatchObject({ code: 0 });
   });
 
   it('runs again after a kill of the platform, once', async () => {
