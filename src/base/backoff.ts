@@ -17,3 +17,15 @@ export function backoffDelayMs({ policy, delayMs, maxMs = DELAY_MAX_MS }: Backof
   const factor = policy === 'linear' ? retry : 2 ** retry;
   return Math.min(delayMs * factor, maxMs, DELAY_MAX_MS);
 }
+
+/**
+ * The pause after so many failures in a row (0: after the first): it doubles from `firstMs` up to `maxMs`, and up to half of it
+ * is chance, so that many who failed together do not come back together.
+ */
+export function growingPauseMs(
+  failures: number,
+  { firstMs, maxMs }: { readonly firstMs: number; readonly maxMs: number },
+  random: () => number,
+): number {
+  return Math.min(firstMs * 2 ** failures, maxMs) * (0.5 + random() / 2);
+}

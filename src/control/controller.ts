@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { messageOf, PlatformError } from '../base/errors.ts';
+import { within } from '../base/within.ts';
 import { conditionsAfter, isFalse } from '../apis/conditions.ts';
 import type { Status } from '../apis/duck.ts';
 import { keyOf, type Resource } from '../apis/resource.ts';
@@ -94,7 +95,7 @@ export class Controller<R extends Resource> {
 
   async #reconcile(object: R): Promise<{ againAfterMs: number } | undefined> {
     const { reconciler, recorder } = this.#options;
-    const outcome = await within(PASS_TIMEOUT_MS, reconciler.reconcile(object));
+    const outcome = await within(PASS_TIMEOUT_MS, reconciler.reconcile(object), tooLong);
     await this.#writeStatus(object, outcome);
     for (const told of outcome.events ?? []) await recorder.tell(object, told);
     return typeof outcome.next === 'object' ? { againAfterMs: outcome.next.afterMs } : undefined;
@@ -154,12 +155,4 @@ function isExpected(error: unknown): boolean {
   return error instanceof PlatformError && ['CONFLICT', 'DELETION_DELAYED'].includes(error.code);
 }
 
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`the pass did not end within ${limitMs} ms`)), limitMs);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const tooLong = (): Error => new Error(`the pass did not end within ${PASS_TIMEOUT_MS} ms`);

@@ -1,4 +1,5 @@
 import { messageOf } from '../base/errors.ts';
+import { within } from '../base/within.ts';
 import type { Backlog } from '../channels/channel.ts';
 import type { OpenChannel } from './channel-host.ts';
 
@@ -19,7 +20,7 @@ export async function askAll<T>(
   await Promise.all(
     channels.map(async (open) => {
       try {
-        told.push(...(await within(ASK_MAX_MS, ask(open))));
+        told.push(...(await within(ASK_MAX_MS, ask(open), noAnswer)));
       } catch (error) {
         away.push({ channel: open.key, reason: messageOf(error) });
       }
@@ -36,12 +37,4 @@ export function askBacklogs(
   );
 }
 
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const noAnswer = (): Error => new Error(`no answer within ${ASK_MAX_MS} ms`);

@@ -2,6 +2,7 @@ import { keyOf } from '../apis/resource.ts';
 import type { BackingChannel } from '../apis/duck.ts';
 import type { Clock } from '../base/clock.ts';
 import { PlatformError } from '../base/errors.ts';
+import { within } from '../base/within.ts';
 import type { Claim } from '../channels/backend.ts';
 import type { Channel, DeadLetterStore } from '../channels/channel.ts';
 import type { ChannelHost, Served } from '../channels/control/backing-reconciler.ts';
@@ -82,7 +83,7 @@ export class Channels implements ChannelHost {
     const other = this.#doors.get(keyOf(object));
     if (other !== undefined && other.uid !== uid) return { ...taken(object, other.key), forgotten: [] };
     this.#doors.set(keyOf(object), { key, channel, uid });
-    if (supervised !== undefined) await within(OPEN_WAIT_MS, supervised.tried);
+    if (supervised !== undefined) await opened(supervised);
     const planned = (object.spec?.subscribers ?? []).map((entry) => planDelivery(object, entry));
     const results = await dispatcher.serve(key, channel, planned);
     const fault = supervised?.fault;
@@ -125,7 +126,7 @@ export class Channels implements ChannelHost {
   ): Promise<number> {
     if (object.kind === 'LogChannel') return store.removeChannel(uid, key);
     if (supervised !== undefined) {
-      await within(OPEN_WAIT_MS, supervised.tried);
+      await opened(supervised);
       const isExternal = externalNameOf(object) !== undefined;
       if (claim.isOurs || isExternal) return supervised.remove();
       await supervised.close(); // nothing was made
@@ -207,9 +208,7 @@ function taken(
   return { url: undefined, fault, subscribers: uids.map((uid) => ({ uid, isReady: false, message })) };
 }
 
-async function within(limitMs: number, work: Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, limitMs);
-  await Promise.race([work, promise]);
-  clearTimeout(timer);
+/** It goes on being opened; then a change is told. */
+async function opened({ tried }: SupervisedChannel): Promise<void> {
+  await within(OPEN_WAIT_MS, tried, () => new Error('not yet')).catch(() => undefined);
 }

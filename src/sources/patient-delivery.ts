@@ -1,4 +1,4 @@
-import { backoffDelayMs } from '../base/backoff.ts';
+import { backoffDelayMs, growingPauseMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf, PlatformError } from '../base/errors.ts';
 import type { CloudEvent } from '../events/event.ts';
@@ -18,8 +18,7 @@ export type PatientOptions = {
   readonly onTrouble: (message: string | undefined) => void;
 };
 
-const PAUSE_FIRST_MS = 100;
-const PAUSE_MAX_MS = 30_000;
+const PAUSE = { firstMs: 100, maxMs: 30_000 };
 
 /**
  * Delivers events of a source to its sink until it takes them (SourceTools.deliver).
@@ -56,7 +55,7 @@ export function patientDelivery(options: PatientOptions): SourceTools['deliver']
 
 function pauseMs({ random, patience }: PatientOptions, failures: number): number {
   if (patience?.backoff !== undefined) return backoffDelayMs(patience.backoff, failures);
-  return Math.min(PAUSE_FIRST_MS * 2 ** failures, PAUSE_MAX_MS) * (0.5 + random() / 2);
+  return growingPauseMs(failures, PAUSE, random);
 }
 
 function givenUp(error: PlatformError, tries: number): PlatformError {

@@ -1,3 +1,4 @@
+import { growingPauseMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import { PlatformError } from '../../base/errors.ts';
 import type { CloudEvent } from '../../events/event.ts';
@@ -16,9 +17,8 @@ export type SupervisedOptions = {
 
 type Serving = { readonly options: GroupOptions; readonly consumer: Consumer };
 
-const BACKOFF_FIRST_MS = 100;
 /** Short enough to be back within five seconds of the broker's return. */
-const BACKOFF_MAX_MS = 2000;
+const BACKOFF = { firstMs: 100, maxMs: 2000 };
 const CHECK_EVERY_MS = 5000;
 /** What check() tells so many times in a row is mended by opening anew, which makes what is missing. */
 const TROUBLED_MAX = 2;
@@ -121,7 +121,7 @@ export class SupervisedChannel implements Channel, DeadLetterStore {
       this.#options.onChange();
       if (opened !== undefined) failures = 0;
       if (opened !== undefined) await this.#untilOver(opened);
-      const pauseMs = Math.min(BACKOFF_FIRST_MS * 2 ** failures, BACKOFF_MAX_MS) * (0.5 + random() / 2);
+      const pauseMs = growingPauseMs(failures, BACKOFF, random);
       failures += 1;
       const signal = AbortSignal.any([this.#stop.signal, this.#wake.signal]);
       await clock.until(clock.nowMs() + pauseMs, signal); // V4

@@ -1,18 +1,10 @@
 import { messageOf, PlatformError } from '../../base/errors.ts';
+import { within as base } from '../../base/within.ts';
 
 /** The promise's outcome, or a rejection once it has taken too long: a broker may stop answering without closing. */
-export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    const message = `RabbitMQ has not answered within ${ms} ms: ${what}`;
-    late.reject(new PlatformError('BACKEND_UNREACHABLE', message, { retryable: true }));
-  }, ms);
-  promise.catch(() => undefined); // it may still reject, later, when nobody waits any more
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+  const message = `RabbitMQ has not answered within ${ms} ms: ${what}`;
+  return base(ms, promise, () => new PlatformError('BACKEND_UNREACHABLE', message, { retryable: true }));
 }
 
 /** A refusal of the broker, in its words. */

@@ -1,3 +1,4 @@
+import { growingPauseMs } from '../../base/backoff.ts';
 import { messageOf, PlatformError } from '../../base/errors.ts';
 import type { WatchedCluster } from '../../control/watched-cluster.ts';
 import type { RunningSource, SourceAdapter, SourceState, SourceTools } from '../source.ts';
@@ -14,8 +15,7 @@ export const kubernetesAdapter: SourceAdapter<KubernetesPlan> = {
   },
 };
 
-const PAUSE_FIRST_MS = 500;
-const PAUSE_MAX_MS = 30_000;
+const PAUSE = { firstMs: 500, maxMs: 30_000 };
 
 /** A cluster tells when an object was made by whole seconds. */
 const wholeSecond = (ms: number): number => ms - (ms % 1000);
@@ -67,7 +67,7 @@ class KubernetesSource implements RunningSource {
         const code = error instanceof PlatformError ? error.code : 'INTERNAL';
         this.#tell(failingState(this.#plan, code, messageOf(error)));
       }
-      const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** failures, PAUSE_MAX_MS) * (0.5 + random() / 2);
+      const pauseMs = growingPauseMs(failures, PAUSE, random);
       await clock.until(clock.nowMs() + pauseMs, signal);
     }
     await writer.close();

@@ -1,5 +1,6 @@
 import type { LabelSelector } from '../../apis/label-selector.ts';
 import type { Resource } from '../../apis/resource.ts';
+import { growingPauseMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf, PlatformError } from '../../base/errors.ts';
 import type { Change, KindName, ResourceReader } from '../../control/resource-client.ts';
@@ -46,8 +47,7 @@ export type Position = {
 
 /** The version of a lane that has told some of what was there, and has not yet come to a version. */
 const NOTHING = '';
-const PAUSE_FIRST_MS = 100;
-const PAUSE_MAX_MS = 30_000;
+const PAUSE = { firstMs: 100, maxMs: 30_000 };
 
 /**
  * Follows one kind of objects by list and watch, and hands on each change in order, one after the other.
@@ -117,7 +117,7 @@ export class Lane {
         this.#failures += 1;
         if (isFirstExpiry) continue; // L2
         onState({ kind: 'failing', code, message: messageOf(error) });
-        const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** this.#failures, PAUSE_MAX_MS) * (0.5 + random() / 2);
+        const pauseMs = growingPauseMs(this.#failures, PAUSE, random);
         await clock.until(clock.nowMs() + pauseMs, signal); // L3
       }
     }

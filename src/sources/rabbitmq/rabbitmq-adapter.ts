@@ -1,3 +1,4 @@
+import { growingPauseMs } from '../../base/backoff.ts';
 import { messageOf, PlatformError } from '../../base/errors.ts';
 import { Requests } from '../../clients/rabbitmq/requests.ts';
 import type { RunningSource, SourceAdapter, SourceTools } from '../source.ts';
@@ -7,8 +8,7 @@ import type { RabbitmqPlan } from './plan.ts';
 import { ReadLinks, type Lease } from './read-links.ts';
 import { Reading } from './reading.ts';
 
-const PAUSE_FIRST_MS = 250;
-const PAUSE_MAX_MS = 30_000;
+const PAUSE = { firstMs: 250, maxMs: 30_000 };
 /** A broker tells when a queue that is read is deleted, and not when its exchange is. */
 const LOOK_EVERY_MS = 60_000;
 
@@ -83,7 +83,7 @@ class RabbitmqQueue implements RunningSource {
       const failing = await this.#round();
       if (failing === undefined) return;
       this.#tools.tell(failing);
-      const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** this.#failures, PAUSE_MAX_MS) * (0.5 + random() / 2);
+      const pauseMs = growingPauseMs(this.#failures, PAUSE, random);
       this.#failures += 1;
       await clock.until(clock.nowMs() + pauseMs, signal);
     }
