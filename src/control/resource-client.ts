@@ -55,6 +55,11 @@ export function isUnknownKind(error: unknown): boolean {
   return error instanceof PlatformError && error.code === 'NOTFOUND';
 }
 
+/** What a write throws when somebody else has written meanwhile: read again, and do it over. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'CONFLICT';
+}
+
 /** What a write throws when the object itself is not acceptable: it says why, and trying again is of no use. */
 export function isRefused(error: unknown): boolean {
   return error instanceof PlatformError && ['INVALID', 'BADREQUEST'].includes(error.code);

@@ -8,6 +8,7 @@ import { Connection } from '../channels/supervised/connection.ts';
 import { SupervisedChannel } from '../channels/supervised/supervised-channel.ts';
 import type { Informers } from '../control/informer.ts';
 import { BACKED_KINDS, type BackedKind } from './adapters.ts';
+import { configMapReader, secretDataReader, type ReadData } from './live-objects.ts';
 
 const NAMESPACE = 'knative-eventing';
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
@@ -34,7 +35,8 @@ export class Backends {
   readonly #onChange: (object: BackingChannel) => void;
   readonly #shared = new Map<BackedKind, Connection>();
   readonly #open = new Map<string, Open>(); // by uid
-  #informers: Informers | undefined;
+  #configMap: ReadData = () => undefined;
+  #secret: ReadData = () => undefined;
 
   constructor(tools: BackendTools, onChange: (object: BackingChannel) => void) {
     this.#tools = tools;
@@ -43,7 +45,8 @@ export class Backends {
 
   /** Follows the ConfigMaps and Secrets from here on. */
   follow(informers: Informers): void {
-    this.#informers = informers;
+    this.#configMap = configMapReader(informers);
+    this.#secret = secretDataReader(informers);
     for (const kind of [CONFIG_MAP, SECRET]) informers.of(kind).onChange(() => this.#refresh());
   }
 
@@ -119,40 +122,25 @@ export class Backends {
   /** Undefined: neither a ConfigMap nor the object says where the broker is. */
   #settingsFor(object: BackingChannel, kind: BackedKind): Settings | undefined {
     const own = ownSettings(object);
-    const shared = this.#read(CONFIG_MAP, NAMESPACE, kind.configMap);
+    const shared = this.#configMap(NAMESPACE, kind.configMap);
     if (shared === undefined && own === undefined) return undefined;
     const project = own?.project === undefined ? {} : { project: own.project };
     const config: Readonly<Record<string, string>> = { ...shared, ...project };
     if (own?.secret !== undefined) {
-      const secret = this.#read(SECRET, object.metadata.namespace ?? '', own.secret.name) ?? {};
+      const secret = this.#secret(object.metadata.namespace ?? '', own.secret.name) ?? {};
       const key = secret[own.secret.key];
       return { config, secret: key === undefined ? {} : { [GOOGLE_SECRET.key]: key } };
     }
     const name = config[SECRET_NAME];
-    return { config, secret: name === undefined ? {} : (this.#read(SECRET, NAMESPACE, name) ?? {}) };
+    return { config, secret: name === undefined ? {} : (this.#secret(NAMESPACE, name) ?? {}) };
   }
 
   /** Upstream's own key, with its `{{ .Namespace }}` and `{{ .Name }}` (200-controller/100-config-kafka-features.yaml). */
   #nameByTemplate({ kind, spec: { namespace, name, uid } }: Open): string | undefined {
-    const features = kind.kind === 'KafkaChannel' ? this.#read(CONFIG_MAP, NAMESPACE, KAFKA_FEATURES) : {};
-    const template =
-      (this.#read(CONFIG_MAP, NAMESPACE, kind.configMap) ?? {})[TEMPLATE] ?? features?.[TEMPLATE];
+    const features = kind.kind === 'KafkaChannel' ? this.#configMap(NAMESPACE, KAFKA_FEATURES) : {};
+    const template = (this.#configMap(NAMESPACE, kind.configMap) ?? {})[TEMPLATE] ?? features?.[TEMPLATE];
     const values: Readonly<Record<string, string>> = { Namespace: namespace, Name: name, UID: uid };
     return template?.replace(/\{\{\s*\.(\w+)\s*\}\}/g, (whole, field: string) => values[field] ?? whole);
-  }
-
-  #read(
-    kind: typeof CONFIG_MAP,
-    namespace: string,
-    name: string,
-  ): Readonly<Record<string, string>> | undefined {
-    const object = this.#informers?.of(kind).get(`${namespace}/${name}`);
-    if (object === undefined) return undefined;
-    const data = Object(Reflect.get(object, 'data')) as Readonly<Record<string, string>>; // its schema says so
-    if (kind !== SECRET) return data;
-    return Object.fromEntries(
-      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
-    );
   }
 }
 

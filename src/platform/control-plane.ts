@@ -16,6 +16,7 @@ import type { DataPlane } from './data-plane.ts';
 import { openEventTypes, type RunningEventTypes } from './event-types.ts';
 import { InstanceStates } from './instance-states.ts';
 import { legacyControllers } from './legacy.ts';
+import { configMapReader } from './live-objects.ts';
 import type { PlatformOptions } from './options.ts';
 import type { Outboxes } from './outboxes.ts';
 import type { Sources } from './source-host.ts';
@@ -97,7 +98,7 @@ export class ControlPlane {
     const channelUrls = `${plane.eventsServer.url}/channels/`;
     const eventTypes = openEventTypes(eventing, informers, (url) => url.startsWith(channelUrls), log);
     this.#eventTypes = eventTypes;
-    const configMaps = informers.of({ apiVersion: 'v1', kind: 'ConfigMap' });
+    const readConfigMap = configMapReader(informers);
     this.#controllers = startControllers(
       {
         store: objects,
@@ -108,13 +109,8 @@ export class ControlPlane {
         revision: {
           resolveImage: (reference) => images.resolve(reference),
           instances: this.#states.view(serving, (key) => feeder.problemOf(key)),
-          defaultInitialScale: () => {
-            const data: unknown = Reflect.get(
-              Object(configMaps.get('knative-serving/config-autoscaler')),
-              'data',
-            );
-            return Number(Reflect.get(Object(data), 'initial-scale') ?? 1);
-          },
+          defaultInitialScale: () =>
+            Number(readConfigMap('knative-serving', 'config-autoscaler')?.['initial-scale'] ?? 1),
         },
         route: { urlOf: publicUrls(options, gatewayServer.port) },
       },

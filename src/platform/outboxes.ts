@@ -6,6 +6,7 @@ import type { EventSink } from '../events/sink.ts';
 import { planDelivery } from '../subscriptions/delivery-plan.ts';
 import type { OpenChannel } from './channel-host.ts';
 import type { DataPlane } from './data-plane.ts';
+import { ownChannelAt } from './own-channel.ts';
 import type { Stores } from './stores.ts';
 
 /** A source that cannot be asked again: what it has answered 202 for has to be kept here. */
@@ -36,11 +37,9 @@ export class Outboxes {
   }
 
   sinkFor(source: Pushed): EventSink {
-    const { channels, eventsServer } = this.#plane;
-    const place = placeOf(source.sinkUrl, eventsServer.port);
     return {
       send: async (event) => {
-        const door = place && channels.door(...place);
+        const door = ownChannelAt(source.sinkUrl, this.#plane);
         const durable = door?.key.startsWith('InMemoryChannel/') === true ? undefined : door?.channel;
         const isKept = durable !== undefined && (await isTaken(durable, event));
         if (!isKept) await (await this.#outboxOf(source)).publish(event);
@@ -105,12 +104,4 @@ async function isTaken(channel: Channel, event: CloudEvent): Promise<boolean> {
     if (error instanceof PlatformError && error.code === 'CHANNEL_LOST') return false;
     throw error;
   }
-}
-
-/** Which channel of this platform a sink's address is; undefined: none. */
-function placeOf(sinkUrl = '', eventsPort: number): [namespace: string, name: string] | undefined {
-  const url = URL.canParse(sinkUrl) ? new URL(sinkUrl) : undefined;
-  const [, namespace, name] = /^\/channels\/([^/]+)\/([^/]+)$/.exec(url?.pathname ?? '') ?? [];
-  const isOurs = Number(url?.port) === eventsPort && namespace !== undefined && name !== undefined;
-  return isOurs ? [namespace, name] : undefined;
 }

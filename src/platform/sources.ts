@@ -23,11 +23,11 @@ import type { SourceKind } from '../sources/source.ts';
 import { BACKING_KINDS } from './adapters.ts';
 import { Bookmarks } from './bookmarks.ts';
 import { clusterOpener } from './clusters.ts';
-import { configReader } from './config-reader.ts';
 import type { StartOne } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
+import { configMapReader, secretReader } from './live-objects.ts';
 import type { PlatformOptions } from './options.ts';
-import { secretReader } from './secret-reader.ts';
+import { ownChannelAt } from './own-channel.ts';
 import { Sources } from './source-host.ts';
 import { addressTaken, sameAddress } from './webhook-addresses.ts';
 
@@ -109,11 +109,12 @@ export function openSources(
   });
   const publicUrl =
     options.publicUrl?.replace(/\/$/, '') ?? `http://${options.gateway.host}:${plane.gatewayServer.port}`;
+  const readConfigMap = configMapReader(informers);
   const context = {
     publicUrl,
     apiUrl,
     addressTaken: addressTaken(informers),
-    configMap: configReader(informers),
+    configMap: (name: string) => readConfigMap('knative-eventing', name),
   };
   const settings = { host: sources, readSecret: secretReader(informers), context };
   const start = (startOne: StartOne): void => {
@@ -129,14 +130,10 @@ export function openSources(
 }
 
 /** A channel of this platform takes events by itself; for any other sink it is a POST. */
-function sinkAt(sinkUrl: string, { channels, eventsServer, outbound }: DataPlane): EventSink {
-  const posted = httpSink(outbound, sinkUrl);
+function sinkAt(sinkUrl: string, plane: DataPlane): EventSink {
+  const posted = httpSink(plane.outbound, sinkUrl);
   return {
-    send(event, signal) {
-      const url = new URL(sinkUrl);
-      const [, namespace = '', name = ''] = /^\/channels\/([^/]+)\/([^/]+)$/.exec(url.pathname) ?? [];
-      const door = Number(url.port) === eventsServer.port ? channels.door(namespace, name) : undefined;
-      return door?.channel.publish(event) ?? posted.send(event, signal);
-    },
+    send: (event, signal) =>
+      ownChannelAt(sinkUrl, plane)?.channel.publish(event) ?? posted.send(event, signal),
   };
 }

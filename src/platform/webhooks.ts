@@ -26,7 +26,7 @@ import type { StartOne } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { PlatformOptions } from './options.ts';
 import type { Outboxes, Pushed } from './outboxes.ts';
-import { secretReader } from './secret-reader.ts';
+import { secretReader } from './live-objects.ts';
 import { addressTaken, sameAddress } from './webhook-addresses.ts';
 
 const SECRET = { apiVersion: 'v1', kind: 'Secret' };

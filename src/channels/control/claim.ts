@@ -1,5 +1,5 @@
 import type { BackingChannel } from '../../apis/duck.ts';
-import type { ResourceClient } from '../../control/resource-client.ts';
+import { isConflict, type ResourceClient } from '../../control/resource-client.ts';
 import type { Claim } from '../backend.ts';
 
 /** On a channel object: the uid for which a topic or exchange of its own name was made. */
@@ -27,8 +27,7 @@ export function claimOn(cluster: ResourceClient, { apiVersion, kind, metadata }:
           await cluster.apply({ ...found, metadata: { ...found.metadata, annotations } });
           isOurs = true;
         } catch (error) {
-          const isConflict = error instanceof Error && 'code' in error && error.code === 'CONFLICT';
-          if (!isConflict || conflicts >= CONFLICTS_MAX) throw error;
+          if (!isConflict(error) || conflicts >= CONFLICTS_MAX) throw error;
         }
       }
     },
