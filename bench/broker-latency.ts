@@ -13,7 +13,8 @@ export const brokerLatency =
     if (broker === undefined) return {};
     const pair = new BenchChild('./latency-pair.ts');
     const subscriber = `http://127.0.0.1:${await pair.port()}/`;
-    const sides = { ours: openChannel(broker, [subscriber]), log: openChannel(undefined, [subscriber]) };
+    const asked = { name: 'latency', subscribers: [subscriber] };
+    const sides = { ours: openChannel(broker, asked), log: openChannel(undefined, asked) };
     const ports = { ours: await sides.ours.port(), log: await sides.log.port() };
     const run = async (side: 'ours' | 'log'): Promise<Figures> => {
       const told = await pair.ask({

@@ -17,10 +17,8 @@ export const brokerMemory =
     const hanging = new BenchChild('./hanging-sink.ts');
     const load = new BenchChild('./load.ts');
     const url = `http://127.0.0.1:${await hanging.port()}/`;
-    const channel = openChannel(
-      broker,
-      Array.from({ length: SUBSCRIPTIONS }, (_, i) => `${url}${i}`),
-    );
+    const subscribers = Array.from({ length: SUBSCRIPTIONS }, (_, i) => `${url}${i}`);
+    const channel = openChannel(broker, { name: 'memory', subscribers });
     const port = await channel.port();
     const before = await channel.ask({ name: 'memory' });
     let accepted = 0;

@@ -7,7 +7,7 @@ import { endAll } from '../test/servers/processes.ts';
 import { pubsubServer } from '../test/servers/pubsub.ts';
 import { rabbitmqServer } from '../test/servers/rabbitmq.ts';
 import type { ServerKind } from '../test/servers/server.ts';
-import { BenchChild } from './child.ts';
+import { BenchChild, type Message } from './child.ts';
 import type { BrokerPlan } from './broker-child.ts';
 
 /** A real broker for one bench: where it is, and how a channel of its kind is told so. */
@@ -16,6 +16,15 @@ export type BenchBroker = {
   readonly server: ServerKind;
   readonly settings: (address: string) => Settings;
   readonly spec: Readonly<Record<string, unknown>>;
+  /** The barest bridge with the same client, and the client alone. */
+  readonly bare: string;
+  /** Messages that the client alone publishes, and consumes. */
+  readonly rawCount: number;
+  /** Deliveries in one round, for each second asked for. */
+  readonly eventsASecond: number;
+  /** Where the client publishes what a channel is to deliver, and what a bridge is. */
+  readonly toChannel: (name: string) => Message;
+  readonly toBridge: (topic: string) => Message;
 };
 
 export const BROKERS: Readonly<Record<'kafka' | 'rabbitmq' | 'pubsub', BenchBroker>> = {
@@ -24,18 +33,33 @@ export const BROKERS: Readonly<Record<'kafka' | 'rabbitmq' | 'pubsub', BenchBrok
     server: kafkaServer,
     settings: (address) => ({ config: { 'bootstrap.servers': address }, secret: {} }),
     spec: { numPartitions: 4, replicationFactor: 1, retentionDuration: 'PT168H' },
+    bare: './bare-kafka.ts',
+    rawCount: 40_000,
+    eventsASecond: 5000,
+    toChannel: (name) => ({ topic: `knative-messaging-kafka.bench.${name}` }),
+    toBridge: (topic) => ({ topic }),
   },
   rabbitmq: {
     kind: 'RabbitmqChannel',
     server: rabbitmqServer,
     settings: (address) => ({ config: {}, secret: { uri: address } }),
     spec: {},
+    bare: './bare-rabbitmq.ts',
+    rawCount: 20_000,
+    eventsASecond: 5000,
+    toChannel: (name) => ({ exchange: `knative-messaging.bench.${name}`, key: '' }),
+    toBridge: (queue) => ({ exchange: '', key: queue }),
   },
   pubsub: {
     kind: 'PubSubChannel',
     server: pubsubServer,
     settings: (address) => ({ config: { project: 'bench', 'emulator.host': address }, secret: {} }),
     spec: {},
+    bare: './bare-pubsub.ts',
+    rawCount: 20_000,
+    eventsASecond: 2500,
+    toChannel: (name) => ({ topic: `cre-ch_bench_${name}_uid-${name}` }),
+    toBridge: (topic) => ({ topic }),
   },
 };
 
@@ -56,22 +80,23 @@ export async function startBroker(broker: BenchBroker): Promise<RunningBroker | 
   return { ...broker, address, stop };
 }
 
-let channels = 0;
-
 /** A channel on it in a process of its own, with its subscribers; `LogChannel` needs no broker. */
 export function openChannel(
   broker: RunningBroker | undefined,
-  subscribers: readonly string[],
-  inFlightMax = 100,
+  {
+    name,
+    subscribers,
+    inFlightMax = 100,
+  }: { readonly name: string; readonly subscribers: readonly string[]; readonly inFlightMax?: number },
+  profileFolder?: string,
 ): BenchChild {
-  channels += 1;
   const plan: BrokerPlan = {
     kind: broker?.kind ?? 'LogChannel',
     settings: broker?.settings(broker.address) ?? { config: {}, secret: {} },
-    name: `bench-${process.pid}-${channels}`,
+    name: `${name}-${process.pid}`,
     spec: broker?.spec ?? {},
     subscribers,
     inFlightMax,
   };
-  return new BenchChild('./broker-child.ts', [JSON.stringify(plan)]);
+  return new BenchChild('./broker-child.ts', [JSON.stringify(plan)], profileFolder);
 }

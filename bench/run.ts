@@ -1,13 +1,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { brokerIn, brokerOut } from './broker-bridge.ts';
 import { brokerLatency } from './broker-latency.ts';
 import { brokerMemory } from './broker-memory.ts';
 import { writeBundles } from './bundles.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
-import { kafkaIn, kafkaOut } from './kafka.ts';
-import { pubsubIn, pubsubOut } from './pubsub.ts';
-import { rabbitmqIn, rabbitmqOut } from './rabbitmq.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
 import { startUp } from './start-up.ts';
 import { warmGateway } from './warm-gateway.ts';
@@ -23,18 +21,18 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'from-zero-python': programFromZero('python'),
   'from-zero-go': programFromZero('go'),
   'webhook-door': webhookDoor,
-  'kafka-in-64': kafkaIn(64),
-  'kafka-in-256': kafkaIn(256),
-  'kafka-out-64': kafkaOut(64),
-  'kafka-out-256': kafkaOut(256),
-  'rabbitmq-in-64': rabbitmqIn(64),
-  'rabbitmq-in-256': rabbitmqIn(256),
-  'rabbitmq-out-64': rabbitmqOut(64),
-  'rabbitmq-out-256': rabbitmqOut(256),
-  'pubsub-in-64': pubsubIn(64),
-  'pubsub-in-256': pubsubIn(256),
-  'pubsub-out-64': pubsubOut(64),
-  'pubsub-out-256': pubsubOut(256),
+  'kafka-in-64': brokerIn('kafka', 64),
+  'kafka-in-256': brokerIn('kafka', 256),
+  'kafka-out-64': brokerOut('kafka', 64),
+  'kafka-out-256': brokerOut('kafka', 256),
+  'rabbitmq-in-64': brokerIn('rabbitmq', 64),
+  'rabbitmq-in-256': brokerIn('rabbitmq', 256),
+  'rabbitmq-out-64': brokerOut('rabbitmq', 64),
+  'rabbitmq-out-256': brokerOut('rabbitmq', 256),
+  'pubsub-in-64': brokerIn('pubsub', 64),
+  'pubsub-in-256': brokerIn('pubsub', 256),
+  'pubsub-out-64': brokerOut('pubsub', 64),
+  'pubsub-out-256': brokerOut('pubsub', 256),
   'latency-kafka': brokerLatency('kafka'),
   'latency-rabbitmq': brokerLatency('rabbitmq'),
   'latency-pubsub': brokerLatency('pubsub'),

@@ -1,31 +1,22 @@
-import type { BrokerPlan } from './broker-child.ts';
-import { BROKERS, startBroker, type RunningBroker } from './brokers.ts';
-import { BenchChild, type Answer } from './child.ts';
+import { BROKERS, openChannel, startBroker } from './brokers.ts';
+import { BenchChild, type Answer, type Message } from './child.ts';
 import type { Bench } from './results.ts';
 import { pairRounds, spreadOf, type Figures, type Side, type Table } from './rounds.ts';
 
 const BYTES = 1024;
-const RAW_COUNT = 20_000;
-/** Deliveries in one round, for each second asked for. */
-const EVENTS_A_SECOND = 2500;
 
-/** Accepted events a second: HTTP in, published, taken by the emulator, 202; the subscription keeps them. */
-export const pubsubIn =
-  (connections: number): Bench =>
+/** Accepted events a second: HTTP in, published, confirmed, 202; the broker keeps them. */
+export const brokerIn =
+  (which: keyof typeof BROKERS, connections: number): Bench =>
   async ({ rounds, seconds, profileFolder }) => {
-    const broker = await startBroker(BROKERS.pubsub);
+    const broker = await startBroker(BROKERS[which]);
     if (broker === undefined) return {};
-    const bare = new BenchChild(
-      './bare-pubsub.ts',
-      [broker.address, `bench-in-${process.pid}`],
-      profileFolder,
-    );
+    const bare = new BenchChild(broker.bare, [broker.address, `bench-in-${process.pid}`], profileFolder);
     const hanging = new BenchChild('./hanging-sink.ts');
-    const ours = channelOn(
+    const subscribers = [`http://127.0.0.1:${await hanging.port()}/`];
+    const ours = openChannel(
       broker,
-      `in-${process.pid}-${connections}`,
-      await hanging.port(),
-      1,
+      { name: `in-${connections}`, subscribers, inFlightMax: 1 },
       profileFolder,
     );
     const load = new BenchChild('./load.ts');
@@ -44,7 +35,7 @@ export const pubsubIn =
       baseline: side(bare, await bare.port(), '/'),
     };
     const table = await pairRounds(rounds, sides, ratioOf);
-    const raw = await bare.ask({ raw: 'publish', count: RAW_COUNT, bytes: BYTES });
+    const raw = await bare.ask({ raw: 'publish', count: broker.rawCount, bytes: BYTES });
     await Promise.all([bare, hanging, ours, load].map((child) => child.close()));
     await broker.stop();
     return withRaw(table, raw);
@@ -54,27 +45,29 @@ export const pubsubIn =
  * Delivered events a second: a client publishes as fast as it can, they are consumed, posted, acknowledged; until the last
  * one has reached the sink.
  */
-export const pubsubOut =
-  (inFlight: number): Bench =>
+export const brokerOut =
+  (which: keyof typeof BROKERS, inFlight: number): Bench =>
   async ({ rounds, seconds, profileFolder }) => {
-    const broker = await startBroker(BROKERS.pubsub);
+    const broker = await startBroker(BROKERS[which]);
     if (broker === undefined) return {};
+    const { address, rawCount } = broker;
     const sink = new BenchChild('./sink.ts');
     const sinkPort = await sink.port();
     const topic = `bench-out-${process.pid}`;
-    const bareArgs = [broker.address, topic, String(sinkPort), String(inFlight)];
-    const bare = new BenchChild('./bare-pubsub.ts', bareArgs, profileFolder);
-    const name = `out-${process.pid}-${inFlight}`;
-    const ours = channelOn(broker, name, sinkPort, inFlight, profileFolder);
-    const client = new BenchChild('./bare-pubsub.ts', [broker.address, `${topic}-raw`]);
+    const bareArgs = [address, topic, String(sinkPort), String(inFlight)];
+    const bare = new BenchChild(broker.bare, bareArgs, profileFolder);
+    const name = `out-${inFlight}`;
+    const subscribers = [`http://127.0.0.1:${sinkPort}/`];
+    const ours = openChannel(broker, { name, subscribers, inFlightMax: inFlight }, profileFolder);
+    const client = new BenchChild(broker.bare, [address, `${topic}-raw`]);
     await Promise.all([bare, ours, client].map((child) => child.port()));
-    const count = EVENTS_A_SECOND * seconds;
+    const count = broker.eventsASecond * seconds;
     const side =
-      (child: BenchChild, to: string): Side =>
+      (child: BenchChild, to: Message): Side =>
       async () => {
         const cpuBefore = child.cpuMicros();
         const startMs = performance.now();
-        const published = client.ask({ raw: 'publish', topic: to, count, bytes: BYTES });
+        const published = client.ask({ raw: 'publish', ...to, count, bytes: BYTES });
         const { seen } = await sink.ask({ until: count });
         const ms = performance.now() - startMs;
         await published;
@@ -82,29 +75,16 @@ export const pubsubOut =
         return { 'events/s': (count * 1000) / ms, 'CPU µs/event': (child.cpuMicros() - cpuBefore) / count };
       };
     const sides = {
-      ours: side(ours, `cre-ch_bench_${name}_uid-${name}`),
-      baseline: side(bare, topic),
+      ours: side(ours, broker.toChannel(`${name}-${process.pid}`)),
+      baseline: side(bare, broker.toBridge(topic)),
     };
     const table = await pairRounds(rounds, sides, ratioOf);
-    await client.ask({ raw: 'publish', count: RAW_COUNT, bytes: BYTES });
-    const raw = await client.ask({ raw: 'consume', count: RAW_COUNT });
+    await client.ask({ raw: 'publish', count: rawCount, bytes: BYTES });
+    const raw = await client.ask({ raw: 'consume', count: rawCount, bytes: BYTES });
     await Promise.all([bare, ours, client, sink].map((child) => child.close()));
     await broker.stop();
     return withRaw(table, raw);
   };
-
-function channelOn(
-  broker: RunningBroker,
-  name: string,
-  sinkPort: number,
-  inFlightMax: number,
-  profileFolder: string | undefined,
-): BenchChild {
-  const { kind, settings, address, spec } = broker;
-  const subscribers = [`http://127.0.0.1:${sinkPort}/`];
-  const plan: BrokerPlan = { kind, settings: settings(address), name, spec, subscribers, inFlightMax };
-  return new BenchChild('./broker-child.ts', [JSON.stringify(plan)], profileFolder);
-}
 
 function ratioOf(ours: Figures, baseline: Figures): Figures {
   return { ratio: (ours['events/s'] ?? 0) / (baseline['events/s'] ?? 0) };
