@@ -26,7 +26,31 @@ export type CeAttributes = { readonly type: string; readonly source: string };
 /** A key of a Secret in the source's own namespace. */
 export type SecretKeyRef = { readonly name: string; readonly key: string };
 
-const sourceSpec = {
+/** A value that stands in a Secret; `more` are members beside its name and key. */
+export const secretValue = (description: string, more: Readonly<Record<string, TSchema>> = {}) =>
+  Type.Object(
+    {
+      secretKeyRef: Type.Optional(
+        Type.Object(
+          {
+            name: Type.Optional(text('Name of the Secret.')),
+            key: Type.Optional(text('Key in it.')),
+            ...more,
+          },
+          { description: 'A key of a Secret in the same namespace.' },
+        ),
+      ),
+    },
+    { description },
+  );
+
+/** A value that may be missing. */
+export const optionalValue = {
+  optional: Type.Optional(Type.Boolean({ description: 'Whether it may be missing.' })),
+};
+
+/** Where the events of a source go, and what is added to them. */
+export const sourceSpec = {
   sink: Type.Optional(destination('Where the events go.')),
   ceOverrides: Type.Optional(
     Type.Object(
@@ -36,7 +60,8 @@ const sourceSpec = {
   ),
 };
 
-const sourceStatus = {
+/** What every source says of itself. */
+export const sourceStatus = {
   ...statusFields,
   sinkUri: Type.Optional(text('The resolved sink.')),
   ceAttributes: Type.Optional(

@@ -1,20 +1,8 @@
 import Type from 'typebox';
 import type { Destination, Status } from '../../duck.ts';
 import type { Resource } from '../../resource.ts';
-import { destination, statusFields, stringMap, text } from '../../schema.ts';
-
-const secretValue = (description: string) =>
-  Type.Object(
-    {
-      secretKeyRef: Type.Optional(
-        Type.Object(
-          { name: Type.Optional(text('Name of the Secret.')), key: Type.Optional(text('Key in it.')) },
-          { description: 'A key of a Secret in the same namespace.' },
-        ),
-      ),
-    },
-    { description },
-  );
+import { text } from '../../schema.ts';
+import { secretValue, sourceSpec, sourceStatus } from '../source-kind.ts';
 
 export const gitHubSourceSchema = Type.Object({
   spec: Type.Optional(
@@ -26,13 +14,7 @@ export const gitHubSourceSchema = Type.Object({
         ),
         accessToken: Type.Optional(secretValue('For registering the webhook through the GitHub API.')),
         secretToken: Type.Optional(secretValue('What GitHub signs its deliveries with.')),
-        sink: Type.Optional(destination('Where the events go.')),
-        ceOverrides: Type.Optional(
-          Type.Object(
-            { extensions: Type.Optional(stringMap('Attributes added to each event.')) },
-            { description: 'Changes to each event.' },
-          ),
-        ),
+        ...sourceSpec,
         githubAPIURL: Type.Optional(text('GitHub Enterprise: its API.')),
         secure: Type.Optional(
           Type.Boolean({
@@ -47,19 +29,9 @@ export const gitHubSourceSchema = Type.Object({
   status: Type.Optional(
     Type.Object(
       {
-        ...statusFields,
-        sinkUri: Type.Optional(text('The resolved sink.')),
+        ...sourceStatus,
         webhookURL: Type.Optional(text('The address that GitHub calls.')),
         webhookIDKey: Type.Optional(text('The webhook at GitHub.')),
-        ceAttributes: Type.Optional(
-          Type.Array(
-            Type.Object({
-              type: Type.Optional(text('Event type.')),
-              source: Type.Optional(text('Event source.')),
-            }),
-            { description: 'What the events look like.' },
-          ),
-        ),
       },
       { description: 'What there is.' },
     ),

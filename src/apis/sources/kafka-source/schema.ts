@@ -1,31 +1,14 @@
 import Type from 'typebox';
 import type { DeliverySpec } from '../../duck.ts';
 import { delivery, int32, text } from '../../schema.ts';
-import type { SecretKeyRef, SourceObject } from '../source-kind.ts';
+import { optionalValue, secretValue, type SecretKeyRef, type SourceObject } from '../source-kind.ts';
 
 /** What the key of a record is taken for (eventing-kafka-broker control-plane/pkg/apis/sources/v1/kafka_types.go). */
 export const KEY_TYPE_LABEL = 'kafkasources.sources.knative.dev/key-type';
 export const KEY_TYPES = ['string', 'int', 'float', 'byte-array'] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
 
-const secretValue = (description: string) =>
-  Type.Optional(
-    Type.Object(
-      {
-        secretKeyRef: Type.Optional(
-          Type.Object(
-            {
-              name: Type.Optional(text('Name of the Secret.')),
-              key: Type.Optional(text('Key in it.')),
-              optional: Type.Optional(Type.Boolean({ description: 'Whether it may be missing.' })),
-            },
-            { description: 'A key of a Secret in the same namespace.' },
-          ),
-        ),
-      },
-      { description },
-    ),
-  );
+const optionalSecret = (description: string) => Type.Optional(secretValue(description, optionalValue));
 
 const net = Type.Object(
   {
@@ -33,9 +16,9 @@ const net = Type.Object(
       Type.Object(
         {
           enable: Type.Optional(Type.Boolean({ description: 'Whether SASL is used.' })),
-          user: secretValue('The user.'),
-          password: secretValue('The password.'),
-          type: secretValue('PLAIN, which is the default, SCRAM-SHA-256 or SCRAM-SHA-512.'),
+          user: optionalSecret('The user.'),
+          password: optionalSecret('The password.'),
+          type: optionalSecret('PLAIN, which is the default, SCRAM-SHA-256 or SCRAM-SHA-512.'),
         },
         { description: 'Who we are, by a password.' },
       ),
@@ -44,9 +27,9 @@ const net = Type.Object(
       Type.Object(
         {
           enable: Type.Optional(Type.Boolean({ description: 'Whether TLS is used.' })),
-          cert: secretValue('The certificate of the client, in PEM.'),
-          key: secretValue('Its private key, in PEM.'),
-          caCert: secretValue('The CA of the brokers, in PEM; those that everybody trusts when absent.'),
+          cert: optionalSecret('The certificate of the client, in PEM.'),
+          key: optionalSecret('Its private key, in PEM.'),
+          caCert: optionalSecret('The CA of the brokers, in PEM; those that everybody trusts when absent.'),
         },
         { description: 'TLS, and who we are by a certificate.' },
       ),

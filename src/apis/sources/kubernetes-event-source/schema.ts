@@ -1,7 +1,8 @@
 import Type from 'typebox';
 import type { KReference, Status } from '../../duck.ts';
 import type { Resource } from '../../resource.ts';
-import { objectReference, statusFields, text } from '../../schema.ts';
+import { objectReference, text } from '../../schema.ts';
+import { sourceStatus } from '../source-kind.ts';
 
 export const kubernetesEventSourceSchema = Type.Object({
   spec: Type.Optional(
@@ -16,24 +17,7 @@ export const kubernetesEventSourceSchema = Type.Object({
       { description: 'What is desired.' },
     ),
   ),
-  status: Type.Optional(
-    Type.Object(
-      {
-        ...statusFields,
-        sinkUri: Type.Optional(text('The resolved sink.')),
-        ceAttributes: Type.Optional(
-          Type.Array(
-            Type.Object({
-              type: Type.Optional(text('Event type.')),
-              source: Type.Optional(text('Event source.')),
-            }),
-            { description: 'What the events look like.' },
-          ),
-        ),
-      },
-      { description: 'What there is.' },
-    ),
-  ),
+  status: Type.Optional(Type.Object(sourceStatus, { description: 'What there is.' })),
 });
 
 /** eventing-sources v0.2.0 pkg/apis/sources/v1alpha1/kuberneteseventsource_types.go: its sink is the reference itself. */

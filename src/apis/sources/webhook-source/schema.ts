@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { int32, oneOfStrings, text } from '../../schema.ts';
-import type { SecretKeyRef, SourceObject } from '../source-kind.ts';
+import { optionalValue, secretValue, type SecretKeyRef, type SourceObject } from '../source-kind.ts';
 
 export const WEBHOOK_SOURCE = { apiVersion: 'sources.millrace.dev/v1alpha1', kind: 'WebhookSource' };
 
@@ -12,21 +12,7 @@ export const ALGORITHMS = ['sha1', 'sha256', 'sha384', 'sha512'] as const;
 export const SCHEMES = ['stripe', 'slack', 'standardWebhooks', 'hmac', 'token', 'basic', 'none'] as const;
 export const ATTRIBUTES = ['type', 'source', 'subject', 'id', 'time'] as const;
 
-const secret = Type.Object(
-  {
-    secretKeyRef: Type.Optional(
-      Type.Object(
-        {
-          name: Type.Optional(text('Name of the Secret.')),
-          key: Type.Optional(text('Key in it.')),
-          optional: Type.Optional(Type.Boolean({ description: 'It need not be there.' })),
-        },
-        { description: 'A key of a Secret in the same namespace.' },
-      ),
-    ),
-  },
-  { description: 'One of the secrets that a delivery may be signed with.' },
-);
+const secret = secretValue('One of the secrets that a delivery may be signed with.', optionalValue);
 
 const from = (description: string) =>
   Type.Optional(
