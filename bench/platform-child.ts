@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onSignal } from '../src/telemetry/signals.ts';
-import type { Launch } from '../src/serving/runtime/runtime.ts';
+import type { Launch } from '../src/serving/runtime/container-spec.ts';
 import { openSmallPlatform } from '../test/kit/small-platform.ts';
 import { answerRequests } from './child.ts';
 

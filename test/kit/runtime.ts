@@ -2,7 +2,14 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { PlatformError } from '../../src/base/errors.ts';
-import type { Ended, Instance, InstanceSpec, Runtime } from '../../src/serving/runtime/runtime.ts';
+import type {
+  Ended,
+  Instance,
+  InstanceSpec,
+  Runtime,
+  TellStatus,
+  Unmet,
+} from '../../src/serving/runtime/runtime.ts';
 
 /** An instance of the twin: a real server in this process, which keeps count of what it is sent. */
 export type TwinInstance = Instance & {
@@ -14,6 +21,8 @@ export type TwinInstance = Instance & {
   crash(): void;
   /** Lives on, but refuses connections. */
   deafen(): void;
+  /** Tells that it is ready no more, or again. */
+  setReady(isReady: boolean): void;
 };
 
 /**
@@ -40,14 +49,18 @@ export class TwinRuntime implements Runtime {
     return resolve;
   }
 
-  async start(_: InstanceSpec, id: string): Promise<Instance> {
+  async start(_: InstanceSpec, id: string, tell: TellStatus = () => undefined): Promise<Instance> {
     this.starts += 1;
     const failure = this.failures.shift();
     await this.#gate;
     if (failure !== undefined) throw failure;
-    const instance = await openInstance(id, this.#answer, this.onUpgrade);
+    const instance = await openInstance(id, this.#answer, this.onUpgrade, tell);
     this.started.push(instance);
     return instance;
+  }
+
+  unmet(): readonly Unmet[] {
+    return [];
   }
 
   async close(): Promise<void> {
@@ -59,6 +72,7 @@ async function openInstance(
   id: string,
   answer: RequestListener,
   onUpgrade: TwinRuntime['onUpgrade'],
+  tell: TellStatus,
 ): Promise<TwinInstance> {
   const sockets = new Set<Socket>();
   let [busy, most] = [0, 0];
@@ -97,6 +111,8 @@ async function openInstance(
     busyAtStop: () => busyAtStop,
     crash: () => end({ exitCode: 3, reason: 'exited with code 3' }),
     deafen: cut,
+    setReady: (isReady) => tell({ isReady, containers: [], initContainers: [] }),
+    refresh: () => undefined,
     async stop() {
       busyAtStop ??= busy;
       end({ wasAsked: true });

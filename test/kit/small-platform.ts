@@ -13,7 +13,13 @@ import type { InstanceEvent } from '../../src/serving/activator/pool-tools.ts';
 import { localHostsOf, type RevisionPlan, type ScalePlan } from '../../src/serving/plan.ts';
 import type { LogSink } from '../../src/serving/runtime/process/output.ts';
 import { ProcessRuntime } from '../../src/serving/runtime/process/process-runtime.ts';
-import type { Launch } from '../../src/serving/runtime/runtime.ts';
+import type {
+  ContainerSpec,
+  Launch,
+  ProbeAction,
+  ProbeSpec,
+} from '../../src/serving/runtime/container-spec.ts';
+import type { InstanceSpec } from '../../src/serving/runtime/runtime.ts';
 import { Serving } from '../../src/serving/serving.ts';
 import { planDelivery } from '../../src/subscriptions/delivery-plan.ts';
 
@@ -151,18 +157,16 @@ function found(opened: Map<string, LogChannel>, name: string): LogChannel {
 }
 
 export function revisionPlan(name: string, directory: string, launch: Launch): RevisionPlan {
-  const instance = {
+  const instance: InstanceSpec = {
     namespace: 'demo',
     revision: `${name}-00001`,
     service: name,
     configuration: name,
-    directory,
-    launch,
-    env: {},
-    workingDir: undefined,
+    containers: [aContainer({ directory, launch, isServing: true, readiness: aProbe(TCP) })],
+    initContainers: [],
+    volumes: [],
     readyTimeoutMs: 10_000,
-    probe: { kind: 'tcp' },
-  } as const;
+  };
   return {
     key: `demo/${name}-00001`,
     instance,
@@ -173,4 +177,45 @@ export function revisionPlan(name: string, directory: string, launch: Launch): R
     idleTimeoutMs: 0,
     scale: SCALE,
   };
+}
+
+export const TCP: ProbeAction = { kind: 'tcp', port: undefined };
+
+/** Knative's default timing, unless told otherwise. */
+export function aProbe(action: ProbeAction, more: Partial<ProbeSpec> = {}): ProbeSpec {
+  return {
+    action,
+    initialDelayMs: 0,
+    periodMs: 0,
+    timeoutMs: 1000,
+    successThreshold: 1,
+    failureThreshold: 3,
+    ...more,
+  };
+}
+
+/** A sidecar without probes, mounts and bounds, unless told otherwise. */
+export function aContainer(more: Partial<ContainerSpec>): ContainerSpec {
+  return {
+    name: 'user-container',
+    image: 'dev.local/it@sha256:0',
+    directory: '/',
+    launch: { kind: 'program', command: ['true'] },
+    env: {},
+    workingDir: undefined,
+    isServing: false,
+    containerPort: undefined,
+    readiness: undefined,
+    liveness: undefined,
+    startup: undefined,
+    mounts: [],
+    limits: { memoryBytes: undefined, milliCpus: undefined },
+    user: { uid: undefined, gid: undefined, mustNotBeRoot: false },
+    ...more,
+  };
+}
+
+/** The same, with something of its containers changed. */
+export function withContainer(spec: InstanceSpec, more: Partial<ContainerSpec>): InstanceSpec {
+  return { ...spec, containers: spec.containers.map((container) => ({ ...container, ...more })) };
 }

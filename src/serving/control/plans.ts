@@ -1,7 +1,7 @@
 import { parseGoDuration } from '../../base/duration.ts';
 import { autoscalingAnnotations } from '../../apis/serving/autoscaling.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
-import type { Container, Revision, Route } from '../../apis/serving/types.ts';
+import type { Container, Probe, Revision, Route } from '../../apis/serving/types.ts';
 import {
   localHostsOf,
   publicHostOf,
@@ -11,7 +11,7 @@ import {
   type RoutePlan,
   type ScalePlan,
 } from '../plan.ts';
-import type { Launch, ReadinessProbe } from '../runtime/runtime.ts';
+import type { ContainerSpec, Launch, ProbeAction, ProbeSpec } from '../runtime/container-spec.ts';
 
 export type Bundle = { readonly directory: string; readonly launch: Launch };
 type Config = Readonly<Record<string, string>>;
@@ -38,12 +38,16 @@ export function planRevision(
       revision: name,
       service: labels[LABELS.service] ?? configuration,
       configuration,
-      directory: bundle.directory,
-      launch: launchOf(container, bundle.launch),
-      env,
-      workingDir: container.workingDir,
+      containers: [
+        {
+          ...containerSpec(container, bundle, env),
+          isServing: true,
+          readiness: readinessOf(container),
+        },
+      ],
+      initContainers: [],
+      volumes: [],
       readyTimeoutMs: progressDeadlineMs,
-      probe: probeOf(container),
     },
     containerConcurrency: spec.containerConcurrency ?? 0,
     protocol: 'http1',
@@ -62,12 +66,48 @@ export function launchOf({ command, args = [] }: Container, launch: Launch): Lau
     : launch;
 }
 
-function probeOf({ readinessProbe }: Container): ReadinessProbe {
-  if (readinessProbe?.exec !== undefined) return { kind: 'exec', command: readinessProbe.exec.command };
-  const { httpGet } = readinessProbe ?? {};
-  if (httpGet === undefined) return { kind: 'tcp' };
+/** A container as its manifest, its image and its resolved variables say; it answers nobody and has no probes. */
+export function containerSpec(
+  container: Container,
+  { directory, launch }: Bundle,
+  env: Readonly<Record<string, string>>,
+): ContainerSpec {
+  return {
+    name: container.name ?? 'user-container',
+    image: container.image ?? '',
+    directory,
+    launch: launchOf(container, launch),
+    env,
+    workingDir: container.workingDir,
+    isServing: false,
+    containerPort: container.ports?.[0]?.containerPort,
+    readiness: undefined,
+    liveness: undefined,
+    startup: undefined,
+    mounts: [],
+    limits: { memoryBytes: undefined, milliCpus: undefined },
+    user: { uid: undefined, gid: undefined, mustNotBeRoot: false },
+  };
+}
+
+function readinessOf({ readinessProbe = {} }: Container): ProbeSpec {
+  const { initialDelaySeconds = 0, periodSeconds = 0, timeoutSeconds = 1 } = readinessProbe;
+  const { successThreshold = 1, failureThreshold = 3 } = readinessProbe;
+  return {
+    action: actionOf(readinessProbe),
+    initialDelayMs: initialDelaySeconds * 1000,
+    periodMs: periodSeconds * 1000,
+    timeoutMs: timeoutSeconds * 1000,
+    successThreshold,
+    failureThreshold,
+  };
+}
+
+function actionOf({ exec, httpGet }: Probe): ProbeAction {
+  if (exec !== undefined) return { kind: 'exec', command: exec.command };
+  if (httpGet === undefined) return { kind: 'tcp', port: undefined };
   const headers = Object.fromEntries((httpGet.httpHeaders ?? []).map(({ name, value }) => [name, value]));
-  return { kind: 'http', path: httpGet.path ?? '/', headers };
+  return { kind: 'http', port: undefined, path: httpGet.path ?? '/', headers, isTls: false };
 }
 
 /** Annotations first, then config-autoscaler, then its shipped values (knative-serving config-autoscaler). */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Container } from '../../apis/serving/types.ts';
 import type { Resource } from '../../apis/resource.ts';
 import type { ProgramPlan } from '../programs/program.ts';
-import { launchOf, type Bundle } from './plans.ts';
+import { containerSpec, type Bundle } from './plans.ts';
 
 /** A Deployment, as far as it is read here. */
 export type Deployment = Resource & {
@@ -62,12 +62,10 @@ export function planProgram(
       revision: name,
       service: undefined,
       configuration: undefined,
-      directory: bundle.directory,
-      launch: launchOf(container, bundle.launch),
-      env,
-      workingDir: container.workingDir,
+      containers: [containerSpec(container, bundle, env)],
+      initContainers: [],
+      volumes: [],
       readyTimeoutMs: START_MS,
-      probe: { kind: 'none' },
     },
     replicas: Math.min(Math.max(0, replicas), REPLICAS_MAX),
     generation: templateHashOf(deployment),

@@ -1,33 +1,32 @@
-/** What one instance is to run, of a revision or of a program; everything is resolved: no references, no images to look up. */
+import type { ContainerSpec } from './container-spec.ts';
+import type { InstanceStatus } from './instance-status.ts';
+import type { VolumeSpec } from './volume-spec.ts';
+
+/**
+ * What one instance is to run, of a revision or of a program: a set of containers that share an address; everything is
+ * resolved: no references, no images to look up.
+ */
 export type InstanceSpec = {
   readonly namespace: string;
   readonly revision: string; // or the Deployment, of a program
   readonly service: string | undefined; // K_SERVICE; undefined: a program, which answers no requests
   readonly configuration: string | undefined; // K_CONFIGURATION
-  /** The folder that the image was unpacked to; read only. */
-  readonly directory: string;
-  readonly launch: Launch;
-  readonly env: Readonly<Record<string, string>>;
-  /** Where the program starts; undefined: `directory`. */
-  readonly workingDir: string | undefined;
+  /** At least one. The one that `isServing` answers requests; of a program, none does. Names are unique, with those of `initContainers`. */
+  readonly containers: readonly ContainerSpec[];
+  /** Each runs to its end, in this order, before `containers` begin. */
+  readonly initContainers: readonly ContainerSpec[];
+  readonly volumes: readonly VolumeSpec[];
   /** An instance that is not ready by then has failed. */
   readonly readyTimeoutMs: number;
-  readonly probe: ReadinessProbe;
 };
 
-export type Launch =
-  /** A Node function: `entry` is a file below `directory`; the function contract is that of docs/contract. */
-  | { readonly kind: 'function'; readonly entry: string }
-  /** Any program; `command[0]` is looked up in `directory` and on PATH. It is told its port in PORT. */
-  | { readonly kind: 'program'; readonly command: readonly string[] };
-
-/** Knative's default is `tcp`: the port is tried until it accepts. A function reports ready by itself. */
-export type ReadinessProbe =
-  | { readonly kind: 'tcp' }
-  | { readonly kind: 'http'; readonly path: string; readonly headers: Readonly<Record<string, string>> }
-  | { readonly kind: 'exec'; readonly command: readonly string[] }
-  /** It answers nobody: it is ready when it runs. */
-  | { readonly kind: 'none' };
+/** The container that an instance stands and falls with: the one that answers requests, of a program the first. */
+export function mainContainer({ containers }: InstanceSpec): ContainerSpec {
+  const [first] = containers;
+  const main = containers.find(({ isServing }) => isServing) ?? first;
+  if (main === undefined) throw new Error('an instance has at least one container'); // validated where it is applied
+  return main;
+}
 
 /** How an instance ended. `reason` is for people and quotes what it printed last. */
 export type Ended = {
@@ -40,17 +39,31 @@ export type Ended = {
 /** One running copy of a revision. */
 export interface Instance {
   readonly id: string; // the name of its Pod
+  /** Of the container that answers; the leader of its process group. */
   readonly pid: number;
   /** Where it answers: always loopback. */
   readonly port: number;
   /** Milliseconds since the epoch: a process had the code; it reported ready. */
   readonly startedMs: number;
   readonly readyMs: number;
-  /** Resolves when the process is gone, whatever the cause; never rejects. */
+  /** Resolves when the main container is gone, whatever the cause, and the others with it; never rejects. */
   readonly ended: Promise<Ended>;
+  /** Hands it what has changed of its spec and can change while it runs: the files of its volumes. */
+  refresh(spec: InstanceSpec): void;
   /** SIGTERM, then SIGKILL for the whole process group after `graceMs`; resolves when it is gone. */
   stop(graceMs: number): Promise<void>;
 }
+
+/** Something of a spec that a runtime cannot do where it runs; `message` says what to do about it. */
+export type Unmet = {
+  /** `refused`: such an instance does not start. `ignored`: it starts without. */
+  readonly kind: 'refused' | 'ignored';
+  readonly what: 'volumes' | 'user' | 'resources' | 'ports';
+  readonly message: string;
+};
+
+/** Is told how the containers of an instance stand, from its start on, whenever that changes. */
+export type TellStatus = (status: InstanceStatus) => void;
 
 /**
  * Starts instances: as local processes, later as containers and Pods.
@@ -60,8 +73,13 @@ export interface Instance {
  *       says what to mend, the last lines of output included; nothing of the failed instance keeps running.
  *   R3  close() ends every instance; no process outlives the platform, not even a killed one.
  *   R4  what instances print goes to the log sink that the runtime was opened with.
+ *   R5  a start with the id of an instance that ended by itself is a restart of it: restarts go on being counted, and
+ *       what was in its `empty` volumes is there again. Containers beside the main one are restarted in place.
+ *   R6  `tell` hears of an instance that is ready no more, and of one that is so again; whoever sends it requests heeds that.
  */
 export interface Runtime {
-  start(spec: InstanceSpec, id: string): Promise<Instance>;
+  start(spec: InstanceSpec, id: string, tell?: TellStatus): Promise<Instance>;
+  /** What of this spec cannot be done here; empty when all can. */
+  unmet(spec: InstanceSpec): readonly Unmet[];
   close(): Promise<void>;
 }

@@ -35,10 +35,15 @@ describe('the plan of a revision', () => {
         revision: 'r-00001',
         service: 's',
         configuration: 'r',
-        directory: '/b',
-        env: { A: '1' },
+        containers: [
+          {
+            directory: '/b',
+            env: { A: '1' },
+            isServing: true,
+            readiness: { action: { kind: 'tcp', port: undefined }, periodMs: 0 },
+          },
+        ],
         readyTimeoutMs: 600_000,
-        probe: { kind: 'tcp' },
       },
       containerConcurrency: 0,
       timeoutMs: 300_000,
@@ -105,21 +110,24 @@ describe('the plan of a revision', () => {
     ['args after it', { args: ['-x'] }, ['./run', '-v', '-x']],
     ['a command in its place', { command: ['/bin/it'], args: ['-x'] }, ['/bin/it', '-x']],
   ])('starts %s', (_, container, command) => {
-    expect(plan(revision({}, {}, container)).instance.launch).toEqual({ kind: 'program', command });
+    expect(plan(revision({}, {}, container)).instance.containers[0]?.launch).toEqual({
+      kind: 'program',
+      command,
+    });
   });
 
   it.each<[Container['readinessProbe'], object]>([
     [
       { httpGet: { path: '/up', httpHeaders: [{ name: 'a', value: 'b' }] } },
-      { kind: 'http', path: '/up', headers: { a: 'b' } },
+      { kind: 'http', port: undefined, path: '/up', headers: { a: 'b' }, isTls: false },
     ],
-    [{ httpGet: {} }, { kind: 'http', path: '/', headers: {} }],
+    [{ httpGet: {} }, { kind: 'http', port: undefined, path: '/', headers: {}, isTls: false }],
     [{ exec: { command: ['true'] } }, { kind: 'exec', command: ['true'] }],
-    [{ tcpSocket: { port: 0 } }, { kind: 'tcp' }],
+    [{ tcpSocket: { port: 0 } }, { kind: 'tcp', port: undefined }],
   ])('probes as %o says', (readinessProbe, probe) => {
-    expect(plan(revision({}, {}, { ...(readinessProbe && { readinessProbe }) })).instance.probe).toEqual(
-      probe,
-    );
+    const [container] = plan(revision({}, {}, { ...(readinessProbe && { readinessProbe }) })).instance
+      .containers;
+    expect(container?.readiness?.action).toEqual(probe);
   });
 });
 

@@ -88,11 +88,16 @@ describe('the Deployment of a program', () => {
     expect(specs).toMatchObject([
       {
         service: undefined,
-        directory: '/images/heart@sha256:one',
-        launch: { kind: 'program', command: ['heart', '--loud'] },
-        env: { WORD: 'sesame' },
-        workingDir: '/tmp',
-        probe: { kind: 'none' },
+        containers: [
+          {
+            directory: '/images/heart@sha256:one',
+            launch: { kind: 'program', command: ['heart', '--loud'] },
+            env: { WORD: 'sesame' },
+            workingDir: '/tmp',
+            isServing: false,
+            readiness: undefined,
+          },
+        ],
       },
     ]);
     const [pod] = await pods();
@@ -116,9 +121,9 @@ describe('the Deployment of a program', () => {
     feeder.imagePushed();
     runtime.started[0]?.crash();
     await expect.poll(() => specs.length).toBe(2);
-    expect(specs[1]?.directory).toBe('/images/heart@sha256:one');
+    expect(specs[1]?.containers[0]?.directory).toBe('/images/heart@sha256:one');
     await apply({ env: [{ name: 'NEW', value: 'yes' }] });
-    await expect.poll(() => specs.at(-1)?.directory).toBe('/images/heart@sha256:two');
+    await expect.poll(() => specs.at(-1)?.containers[0]?.directory).toBe('/images/heart@sha256:two');
   });
 
   it('says what it lacks, and starts when that comes', async () => {

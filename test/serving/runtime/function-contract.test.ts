@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProcessRuntime } from '../../../src/serving/runtime/process/process-runtime.ts';
 import type { Instance } from '../../../src/serving/runtime/runtime.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
-import { revisionPlan } from '../../kit/small-platform.ts';
+import { revisionPlan, withContainer } from '../../kit/small-platform.ts';
 
 let runtime: ProcessRuntime;
 let last = 0;
@@ -23,7 +23,7 @@ function start(
   env: Record<string, string> = {},
 ): Promise<Instance> {
   const { instance } = revisionPlan('f', folderWith('function', files), { kind: 'function', entry });
-  return runtime.start({ ...instance, env }, `f-${(last += 1)}`);
+  return runtime.start(withContainer(instance, { env }), `f-${(last += 1)}`);
 }
 
 const EVENT = {

@@ -9,7 +9,7 @@ import { ProcessRuntime } from '../../../src/serving/runtime/process/process-run
 import type { HostRoute } from '../../../src/serving/runtime/process/runner-protocol.ts';
 import type { Instance } from '../../../src/serving/runtime/runtime.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
-import { revisionPlan } from '../../kit/small-platform.ts';
+import { revisionPlan, withContainer } from '../../kit/small-platform.ts';
 
 const runtimes: ProcessRuntime[] = [];
 const routes: HostRoute[] = [];
@@ -30,7 +30,7 @@ function open(warm = 1, folder = temporaryFolder('life')): ProcessRuntime {
 function start(runtime: ProcessRuntime, code: string, env: Record<string, string> = {}): Promise<Instance> {
   const folder = folderWith('image', { 'index.mjs': code });
   const { instance } = revisionPlan('f', folder, { kind: 'function', entry: 'index.mjs' });
-  return runtime.start({ ...instance, env }, `f-${(last += 1)}`);
+  return runtime.start(withContainer(instance, { env }), `f-${(last += 1)}`);
 }
 
 async function ask({ port }: Instance, path = '/') {

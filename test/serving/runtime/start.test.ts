@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProcessRuntime } from '../../../src/serving/runtime/process/process-runtime.ts';
-import type { Instance, InstanceSpec, Launch } from '../../../src/serving/runtime/runtime.ts';
+import type { ContainerSpec, Launch, ProbeAction } from '../../../src/serving/runtime/container-spec.ts';
+import type { Instance } from '../../../src/serving/runtime/runtime.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
-import { revisionPlan } from '../../kit/small-platform.ts';
+import { aProbe, revisionPlan, withContainer } from '../../kit/small-platform.ts';
 
 let runtime: ProcessRuntime;
 let last = 0;
@@ -36,12 +37,12 @@ const FUNCTION: Launch = { kind: 'function', entry: 'index.mjs' };
 function start(
   files: Record<string, string>,
   launch: Launch,
-  more: Partial<InstanceSpec> = {},
+  { readyTimeoutMs = 10_000, ...more }: Partial<ContainerSpec> & { readyTimeoutMs?: number } = {},
 ): Promise<Instance> {
   const directory = folderWith('image', files);
   for (const name of Object.keys(files)) chmodSync(join(directory, name), 0o755);
   const { instance } = revisionPlan('f', directory, launch);
-  return runtime.start({ ...instance, ...more }, `f-${(last += 1)}`);
+  return runtime.start({ ...withContainer(instance, more), readyTimeoutMs }, `f-${(last += 1)}`);
 }
 
 async function ask({ port }: Instance, path = '/'): Promise<string> {
@@ -144,12 +145,12 @@ describe('an instance that cannot start says why (R2)', () => {
     });
   }, 15_000);
 
-  it.each<[InstanceSpec['probe'], string]>([
-    [{ kind: 'http', path: '/healthz', headers: {} }, 'http'],
+  it.each<[ProbeAction, string]>([
+    [{ kind: 'http', port: undefined, path: '/healthz', headers: {}, isTls: false }, 'http'],
     [{ kind: 'exec', command: ['test', '-f', 'never'] }, 'exec'],
-  ])('a probe that never succeeds: $kind', async (probe, kind) => {
+  ])('a probe that never succeeds: $kind', async (action, kind) => {
     const failing = start({ run: SERVER }, program('./run'), {
-      probe,
+      readiness: aProbe(action),
       env: { LATE_MS: '60000' },
       readyTimeoutMs: 1500,
     });
@@ -214,7 +215,13 @@ describe('an instance that starts', () => {
 
   it('is not ready before its http probe succeeds (X4)', async () => {
     const instance = await start({ run: SERVER }, program('./run'), {
-      probe: { kind: 'http', path: '/healthz', headers: { 'x-probe': 'yes' } },
+      readiness: aProbe({
+        kind: 'http',
+        port: undefined,
+        path: '/healthz',
+        headers: { 'x-probe': 'yes' },
+        isTls: false,
+      }),
       env: { LATE_MS: '400' },
     });
     expect(instance.readyMs - instance.startedMs).toBeGreaterThanOrEqual(400);
@@ -223,7 +230,7 @@ describe('an instance that starts', () => {
 
   it('is ready when its exec probe succeeds, which runs with its environment and none of the platform', async () => {
     const instance = await start({ run: SERVER }, program('./run'), {
-      probe: { kind: 'exec', command: ['sh', '-c', 'env > probed; test "$GREETING" = hi'] },
+      readiness: aProbe({ kind: 'exec', command: ['sh', '-c', 'env > probed; test "$GREETING" = hi'] }),
       env: { GREETING: 'hi' },
     });
     const probed = readFileSync(`/proc/${instance.pid}/cwd/probed`, 'utf8');

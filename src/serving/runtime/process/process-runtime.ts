@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, PlatformError } from '../../../base/errors.ts';
-import type { Instance, InstanceSpec, Runtime } from '../runtime.ts';
+import type { ContainerSpec } from '../container-spec.ts';
+import { mainContainer, type Instance, type InstanceSpec, type Runtime, type Unmet } from '../runtime.ts';
 import type { Child } from './child.ts';
 import { endLeftOvers } from './left-overs.ts';
 import type { LogSink } from './output.ts';
@@ -69,10 +70,15 @@ export class ProcessRuntime implements Runtime {
   }
 
   async start(spec: InstanceSpec, id: string): Promise<Instance> {
-    const { launch } = spec;
+    const main = mainContainer(spec);
+    const { launch } = main;
     return launch.kind === 'function'
-      ? this.#startFunction(spec, launch.entry, id)
-      : this.#startProgram(spec, launch.command, id);
+      ? this.#startFunction(spec, main, launch.entry, id)
+      : this.#startProgram(spec, main, launch.command, id);
+  }
+
+  unmet(): readonly Unmet[] {
+    return [];
   }
 
   /** Loads a function once in a runner of its own; says why it cannot be used, or undefined when it can. */
@@ -100,11 +106,16 @@ export class ProcessRuntime implements Runtime {
     this.#warden.close();
   }
 
-  async #startFunction(spec: InstanceSpec, entry: string, id: string): Promise<Instance> {
+  async #startFunction(
+    spec: InstanceSpec,
+    main: ContainerSpec,
+    entry: string,
+    id: string,
+  ): Promise<Instance> {
     const load = {
-      entry: join(spec.directory, entry),
-      workingDir: workingDirOf(spec),
-      env: { ...spec.env, ...runtimeContract(spec) },
+      entry: join(main.directory, entry),
+      workingDir: workingDirOf(main),
+      env: { ...main.env, ...runtimeContract(spec) },
       routes: this.#options.routes(),
       isTrial: false,
     };
@@ -137,19 +148,31 @@ export class ProcessRuntime implements Runtime {
     }
   }
 
-  async #startProgram(spec: InstanceSpec, command: readonly string[], id: string): Promise<Instance> {
+  async #startProgram(
+    spec: InstanceSpec,
+    main: ContainerSpec,
+    command: readonly string[],
+    id: string,
+  ): Promise<Instance> {
     const port = await freePort();
     if (this.#isClosed) throw closed();
-    const env = { ...this.#reachable(spec.env), ...runtimeContract(spec), ...portContract(port) };
-    const child = await startProgram({ ...spec, env }, command, port, this.#token, (spawned) => {
-      this.#keep(spawned);
-      this.#tell(spawned, spec, id);
-    });
+    const env = { ...this.#reachable(main.env), ...runtimeContract(spec), ...portContract(port) };
+    const child = await startProgram(
+      { ...main, env },
+      command,
+      port,
+      spec.readyTimeoutMs,
+      this.#token,
+      (spawned) => {
+        this.#keep(spawned);
+        this.#tell(spawned, spec, id);
+      },
+    );
     return instance(id, child, port, { startedMs: child.startedMs, readyMs: Date.now() });
   }
 
   /** A program that is no function resolves none of our names (contract: Listeners). */
-  #reachable(env: InstanceSpec['env']): InstanceSpec['env'] {
+  #reachable(env: ContainerSpec['env']): ContainerSpec['env'] {
     const { K_SINK } = env;
     return K_SINK === undefined ? env : { ...env, K_SINK: nativeUrl(K_SINK, this.#options.routes()) };
   }
@@ -228,5 +251,13 @@ function instance(
   port: number,
   times: { startedMs: number; readyMs: number },
 ): Instance {
-  return { id, pid: child.pid, port, ...times, ended: child.ended, stop: (graceMs) => child.stop(graceMs) };
+  return {
+    id,
+    pid: child.pid,
+    port,
+    ...times,
+    ended: child.ended,
+    refresh: () => undefined,
+    stop: (graceMs) => child.stop(graceMs),
+  };
 }

@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { unreachable } from '../../../base/errors.ts';
-import type { InstanceSpec, ReadinessProbe } from '../runtime.ts';
+import type { ContainerSpec, ProbeAction } from '../container-spec.ts';
 import { Child, environment, failed, failedBy } from './child.ts';
 import { listeningPorts } from './ports.ts';
 import { accepts, answersWell, exitsWell } from './probe.ts';
@@ -16,9 +16,10 @@ const WRONG_PORT_FOR_MS = 3000;
 
 /** Spawns a program that is to listen on `port`, which its `env` tells it; resolves when it is ready (X4), rejects as R2 says. */
 export async function startProgram(
-  spec: InstanceSpec,
+  spec: ContainerSpec,
   command: readonly string[],
   port: number,
+  readyTimeoutMs: number,
   token: string,
   onSpawn: (child: Child) => void,
 ): Promise<Child> {
@@ -31,7 +32,7 @@ export async function startProgram(
     const ended = child.ended.then((how) => {
       throw failedBy(how);
     });
-    await Promise.race([ended, untilReady(spec, child, port, cwd, over.signal)]);
+    await Promise.race([ended, untilReady(spec, child, port, cwd, readyTimeoutMs, over.signal)]);
     ended.catch(() => undefined); // from here on its end is the activator's to see
     return child;
   } catch (error) {
@@ -43,7 +44,10 @@ export async function startProgram(
 }
 
 /** Where it starts: `workingDir` is a path of the image, or, when the image has none such, of this machine. */
-export function workingDirOf({ directory, workingDir }: InstanceSpec): string {
+export function workingDirOf({
+  directory,
+  workingDir,
+}: Pick<ContainerSpec, 'directory' | 'workingDir'>): string {
   if (workingDir === undefined || workingDir === '') return directory;
   const found = [join(directory, workingDir), workingDir].find(
     (path) => isAbsolute(path) && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
@@ -73,10 +77,11 @@ function isExecutable(path: string): boolean {
 }
 
 async function untilReady(
-  spec: InstanceSpec,
+  spec: ContainerSpec,
   child: Child,
   port: number,
   cwd: string,
+  readyTimeoutMs: number,
   over: AbortSignal,
 ): Promise<void> {
   const startMs = performance.now();
@@ -84,9 +89,9 @@ async function untilReady(
   let elsewhereMs: number | undefined;
   while (!over.aborted) {
     const waitedMs = performance.now() - startMs;
-    if (waitedMs > spec.readyTimeoutMs) throw tooLate(spec, child);
+    if (waitedMs > readyTimeoutMs) throw tooLate(spec, readyTimeoutMs, child);
     if (await isReady(spec, port, cwd)) return;
-    if (spec.probe.kind !== 'exec' && waitedMs > lookedMs + LOOK_EVERY_MS) {
+    if (spec.readiness?.action.kind !== 'exec' && waitedMs > lookedMs + LOOK_EVERY_MS) {
       lookedMs = waitedMs;
       const other = otherPort(child, port);
       elsewhereMs = other === undefined ? undefined : (elsewhereMs ?? waitedMs);
@@ -97,18 +102,21 @@ async function untilReady(
   }
 }
 
-async function isReady({ probe, env }: InstanceSpec, port: number, cwd: string): Promise<boolean> {
-  switch (probe.kind) {
-    case 'tcp':
-      return accepts(port);
-    case 'http':
-      return answersWell(port, probe.path, probe.headers);
-    case 'exec':
-      return exitsWell(probe.command, cwd, { ...environment(), ...env });
-    case 'none':
+async function isReady({ readiness, env }: ContainerSpec, port: number, cwd: string): Promise<boolean> {
+  const action = readiness?.action;
+  switch (action?.kind) {
+    case undefined:
       return true;
+    case 'tcp':
+      return accepts(action.port ?? port);
+    case 'http':
+      return answersWell(action.port ?? port, action.path, action.headers);
+    case 'exec':
+      return exitsWell(action.command, cwd, { ...environment(), ...env });
+    case 'grpc':
+      return false;
     default:
-      return unreachable(probe);
+      return unreachable(action);
   }
 }
 
@@ -125,14 +133,16 @@ function wrongPort(other: number, port: number): Error {
   );
 }
 
-const NOT_DONE: Readonly<Record<ReadinessProbe['kind'], string>> = {
+const NOT_DONE: Readonly<Record<ProbeAction['kind'] | 'none', string>> = {
   tcp: 'nothing listened on the port in PORT',
   http: 'the http readiness probe did not succeed',
   exec: 'the exec readiness probe did not succeed',
+  grpc: 'the grpc readiness probe did not succeed',
   none: 'it did not run',
 };
 
-function tooLate({ probe, readyTimeoutMs }: InstanceSpec, { output }: Child): Error {
-  const code = probe.kind === 'tcp' ? 'PortNotOpened' : 'ProbeFailed';
-  return failed(code, `${NOT_DONE[probe.kind]} within ${readyTimeoutMs} ms${output.said}`);
+function tooLate({ readiness }: ContainerSpec, readyTimeoutMs: number, { output }: Child): Error {
+  const kind = readiness?.action.kind ?? 'none';
+  const code = kind === 'tcp' ? 'PortNotOpened' : 'ProbeFailed';
+  return failed(code, `${NOT_DONE[kind]} within ${readyTimeoutMs} ms${output.said}`);
 }
