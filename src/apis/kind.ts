@@ -73,6 +73,8 @@ export type KindDefinition<R extends Resource = Resource> = {
   };
   /** The name upstream's validating webhook signs its denials with; undefined: the API server denies in its own name. */
   readonly webhook?: string;
+  /** The same for some objects of a kind alone; it goes before `webhook`, and nobody is stamped for it. */
+  webhookOf?(object: R): string | undefined;
   /** Pure and idempotent. */
   setDefaults(object: R, context: AdmissionContext): R;
   /** Cross-field rules only; shapes are the schema's. Empty when all is well. */

@@ -32,3 +32,14 @@ export function parseGoDuration(text: string): number | undefined {
   }
   return text.startsWith('-') ? -totalMs : totalMs;
 }
+
+/** A whole number of milliseconds as Go prints a duration: `0s`, `1.5s`, `6s`, `1h0m0s`. */
+export function goDuration(ms: number): string {
+  const sign = ms < 0 ? '-' : '';
+  const total = Math.abs(ms);
+  if (total > 0 && total < 1000) return `${sign}${total}ms`;
+  const [hours, minutes] = [Math.floor(total / 3_600_000), Math.floor((total % 3_600_000) / 60_000)];
+  const seconds = `${(total % 60_000) / 1000}s`;
+  if (hours > 0) return `${sign}${hours}h${minutes}m${seconds}`;
+  return minutes > 0 ? `${sign}${minutes}m${seconds}` : sign + seconds;
+}

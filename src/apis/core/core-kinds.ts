@@ -3,6 +3,7 @@ import type { KindDefinition, PrinterColumn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import { int32, openObject, stringMap, text } from '../schema.ts';
 import { invalidValue } from '../field-error.ts';
+import { configMapErrors, configWebhookOf } from './config-maps.ts';
 
 type Open = Resource & Readonly<Record<string, unknown>>;
 
@@ -76,6 +77,8 @@ export const configMapKind = core({
     },
     AGE,
   ],
+  validate: configMapErrors,
+  webhookOf: configWebhookOf,
 });
 
 export const secretKind = core({

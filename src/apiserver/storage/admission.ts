@@ -40,7 +40,7 @@ export function admit(
   const complete = kind.setDefaults(mutate(shaped), context);
   const errors = kind.validate(complete, context);
   if (errors.length === 0) return complete;
-  throw denied(kind, metadata.name, errors);
+  throw denied(kind, complete, errors);
 }
 
 /** An object of another form than the one that is kept: without what its schema does not know, and valid by its own rules. */
@@ -55,18 +55,19 @@ export function shapedBy(
   refuse(kind, metadata.name, causesOf(shapeFaults(schema, known)));
   const shaped: Resource = { apiVersion, kind: kindName, metadata, ...known };
   const errors = validate(shaped);
-  if (errors.length > 0) throw denied(kind, metadata.name, errors);
+  if (errors.length > 0) throw denied(kind, shaped, errors);
   return shaped;
 }
 
-function denied(kind: KindDefinition, name: string, errors: readonly FieldError[]): ApiError {
-  if (kind.webhook !== undefined) return new ApiError(400, 'BadRequest', denialText(kind.webhook, errors));
+function denied(kind: KindDefinition, object: Resource, errors: readonly FieldError[]): ApiError {
+  const webhook = kind.webhookOf?.(object) ?? kind.webhook;
+  if (webhook !== undefined) return new ApiError(400, 'BadRequest', denialText(webhook, errors));
   const causes = errors.map(({ message, paths }) => ({
     reason: 'FieldValueInvalid',
     message,
     field: paths.join(', '),
   }));
-  return invalid(kind, name, causes);
+  return invalid(kind, object.metadata.name, causes);
 }
 
 function refuse(kind: KindDefinition, name: string, causes: readonly Cause[]): void {

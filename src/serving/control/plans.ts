@@ -1,5 +1,5 @@
 import { parseGoDuration } from '../../base/duration.ts';
-import { autoscalingAnnotations } from '../../apis/serving/autoscaling.ts';
+import { autoscalingAnnotations } from '../../apis/autoscaling/annotations.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import type { Container, Probe, Revision, Route } from '../../apis/serving/types.ts';
 import {

@@ -1,6 +1,6 @@
 import { isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
 import { REVISION_CONDITIONS } from '../../apis/serving/revision/status.ts';
-import { autoscalingAnnotations } from '../../apis/serving/autoscaling.ts';
+import { autoscalingAnnotations } from '../../apis/autoscaling/annotations.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { KINDS, type Revision } from '../../apis/serving/types.ts';

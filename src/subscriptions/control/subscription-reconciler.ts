@@ -9,7 +9,7 @@ import { isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts'
 import type { Channel } from '../../apis/messaging/channel/schema.ts';
 import type { PhysicalSubscription, Subscription } from '../../apis/messaging/subscription/schema.ts';
 import { SUBSCRIPTION_CONDITIONS } from '../../apis/messaging/subscription/status.ts';
-import { autoscalingAnnotations } from '../../apis/serving/autoscaling.ts';
+import { autoscalingAnnotations } from '../../apis/autoscaling/annotations.ts';
 import { KINDS, type Service } from '../../apis/serving/types.ts';
 import { resolveDestination } from '../../control/destination-resolver.ts';
 import { settled, waitingFor, type Reconciler } from '../../control/reconciler.ts';

@@ -206,6 +206,26 @@ describe('autoscaling annotations', () => {
     [{ metric: 'cpu' }, `invalid value: cpu: ${AT}/metric`],
     [{ 'initial-scale': '-1' }, `invalid value: -1: ${AT}/initial-scale must be greater than 0`],
     [{ 'initial-scale': 'x' }, `invalid value: x: ${AT}/initial-scale`],
+    [{ minScale: '-1' }, `expected 0 <= -1 <= 2147483647: ${AT}/minScale`],
+    [{ 'max-scale': '2147483648' }, `expected 0 <= 2147483648 <= 2147483647: ${AT}/max-scale`],
+    [{ 'min-scale': '0x1' }, `invalid value: 0x1: ${AT}/min-scale`],
+    [{ class: 'foo.autoscaling.knative.dev' }, `invalid value: foo.autoscaling.knative.dev: ${AT}/class`],
+    [{ class: 'hpa.autoscaling.knative.dev', metric: '' }, `invalid value: : ${AT}/metric`],
+    [
+      { class: 'kpa.autoscaling.knative.dev', 'metric-aggregation-algorithm': 'median' },
+      `invalid value: median: ${AT}/metric-aggregation-algorithm`,
+    ],
+    [{ 'activation-scale': 'x' }, `invalid value: x: ${AT}/activation-scale`],
+    [{ 'activation-scale': '1' }, `expected 2 <= 1 <= 2147483647: ${AT}/activation-scale`],
+    [
+      { 'activation-scale': '5', 'max-scale': '3' },
+      `max-scale=3 is less than activation-scale=5: ${AT}/activation-scale`,
+    ],
+    [
+      { 'scale-to-zero-pod-retention-period': '61m' },
+      `expected 0s <= 61m <= 1h0m0s: ${AT}/scale-to-zero-pod-retention-period`,
+    ],
+    [{ targetUtilizationPercentage: 'x' }, `invalid value: x: ${AT}/targetUtilizationPercentage`],
   ])('%o is refused', async (annotations: Record<string, string>, text) => {
     expect(await world.refusal(annotated(annotations))).toBe(DENIED + text);
   });
@@ -215,6 +235,28 @@ describe('autoscaling annotations', () => {
       annotated({ minScale: '0', maxScale: '5', whatever: 'x', 'target-burst-capacity': '-1' }),
     );
     expect(await world.refusal(annotated({ minScale: 'x' }))).toContain('invalid value: x');
+  });
+
+  it.each([
+    { class: 'hpa.autoscaling.knative.dev', metric: 'memory', target: '200' },
+    { class: 'mine.example.com', metric: 'anything', 'metric-aggregation-algorithm': 'own' },
+    { 'metric-aggregation-algorithm': 'weighted-exponential' },
+    { 'min-scale': '1', minScale: 'x' }, // the current spelling counts
+    { 'scale-to-zero-pod-retention-period': '1500ms' },
+  ])('%o are taken', async (annotations: Record<string, string>) => {
+    await world.apply(annotated(annotations));
+  });
+
+  it('have a limit where config-autoscaler sets one', async () => {
+    const own = await World.open();
+    await own.configMap('knative-serving', 'config-autoscaler', { 'max-scale': '2', 'max-scale-limit': '9' });
+    expect(await own.refusal(annotated({ 'max-scale': '10' }))).toBe(
+      `${DENIED}expected 1 <= 10 <= 9: ${AT}/max-scale`,
+    );
+    expect(await own.refusal(annotated({ maxScale: '0' }))).toBe(
+      `${DENIED}max-scale=0 (unlimited), must be less than 9: ${AT}/maxScale`,
+    );
+    await own.apply(annotated({ 'max-scale': '9' }));
   });
 
   it('start at zero unless config-autoscaler forbids it', async () => {

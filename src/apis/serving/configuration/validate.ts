@@ -1,8 +1,8 @@
 import { below, invalidKeyName, invalidValue, missingField, shortDiff } from '../../field-error.ts';
 import type { AdmissionContext, FieldError } from '../../kind.ts';
 import { dns1035Fault } from '../../names.ts';
-import { autoscalingErrors } from '../autoscaling.ts';
-import { allowsZeroInitialScale, revisionSpecErrors } from '../revision/validate.ts';
+import { autoscalingErrors } from '../../autoscaling/validate.ts';
+import { autoscalerConfigIn, revisionSpecErrors } from '../revision/validate.ts';
 import type { Configuration, RevisionTemplate } from '../types.ts';
 
 /** The template of a Service or Configuration; paths are relative to its spec (configuration_validation.go). */
@@ -18,7 +18,7 @@ export function templateErrors(
     ...below('template.spec', revisionSpecErrors(spec, context)),
     ...below(
       'template.metadata.annotations',
-      autoscalingErrors(metadata.annotations, allowsZeroInitialScale(context)),
+      autoscalingErrors(metadata.annotations, autoscalerConfigIn(context)),
     ),
     ...nameErrors(owner, metadata.name),
     ...unchangedNameErrors(template, before),

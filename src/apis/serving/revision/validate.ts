@@ -8,7 +8,8 @@ import {
 } from '../../field-error.ts';
 import type { AdmissionContext, FieldError } from '../../kind.ts';
 import { subdomainFault } from '../../names.ts';
-import { autoscalingErrors } from '../autoscaling.ts';
+import { autoscalerConfig, type AutoscalerConfig } from '../../autoscaling/config.ts';
+import { autoscalingErrors } from '../../autoscaling/validate.ts';
 import type { Container, Revision, RevisionSpec } from '../types.ts';
 
 const RESERVED_ENV = new Set(['PORT', 'K_SERVICE', 'K_CONFIGURATION', 'K_REVISION']);
@@ -149,11 +150,8 @@ function disallowed(object: object, fields: readonly string[]): FieldError[] {
     .map((field) => disallowedField(field));
 }
 
-export function allowsZeroInitialScale(context: AdmissionContext): boolean {
-  return (
-    (context.configMap('knative-serving', 'config-autoscaler')?.['allow-zero-initial-scale'] ?? 'true') ===
-    'true'
-  );
+export function autoscalerConfigIn(context: AdmissionContext): AutoscalerConfig {
+  return autoscalerConfig(context.configMap('knative-serving', 'config-autoscaler'));
 }
 
 export function revisionErrors(revision: Revision, context: AdmissionContext): FieldError[] {
@@ -162,7 +160,7 @@ export function revisionErrors(revision: Revision, context: AdmissionContext): F
     ...below('spec', revisionSpecErrors(revision.spec, context)),
     ...below(
       'metadata.annotations',
-      autoscalingErrors(revision.metadata.annotations, allowsZeroInitialScale(context)),
+      autoscalingErrors(revision.metadata.annotations, autoscalerConfigIn(context)),
     ),
     ...(before === undefined ? [] : immutable('{v1.RevisionSpec}', before, revision.spec)),
   ];

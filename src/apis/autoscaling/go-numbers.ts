@@ -1,0 +1,37 @@
+// Numbers as Go's strconv reads them, since ConfigMaps and annotations carry what upstream parses with it.
+
+const INT32_MAX = 2 ** 31 - 1;
+
+export type Parsed<Value> =
+  | { readonly kind: 'value'; readonly value: Value }
+  /** `range`: a number, but none that fits. */
+  | { readonly kind: 'syntax' | 'range' };
+
+/** strconv.ParseInt(text, 10, 32) */
+export function parseInt32(text: string): Parsed<number> {
+  if (!/^[+-]?\d+$/.test(text)) return { kind: 'syntax' };
+  const value = Number(text);
+  return value > INT32_MAX || value < -INT32_MAX - 1 ? { kind: 'range' } : { kind: 'value', value };
+}
+
+/** strconv.ParseFloat(text, 64), without its hexadecimal form and its underscores. */
+export function parseFloat64(text: string): Parsed<number> {
+  if (!/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text)) return { kind: 'syntax' };
+  const value = Number(text);
+  return Number.isFinite(value) ? { kind: 'value', value } : { kind: 'range' };
+}
+
+/** strconv.ParseBool(text) */
+export function parseBool(text: string): Parsed<boolean> {
+  if (/^(?:1|t|T|TRUE|true|True)$/.test(text)) return { kind: 'value', value: true };
+  return /^(?:0|f|F|FALSE|false|False)$/.test(text) ? { kind: 'value', value: false } : { kind: 'syntax' };
+}
+
+/** What strconv's errors say. */
+export function strconvFault(
+  how: 'ParseInt' | 'ParseFloat' | 'ParseBool',
+  text: string,
+  kind: 'syntax' | 'range',
+): string {
+  return `strconv.${how}: parsing ${JSON.stringify(text)}: ${kind === 'range' ? 'value out of range' : 'invalid syntax'}`;
+}
