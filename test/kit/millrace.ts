@@ -41,8 +41,8 @@ export class Running {
   stderr = '';
   readonly #ended: Promise<unknown>;
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(BIN, args, { env: cleanEnv(env), stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, bin = BIN) {
+    this.child = spawn(bin, args, { env: cleanEnv(env), stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
     this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     this.#ended = once(this.child, 'close');
@@ -76,14 +76,14 @@ export class Running {
   }
 }
 
-/** Starts platforms by `up` on free ports; what still runs when the test file is done is killed. */
-export function platformStarter(): (dataDir: string, more?: readonly string[]) => Promise<Running> {
+/** Starts platforms by `up` on free ports; what still runs when the test file is done is killed. `bin`: of another checkout. */
+export function platformStarter(bin = BIN): (dataDir: string, more?: readonly string[]) => Promise<Running> {
   const started: Running[] = [];
   afterAll(async () => {
     for (const platform of started) await platform.stop('SIGKILL');
   });
   return async (dataDir, more = []) => {
-    const platform = new Running(['up', '--data-dir', dataDir, ...FREE_PORTS, ...more]);
+    const platform = new Running(['up', '--data-dir', dataDir, ...FREE_PORTS, ...more], {}, bin);
     started.push(platform);
     await platform.printed(/^ready in \d+ ms\n/m);
     return platform;
