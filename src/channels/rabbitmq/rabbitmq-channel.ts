@@ -67,17 +67,17 @@ export class RabbitmqChannel implements BackedChannel {
     const bytes = bytesOf(event);
     this.#refuseIfFull(bytes);
     const { clock, reader } = this.#tools;
-    const startMs = clock.nowMs();
+    const atMs = clock.nowMs();
     const seq = reader.newSeq();
     const { body, options } = toMessage(event, seq, reader.prefix);
     options.mandatory = true;
     const confirmed = await this.#publisher.publish({ exchange: this.#exchange, key: '', body, options });
     if (confirmed === 'refused') throw full(`a queue of exchange ${this.#exchange} takes no more events`);
     if (confirmed === 'returned' && this.#served.size > 0) throw this.#queueGone(); // X2
-    const atMs = clock.nowMs();
+    const durableMs = clock.nowMs();
     for (const { group } of this.#served.values()) group.figures.published(bytes);
     const groups = [...this.#served.keys()];
-    tellAccepted(event, { atMs, durableMs: atMs - startMs, channel: this.#spec.key, seq, bytes, groups });
+    tellAccepted(event, { atMs, durableMs, channel: this.#spec.key, seq, bytes, groups });
   }
 
   consume(name: string, options: GroupOptions, consumer: Consumer): Promise<void> {
