@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
-import type { InstanceEvent, PoolTools } from './activator/pool-tools.ts';
-import { RevisionPool, type PoolCounts } from './activator/revision-pool.ts';
+import type { InstanceEvent, PoolCounts, PoolTools } from './activator/pool-tools.ts';
+import { RevisionPool } from './activator/revision-pool.ts';
 import type { Trouble } from './activator/trouble.ts';
-import { WaitingRoom } from './activator/waiting.ts';
+import { WaitingRoom } from './activator/limits.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { instanceSuffix } from './instance-name.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
@@ -31,8 +31,8 @@ export type RevisionSnapshot = PoolCounts & {
 };
 
 const NOTHING: PoolCounts = { ready: 0, desired: 0, inFlight: 0, waiting: 0 };
-/** Over all revisions (P6). */
-const WAITING_MAX = 10_000;
+/** Requests that wait, over all revisions (P6); one revision alone may have half of them, which is upstream's bound. */
+const WAITING_MAX = 20_000;
 
 /** Services as the data plane knows them: routes by host, a pool of instances for each revision. */
 export class Serving {

@@ -50,6 +50,7 @@ export type Container = {
 
 export type RevisionSpec = {
   readonly containers?: readonly Container[];
+  readonly initContainers?: readonly Container[];
   readonly containerConcurrency?: number;
   readonly timeoutSeconds?: number;
   readonly responseStartTimeoutSeconds?: number;
@@ -75,10 +76,14 @@ export type TrafficTarget = {
   readonly url?: string;
 };
 
+/** What a container's image was resolved to. */
+export type PinnedImage = { readonly name: string; readonly imageDigest?: string };
+
 export type Revision = Resource & {
   readonly spec: RevisionSpec;
   readonly status?: Status & {
-    readonly containerStatuses?: readonly { readonly name: string; readonly imageDigest?: string }[];
+    readonly containerStatuses?: readonly PinnedImage[];
+    readonly initContainerStatuses?: readonly PinnedImage[];
     readonly actualReplicas?: number;
     readonly desiredReplicas?: number;
   };

@@ -1,15 +1,20 @@
 import type { Clock } from '../../base/clock.ts';
 import type { RevisionPlan } from '../plan.ts';
+import type { InstanceStatus } from '../runtime/instance-status.ts';
 import type { Ended, Instance, Runtime } from '../runtime/runtime.ts';
-import type { WaitingRoom } from './waiting.ts';
+import type { WaitingRoom } from './limits.ts';
 
 /** What can happen to an instance. */
 export type Happening =
   | { readonly kind: 'starting' }
   | { readonly kind: 'ready'; readonly instance: Instance }
+  /** How its containers stand has changed, at any time of its life. */
+  | { readonly kind: 'changed'; readonly status: InstanceStatus }
   | { readonly kind: 'draining' }
   | { readonly kind: 'ended'; readonly ended: Ended }
-  | { readonly kind: 'failed'; readonly code: string; readonly reason: string };
+  | { readonly kind: 'failed'; readonly code: string; readonly reason: string }
+  /** Its id is not used again: after it was stopped, or had crashed and is not restarted. */
+  | { readonly kind: 'gone' };
 
 /** What the control plane is told of instances; it makes Pods and conditions of it. */
 export type InstanceEvent = Happening & {
@@ -28,4 +33,11 @@ export type PoolTools = {
   readonly room: WaitingRoom;
   /** Asks to be ticked once a second for as long as `isUp`. */
   readonly keepTicking: (pool: { readonly isUp: boolean; tick(isDecision: boolean): void }) => void;
+};
+
+export type PoolCounts = {
+  readonly ready: number;
+  readonly desired: number;
+  readonly inFlight: number;
+  readonly waiting: number;
 };

@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
 import { Pool } from 'undici';
+import type { Wake } from '../../telemetry/signals.ts';
 import type { Instance } from '../runtime/runtime.ts';
 
 /** One instance of a revision as the activator sees it. */
@@ -7,16 +7,20 @@ export type Slot = {
   readonly id: string;
   /** `suspect`: a connection to it failed; it gets nothing new until it is known whether it still listens. */
   state: 'starting' | 'ready' | 'suspect' | 'draining';
+  /** Its probes fail: it stands, and gets nothing until they succeed again. */
+  isUnready: boolean;
   inFlight: number;
   running: Running | undefined;
   idleSinceMs: number;
+  /** Set while it drains: when it is killed at the latest, and how long after SIGTERM at the earliest. */
+  drain: { readonly killAtMs: number; readonly leastMs: number } | undefined;
   stopping: Promise<void> | undefined;
 };
 
 export type Running = {
   readonly instance: Instance;
   /** Its connections; closed with it. */
-  readonly client: Pick<Pool, 'dispatch' | 'destroy'>;
+  readonly client: Pick<Pool, 'dispatch' | 'close' | 'destroy'>;
   readonly readyAtMs: number;
 };
 
@@ -29,9 +33,11 @@ export function startingSlot(id: string, nowMs: number): Slot {
   return {
     id,
     state: 'starting',
+    isUnready: false,
     inFlight: 0,
     running: undefined,
     idleSinceMs: nowMs,
+    drain: undefined,
     stopping: undefined,
   };
 }
@@ -42,45 +48,20 @@ export function runningAt(instance: Instance, nowMs: number): Running {
   return { instance, client: new Pool(`http://127.0.0.1:${instance.port}`, options), readyAtMs: nowMs };
 }
 
-/** Which ready instance takes the next request (serving pkg/activator/net/lb_policy.go); undefined: all are busy. */
-export function chooseSlot(
-  slots: readonly Slot[],
-  containerConcurrency: number,
-  random: () => number,
-  turn: number,
-): ReadySlot | undefined {
-  if (containerConcurrency === 0) return betterOfTwo(slots, random);
-  const hasRoom = (slot: Slot): slot is ReadySlot => isReady(slot) && slot.inFlight < containerConcurrency;
-  if (containerConcurrency <= 3) return slots.find(hasRoom);
-  for (let i = 0; i < slots.length; i += 1) {
-    const slot = slots[(turn + i) % slots.length];
-    if (slot !== undefined && hasRoom(slot)) return slot;
-  }
-  return undefined;
-}
-
-function betterOfTwo(slots: readonly Slot[], random: () => number): ReadySlot | undefined {
-  const only = slots.length === 1 ? slots[0] : undefined; // the usual case, without a copy
-  if (only !== undefined) return isReady(only) ? only : undefined;
-  const ready = slots.filter(isReady);
-  const [a, b] = [ready[Math.floor(random() * ready.length)], ready[Math.floor(random() * ready.length)]];
-  return a !== undefined && b !== undefined && b.inFlight < a.inFlight ? b : a;
-}
-
 export function isReady(slot: Slot): slot is ReadySlot {
+  return isUp(slot) && !slot.isUnready;
+}
+
+/** Whether it has been ready, and is not on its way out. */
+export function isUp(slot: Slot): slot is ReadySlot {
   return slot.state === 'ready' && slot.running !== undefined;
 }
 
-/** Whether anything still accepts connections at an instance's port, within a second. */
-export function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    const end = (is: boolean): void => {
-      socket.destroy();
-      resolve(is);
-    };
-    socket.setTimeout(1000, () => end(false));
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-  });
+/** The phases of a wake from zero, as whoever has waited since then has seen them. */
+export function wakeOf({ running: { instance } }: ReadySlot, sinceMs: number): Wake {
+  return {
+    queuedMs: 0, // A2
+    startedMs: Math.max(0, instance.startedMs - sinceMs),
+    readyMs: Math.max(0, instance.readyMs - sinceMs),
+  };
 }

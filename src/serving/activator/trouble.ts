@@ -1,4 +1,5 @@
 import { backoffDelayMs } from '../../base/backoff.ts';
+import type { Ended } from '../runtime/runtime.ts';
 
 /** What went wrong with the instances of a revision, how often in a row, and until when no other is started. */
 export type Trouble = {
@@ -10,6 +11,8 @@ export type Trouble = {
   readonly untilMs: number;
 };
 
+type Failure = Pick<Trouble, 'kind' | 'code' | 'reason'> & { readonly livedMs?: number };
+
 const PAUSE = { policy: 'exponential', delayMs: 1000, maxMs: 60_000 } as const;
 /** An instance that lived this long has not failed in a row. */
 const STEADY_MS = 60_000;
@@ -17,10 +20,20 @@ const STEADY_MS = 60_000;
 /** The first failure is followed by another try at once, the next by pauses of 1 s, 2 s, 4 s … up to a minute. */
 export function troubleAfter(
   before: Trouble | undefined,
-  { livedMs = 0, ...failure }: Pick<Trouble, 'kind' | 'code' | 'reason'> & { readonly livedMs?: number },
+  { livedMs = 0, ...failure }: Failure,
   nowMs: number,
 ): Trouble {
   const count = livedMs >= STEADY_MS ? 1 : (before?.count ?? 0) + 1;
   const pauseMs = count === 1 ? 0 : backoffDelayMs(PAUSE, count - 2);
   return { ...failure, count, untilMs: nowMs + pauseMs };
+}
+
+/** The failure of what had been ready and ended by itself. */
+export function crashOf({ exitCode, signal, reason }: Ended, livedMs: number): Failure {
+  return { kind: 'crash', code: signal ?? `ExitCode${exitCode ?? 0}`, reason, livedMs };
+}
+
+/** SIGKILL and SIGTERM before it was ready are somebody's doing (an operator, a kernel out of memory), not the program's own. */
+export function wasKilled({ kind, code }: Pick<Trouble, 'kind' | 'code'>): boolean {
+  return kind === 'start' && (code === 'ExitCode137' || code === 'ExitCode143');
 }

@@ -1,15 +1,24 @@
-import { rfc3339 } from '../../apis/conditions.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import { KINDS, type Revision } from '../../apis/serving/types.ts';
 import type { Resource } from '../../apis/resource.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
 import type { InstanceEvent } from '../activator/pool-tools.ts';
-import { ownerOf } from '../../control/owned.ts';
+import { podOf, podStatusOf, type PodFacts } from './pod-objects.ts';
 
-/** The Pod objects that stand for running instances; written in the order in which things happen to each. */
+type Record = PodFacts & {
+  readonly revision: string;
+  readonly isGone: boolean;
+};
+
+/**
+ * The Pod objects that stand for running instances. What happens to one while its Pod is being written is written once, at
+ * the end: how it stands counts, not how often that has changed.
+ */
 export class Pods {
   readonly #cluster: ResourceClient;
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #records = new Map<string, Record>();
+  readonly #made = new Set<string>();
+  readonly #turns = new Map<string, Promise<void>>();
   readonly #onError: (error: unknown) => void;
 
   constructor(cluster: ResourceClient, onError: (error: unknown) => void) {
@@ -27,74 +36,78 @@ export class Pods {
   }
 
   follow(event: InstanceEvent): void {
-    const before = this.#turns.get(event.id) ?? Promise.resolve();
-    const turn = before.then(() => this.#write(event)).catch(this.#onError);
-    this.#turns.set(event.id, turn);
-    if (event.kind === 'ended' || event.kind === 'failed') void turn.then(() => this.#turns.delete(event.id));
+    const known = this.#records.get(event.id);
+    if (known === undefined && event.kind === 'gone') return;
+    this.#records.set(event.id, after(known, event));
+    if (!this.#turns.has(event.id)) this.#turns.set(event.id, this.#writeAll(event.id));
   }
 
   async settled(): Promise<void> {
     await Promise.all(this.#turns.values());
   }
 
-  async #write(event: InstanceEvent): Promise<void> {
-    const [namespace = '', name = ''] = event.revision.split('/');
-    if (event.kind === 'ended' || event.kind === 'failed')
-      return this.#cluster.remove(KINDS.pod, namespace, event.id);
+  async #writeAll(id: string): Promise<void> {
+    await Promise.resolve(); // the turn is noted first
+    let written: Record | undefined;
+    for (;;) {
+      const record = this.#records.get(id);
+      if (record === undefined || record === written) break;
+      written = record;
+      try {
+        await this.#write(record);
+      } catch (error) {
+        this.#onError(error);
+      }
+      if (record.isGone && this.#records.get(id) === record) this.#forget(id);
+    }
+    this.#turns.delete(id);
+  }
+
+  #forget(id: string): void {
+    this.#records.delete(id);
+    this.#made.delete(id);
+  }
+
+  async #write(record: Record): Promise<void> {
+    const [namespace = '', name = ''] = record.revision.split('/');
+    const { id } = record;
+    if (record.isGone) return this.#cluster.remove(KINDS.pod, namespace, id);
     const revision = await this.#cluster.find<Revision>(KINDS.revision, namespace, name);
     if (revision === undefined) return;
-    if (event.kind === 'starting') await this.#cluster.apply(podOf(revision, event.id));
-    const pod = await this.#cluster.find(KINDS.pod, namespace, event.id);
-    if (pod !== undefined)
-      await this.#cluster.patchStatus({ ...pod, status: statusOf(revision, event) } as Resource);
+    const pod = this.#made.has(id)
+      ? await this.#cluster.find(KINDS.pod, namespace, id)
+      : await this.#cluster.apply(podOf(revision, id));
+    if (pod === undefined) return; // whoever deleted it is not to see it come back
+    this.#made.add(id);
+    await this.#cluster.patchStatus({ ...pod, status: podStatusOf(revision, record) } as Resource);
   }
 }
 
-function podOf(revision: Revision, id: string): Resource {
-  const { name, namespace, labels = {} } = revision.metadata;
-  const image = revision.status?.containerStatuses?.[0]?.imageDigest;
-  return {
-    ...KINDS.pod,
-    metadata: {
-      name: id,
-      ...(namespace !== undefined && { namespace }),
-      labels: {
-        ...labels,
-        app: name,
-        [LABELS.revision]: name,
-        [LABELS.revisionUid]: revision.metadata.uid ?? '',
-      },
-      ownerReferences: [ownerOf(revision)],
-    },
-    spec: {
-      nodeName: 'localhost',
-      containers: [
-        ...(revision.spec.containers ?? []).map((container) => ({ ...container, image })),
-        { name: 'queue-proxy', image: 'millrace/gateway' },
-      ],
-    },
-  } as Resource;
-}
-
-function statusOf(revision: Revision, event: InstanceEvent): Record<string, unknown> {
-  const isReady = event.kind === 'ready';
-  const at = rfc3339(event.atMs);
-  const state =
-    event.kind === 'starting' ? { waiting: { reason: 'ContainerCreating' } } : { running: { startedAt: at } };
-  const names = [
-    ...(revision.spec.containers ?? []).map(({ name = 'user-container' }) => name),
-    'queue-proxy',
-  ];
-  return {
-    phase: event.kind === 'starting' ? 'Pending' : 'Running',
-    podIP: '127.0.0.1',
-    hostIP: '127.0.0.1',
-    startTime: at,
-    conditions: ['Initialized', 'PodScheduled', 'ContainersReady', 'Ready'].map((type) => ({
-      type,
-      status: isReady || !/Ready/.test(type) ? 'True' : 'False',
-      lastTransitionTime: at,
-    })),
-    containerStatuses: names.map((name) => ({ name, ready: isReady, restartCount: 0, state, image: name })),
+function after(known: Record | undefined, event: InstanceEvent): Record {
+  const { revision, id, atMs, kind } = event;
+  const before: Record = known ?? {
+    revision,
+    id,
+    startedMs: atMs,
+    atMs,
+    phase: 'starting',
+    status: undefined,
+    isGone: false,
   };
+  switch (kind) {
+    case 'starting':
+    case 'ready':
+    case 'draining':
+      return { ...before, atMs, phase: kind };
+    case 'changed':
+      return { ...before, atMs, status: event.status };
+    case 'ended':
+      return event.ended.wasAsked ? before : { ...before, atMs, phase: 'crashed' };
+    case 'failed':
+      return { ...before, atMs, phase: 'crashed' };
+    case 'gone':
+      return { ...before, atMs, isGone: true };
+    default:
+      return event satisfies never;
+  }
 }

@@ -244,6 +244,41 @@ describe('what goes wrong', () => {
     await expect.poll(() => runtime.started[0]?.busyAtStop()).toBe(0);
   });
 
+  it('an instance whose probes fail gets nothing, counts as standing, and is asked again once they succeed', async () => {
+    const { web, ask, runtime, counts } = await open();
+    web();
+    await ask();
+    const [instance] = runtime.started;
+    instance?.setReady(false);
+    expect(counts()).toMatchObject({ ready: 0 });
+    const waiting = ask();
+    await expect.poll(() => counts().waiting).toBe(1);
+    expect(runtime.starts).toBe(1);
+    instance?.setReady(true);
+    expect((await waiting).code).toBe(200);
+    expect(runtime.starts).toBe(1);
+  });
+
+  it('a crashed instance is started again under its name, which is gone once nothing is started for a window', async () => {
+    const clock = new FakeClock();
+    const { web, ask, runtime, events, counts } = await open(clock);
+    web({}, { windowMs: 6000 });
+    await ask();
+    runtime.started[0]?.crash();
+    await expect.poll(() => counts().ready).toBe(0);
+    expect((await ask()).code).toBe(200);
+    expect(new Set(runtime.started.map(({ id }) => id)).size).toBe(1);
+    const kinds = () => events.map(({ kind }) => kind);
+    expect(kinds()).toEqual(['starting', 'ready', 'ended', 'starting', 'ready']);
+    runtime.started[1]?.crash();
+    await expect.poll(() => kinds().at(-1)).toBe('ended');
+    runtime.failures.push(failure());
+    await pass(clock, 2);
+    expect(kinds().at(-1)).toBe('failed');
+    await pass(clock, 7);
+    expect(kinds().at(-1)).toBe('gone');
+  });
+
   it('an instance whose Pod is deleted first answers what it has, while another takes its place', async () => {
     const { web, ask, runtime, serving, counts } = await open();
     web();
@@ -325,6 +360,6 @@ describe('what goes wrong', () => {
     expect(counts().ready).toBe(0);
     stop();
     expect(states).toEqual(['starting', 'ready', 'draining', 'stopped']);
-    expect(events.map(({ kind }) => kind)).toEqual(['starting', 'ready', 'draining', 'ended']);
+    expect(events.map(({ kind }) => kind)).toEqual(['starting', 'ready', 'draining', 'ended', 'gone']);
   });
 });
