@@ -1,9 +1,13 @@
 import { hostNameOf } from '../http/host-check.ts';
+import type { HorizontalPlan } from './autoscaler/horizontal.ts';
 import type { InstanceSpec } from './runtime/runtime.ts';
 
 /** How a revision scales; computed from annotations and config-autoscaler (autoscaler/decide.ts has the formulas). */
 export type ScalePlan = {
-  readonly minScale: number;
+  readonly scaler: Scaler;
+  /** Whether a Route may lead to it; what none leads to has no minimum, and goes as fast as it can. */
+  readonly isReachable: boolean;
+  readonly minScale: number; // of what is reachable
   readonly maxScale: number; // 0: no bound
   /** Instances to start without a request when the revision is first seen. */
   readonly initialScale: number;
@@ -11,6 +15,10 @@ export type ScalePlan = {
   readonly metric: 'concurrency' | 'rps';
   /** What one instance should have, utilisation included. */
   readonly target: number;
+  /** What one instance takes at most, without the utilization. */
+  readonly total: number;
+  /** Requests at once, beyond those of now, that are to find room; -1: however many. */
+  readonly burstCapacity: number;
   readonly algorithm: 'linear' | 'weighted-exponential';
   readonly windowMs: number;
   readonly panicWindowMs: number;
@@ -23,6 +31,13 @@ export type ScalePlan = {
   readonly progressDeadlineMs: number;
   readonly isScaledToZero: boolean; // enable-scale-to-zero
 };
+
+/** Who decides (annotation `class`). */
+export type Scaler =
+  | { readonly kind: 'kpa' }
+  | { readonly kind: 'hpa'; readonly plan: HorizontalPlan }
+  /** Nobody here can: it stays at `minScale`. Why is told in conditions. */
+  | { readonly kind: 'held'; readonly reason: string; readonly message: string };
 
 /** Everything that serving needs to know of a Revision. */
 export type RevisionPlan = {
@@ -59,26 +74,4 @@ export function publicHostOf(namespace: string, name: string, domain: string): s
 /** The names inside the cluster that a service answers to (serving pkg/reconciler/route/domains). */
 export function localHostsOf(namespace: string, name: string): readonly string[] {
   return [`${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`];
-}
-
-/**
- * What one instance should have (serving pkg/reconciler/autoscaling/resources/target.go): the annotation, never above
- * what an instance takes at all, else all that it takes, else the default of the metric; times the utilization.
- */
-export function scaleTargetOf({
-  metric,
-  containerConcurrency,
-  target,
-  defaultTarget,
-  utilizationPercent,
-}: {
-  readonly metric: ScalePlan['metric'];
-  readonly containerConcurrency: number;
-  readonly target: number | undefined;
-  readonly defaultTarget: number; // 100 for concurrency, 200 for rps
-  readonly utilizationPercent: number; // 70
-}): number {
-  const taken = metric === 'concurrency' && containerConcurrency > 0 ? containerConcurrency : undefined;
-  const total = Math.min(target ?? taken ?? defaultTarget, taken ?? Number.POSITIVE_INFINITY);
-  return Math.max(0.01, (total * utilizationPercent) / 100);
 }

@@ -53,12 +53,16 @@ export type SmallPlatformOptions = {
 };
 
 export const SCALE: ScalePlan = {
+  scaler: { kind: 'kpa' },
+  isReachable: true,
   minScale: 0,
   maxScale: 0,
   initialScale: 0,
   activationScale: 1,
   metric: 'concurrency',
   target: 70,
+  total: 100,
+  burstCapacity: 211,
   algorithm: 'linear',
   windowMs: 60_000,
   panicWindowMs: 6000,

@@ -1,6 +1,16 @@
 import type { ScalePlan } from '../plan.ts';
-import { CALM, decideScale, type ScaleState } from './decide.ts';
+import { decideScale, initialState, type ScaleState } from './decide.ts';
+import { ResourceMeter, type Metered } from './resource-meter.ts';
 import { Window } from './window.ts';
+
+/** What the last decision saw and made of it, for whoever looks inside. */
+export type Reading = {
+  readonly stable: number;
+  readonly panic: number;
+  readonly isPanicking: boolean;
+  /** Burst capacity beyond what is to be kept; below 0: too little. */
+  readonly excess: number;
+};
 
 /**
  * What is asked of one revision, measured second by second, and how many instances the autoscaler makes of it. Counts
@@ -13,11 +23,20 @@ export class Demand {
   #areaAtMs = 0;
   #sampledAtMs = 0;
   #idleSinceMs: number;
-  #window: Window | undefined; // only while something is up: a revision at zero keeps no history
-  #state: ScaleState = CALM;
+  // Only while something is up: a revision at zero keeps no history.
+  #window: Window | undefined;
+  #meter: ResourceMeter | undefined;
+  #state: ScaleState | undefined;
+  #reading: Reading | undefined;
 
   constructor(nowMs: number) {
     this.#idleSinceMs = nowMs;
+    this.#state = initialState(0, nowMs);
+  }
+
+  /** Of the class `kpa`; undefined before its first decision. */
+  get reading(): Reading | undefined {
+    return this.#reading;
   }
 
   begin(nowMs: number): void {
@@ -42,39 +61,58 @@ export class Demand {
     return this.#underWay > 0 ? 0 : nowMs - this.#idleSinceMs;
   }
 
-  /** Records what was asked since the last sample. */
-  sample({ metric, windowMs }: ScalePlan, nowMs: number): void {
+  /** Records what was asked since the last sample; `instances` are those that are ready, asked for by class `hpa` only. */
+  sample(plan: ScalePlan, nowMs: number, instances: () => readonly Metered[] = () => []): void {
+    const { scaler } = plan;
+    if (scaler.kind === 'hpa') {
+      this.#meter ??= new ResourceMeter();
+      this.#meter.sample(scaler.plan, instances(), nowMs);
+    }
+    if (scaler.kind === 'kpa') this.#sampleRequests(plan, nowMs);
+    else this.#forgetRequests();
+  }
+
+  /** How many instances there should be; undefined: nothing has been measured, so nothing is decided. */
+  decide(scale: ScalePlan, ready: number, nowMs: number): number | undefined {
+    const { scaler } = scale;
+    if (scaler.kind === 'hpa') return this.#meter?.decide(scaler.plan, ready, nowMs);
+    if (scaler.kind === 'held') return scale.minScale;
+    const stable = this.#window?.mean(scale.windowMs, scale.algorithm);
+    const panic = this.#window?.mean(scale.panicWindowMs, scale.algorithm);
+    this.#state ??= initialState(ready, nowMs);
+    const decision = decideScale(scale, this.#state, { stable, panic, ready, nowMs });
+    if (decision === undefined || stable === undefined || panic === undefined) return undefined;
+    const { state, excess } = decision;
+    this.#state = state;
+    this.#reading = { stable, panic, isPanicking: state.panicSinceMs !== undefined, excess };
+    return decision.scale;
+  }
+
+  /** The revision is at zero: what was measured says nothing any more. */
+  forget(): void {
+    this.#forgetRequests();
+    this.#meter = undefined;
+    this.#state = initialState(0, 0);
+  }
+
+  #sampleRequests({ metric, windowMs }: ScalePlan, nowMs: number): void {
     if (this.#window === undefined) this.#sampledAtMs = Math.max(this.#sampledAtMs, nowMs - 1000);
     this.#account(nowMs);
     const tookMs = Math.max(1, nowMs - this.#sampledAtMs);
     this.#window ??= new Window(windowMs);
-    this.#window.record(
-      (metric === 'rps' ? this.#begun * 1000 : this.#area) / tookMs,
-      Math.round(tookMs / 1000),
-    );
+    if (this.#window.windowMs !== windowMs) this.#window.resize(windowMs);
+    const value = (metric === 'rps' ? this.#begun * 1000 : this.#area) / tookMs;
+    this.#window.record(value, Math.round(tookMs / 1000));
     this.#area = 0;
     this.#begun = 0;
     this.#sampledAtMs = nowMs;
   }
 
-  /** How many instances there should be; undefined: nothing has been measured, so nothing is decided. */
-  decide(scale: ScalePlan, ready: number, nowMs: number): number | undefined {
-    const observed = {
-      stable: this.#window?.mean(scale.windowMs, scale.algorithm),
-      panic: this.#window?.mean(scale.panicWindowMs, scale.algorithm),
-      ready,
-      nowMs,
-    };
-    const decision = decideScale(scale, this.#state, observed);
-    if (decision === undefined) return undefined;
-    this.#state = decision.state;
-    return decision.scale;
-  }
-
-  /** The revision is at zero, or its windows have changed: what was measured says nothing any more. */
-  forget(): void {
+  /** Another class decides now; when this one does again, it begins anew. */
+  #forgetRequests(): void {
     this.#window = undefined;
-    this.#state = CALM;
+    this.#state = undefined;
+    this.#reading = undefined;
   }
 
   #account(nowMs: number): void {

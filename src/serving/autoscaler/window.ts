@@ -1,38 +1,73 @@
+/** Of all weights together, so much falls within the window; and the newest value never counts less than a fifth. */
+const WEIGHT_PRECISION = 0.9999;
+const COEFFICIENT_MIN = 0.2;
+const DIGITS = 1e6;
+
 /** The last values of a metric, one for each second, and their means (serving pkg/autoscaler/aggregation/bucketing.go). */
 export class Window {
-  #values: number[] = []; // the newest last
-  readonly #secondsMax: number;
+  #ring: Float64Array;
+  #count = 0; // values in the ring
+  #next = 0; // where the next goes
 
   constructor(windowMs: number) {
-    this.#secondsMax = Math.max(1, Math.round(windowMs / 1000));
+    this.#ring = new Float64Array(secondsIn(windowMs));
+  }
+
+  get windowMs(): number {
+    return this.#ring.length * 1000;
   }
 
   /** A value that held for the last `seconds`: more than one when the ticker came late. */
   record(value: number, seconds = 1): void {
-    const count = Math.min(Math.max(1, seconds), this.#secondsMax);
-    for (let i = 0; i < count; i += 1) this.#values.push(value);
-    if (this.#values.length > this.#secondsMax) this.#values = this.#values.slice(-this.#secondsMax);
+    const times = Math.min(Math.max(1, seconds), this.#ring.length);
+    for (let i = 0; i < times; i += 1) {
+      this.#ring[this.#next] = value;
+      this.#next = (this.#next + 1) % this.#ring.length;
+      this.#count = Math.min(this.#count + 1, this.#ring.length);
+    }
+  }
+
+  /** Another length; the newest values stay. */
+  resize(windowMs: number): void {
+    const kept = this.#newest(secondsIn(windowMs)).toReversed();
+    this.#ring = new Float64Array(secondsIn(windowMs));
+    [this.#count, this.#next] = [0, 0];
+    for (const value of kept) this.record(value);
   }
 
   /** Over the filled part of the last `windowMs`; undefined when nothing has been recorded. */
   mean(windowMs: number, algorithm: 'linear' | 'weighted-exponential'): number | undefined {
-    const seconds = Math.max(1, Math.round(windowMs / 1000));
-    const values = this.#values.slice(-seconds);
+    const seconds = secondsIn(windowMs);
+    const values = this.#newest(seconds);
     if (values.length === 0) return undefined;
-    return algorithm === 'linear'
-      ? values.reduce((sum, value) => sum + value, 0) / values.length
-      : weighted(values, seconds);
+    return algorithm === 'linear' ? plainMean(values) : weightedMean(values, seconds);
+  }
+
+  /** The newest first. */
+  #newest(seconds: number): number[] {
+    const { length } = this.#ring;
+    return Array.from(
+      { length: Math.min(this.#count, seconds) },
+      (_, age) => this.#ring[(this.#next - 1 - age + length) % length] ?? 0,
+    );
   }
 }
 
-/** The newer a value the more it counts; all weights together reach 99.99 % within the window. */
-function weighted(values: readonly number[], seconds: number): number {
-  const coefficient = Math.max(0.2, 1 - (1 - 0.9999) ** (1 / seconds));
-  let [sum, weights, weight] = [0, 0, coefficient];
-  for (const value of values.toReversed()) {
+const secondsIn = (windowMs: number): number => Math.max(1, Math.ceil(windowMs / 1000));
+
+/** Cut to six digits, so that what is left of a sum of fractions counts as none. */
+function plainMean(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.floor(mean * DIGITS) / DIGITS;
+}
+
+/** The newer a value the more it counts. Seconds that are not filled yet count as nothing: it starts low, as upstream's does. */
+function weightedMean(newestFirst: readonly number[], seconds: number): number {
+  const coefficient = Math.max(COEFFICIENT_MIN, 1 - (1 - WEIGHT_PRECISION) ** (1 / seconds));
+  let [sum, weight] = [0, coefficient];
+  for (const value of newestFirst) {
     sum += value * weight;
-    weights += weight;
     weight *= 1 - coefficient;
   }
-  return sum / weights;
+  return sum;
 }

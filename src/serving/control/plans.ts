@@ -1,17 +1,10 @@
 import { parseGoDuration } from '../../base/duration.ts';
-import { autoscalingAnnotations } from '../../apis/autoscaling/annotations.ts';
+import { autoscalerConfig } from '../../apis/autoscaling/config.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import type { Container, Probe, Revision, Route } from '../../apis/serving/types.ts';
-import {
-  localHostsOf,
-  publicHostOf,
-  scaleTargetOf,
-  taggedName,
-  type RevisionPlan,
-  type RoutePlan,
-  type ScalePlan,
-} from '../plan.ts';
+import { localHostsOf, publicHostOf, taggedName, type RevisionPlan, type RoutePlan } from '../plan.ts';
 import type { ContainerSpec, Launch, ProbeAction, ProbeSpec } from '../runtime/container-spec.ts';
+import { scalePlanOf } from './scale-plan.ts';
 
 export type Bundle = { readonly directory: string; readonly launch: Launch };
 type Config = Readonly<Record<string, string>>;
@@ -54,7 +47,7 @@ export function planRevision(
     timeoutMs: (spec.timeoutSeconds ?? 300) * 1000 || 300_000,
     responseStartTimeoutMs: (spec.responseStartTimeoutSeconds ?? 0) * 1000,
     idleTimeoutMs: (spec.idleTimeoutSeconds ?? 0) * 1000,
-    scale: scaleOf(revision, config, progressDeadlineMs),
+    scale: scalePlanOf(revision, autoscalerConfig(config), progressDeadlineMs),
   };
 }
 
@@ -108,61 +101,6 @@ function actionOf({ exec, httpGet }: Probe): ProbeAction {
   if (httpGet === undefined) return { kind: 'tcp', port: undefined };
   const headers = Object.fromEntries((httpGet.httpHeaders ?? []).map(({ name, value }) => [name, value]));
   return { kind: 'http', port: undefined, path: httpGet.path ?? '/', headers, isTls: false };
-}
-
-/** Annotations first, then config-autoscaler, then its shipped values (knative-serving config-autoscaler). */
-function scaleOf(
-  { metadata, spec, status }: Revision,
-  config: Config,
-  progressDeadlineMs: number,
-): ScalePlan {
-  const annotations = autoscalingAnnotations(metadata.annotations);
-  const number = (annotation: string, key: string, shipped: number): number =>
-    Number(annotations.get(annotation) ?? config[key] ?? shipped);
-  const span = (annotation: string, key: string, shipped: string): number =>
-    parseGoDuration(annotations.get(annotation) ?? config[key] ?? shipped) ?? 0;
-  const metric = annotations.get('metric') === 'rps' ? 'rps' : 'concurrency';
-  const windowMs = span('window', 'stable-window', '60s');
-  const panicPercent = number('panic-window-percentage', 'panic-window-percentage', 10);
-  const minScale = number('min-scale', 'min-scale', 0);
-  const target = annotations.get('target');
-  // A revision that has been ready once is not started again for nothing, when the platform comes back.
-  const wasReady =
-    status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
-  return {
-    minScale,
-    maxScale: number('max-scale', 'max-scale', 0),
-    initialScale: wasReady ? 0 : Math.max(minScale, number('initial-scale', 'initial-scale', 1)),
-    activationScale: number('activation-scale', 'activation-scale', 1),
-    metric,
-    target: scaleTargetOf({
-      metric,
-      containerConcurrency: spec.containerConcurrency ?? 0,
-      target: target === undefined ? undefined : Number(target),
-      defaultTarget:
-        metric === 'rps'
-          ? Number(config['requests-per-second-target-default'] ?? 200)
-          : Number(config['container-concurrency-target-default'] ?? 100),
-      utilizationPercent: number(
-        'target-utilization-percentage',
-        'container-concurrency-target-percentage',
-        70,
-      ),
-    }),
-    algorithm:
-      annotations.get('metric-aggregation-algorithm') === 'weighted-exponential'
-        ? 'weighted-exponential'
-        : 'linear',
-    windowMs,
-    panicWindowMs: Math.max(1000, Math.round((windowMs * panicPercent) / 100)),
-    panicThreshold: number('panic-threshold-percentage', 'panic-threshold-percentage', 200) / 100,
-    maxScaleUpRate: Number(config['max-scale-up-rate'] ?? 1000),
-    maxScaleDownRate: Number(config['max-scale-down-rate'] ?? 2),
-    scaleDownDelayMs: span('scale-down-delay', 'scale-down-delay', '0s'),
-    retentionMs: span('scale-to-zero-pod-retention-period', 'scale-to-zero-pod-retention-period', '0s'),
-    progressDeadlineMs,
-    isScaledToZero: (config['enable-scale-to-zero'] ?? 'true') === 'true',
-  };
 }
 
 /** The hosts of a Route and of each of its tags, and who answers there; from its status, where traffic is resolved. */
