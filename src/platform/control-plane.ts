@@ -93,7 +93,7 @@ export class ControlPlane {
     });
     this.#feeder = feeder;
     channels.follow(informers, (channel) => this.#controllers?.enqueueChannel(channel));
-    const sources = openSources(eventing, informers, plane, options);
+    const sources = openSources(eventing, informers, plane, outboxes, options);
     this.#sources = sources.sources;
     const channelUrls = `${plane.eventsServer.url}/channels/`;
     const eventTypes = openEventTypes(eventing, informers, (url) => url.startsWith(channelUrls), log);

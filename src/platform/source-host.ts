@@ -17,6 +17,8 @@ export type SourceHostOptions = {
   /** The sink at a URL: a channel of this platform, or whatever answers there. */
   readonly sinkAt: (url: string) => EventSink;
   readonly adapterOf: (source: SourceObject) => Promise<SourceAdapter<unknown>>;
+  /** Gives up what a source has accepted for good and its sink has not taken; says how many events that were. */
+  readonly giveUp: (source: SourceObject) => Promise<number>;
   /** How it stands with a source has changed. */
   readonly onChange: (source: SourceObject) => void;
   /** Something that was lost, for `kubectl describe`. */
@@ -76,11 +78,12 @@ export class Sources implements SourceHost {
     await running?.source.close();
   }
 
-  async remove(object: SourceObject, plan: unknown): Promise<void> {
+  async remove(object: SourceObject, plan: unknown): Promise<number> {
     await this.stop(object);
     const adapter = plan === undefined ? undefined : await this.#options.adapterOf(object);
     await adapter?.remove?.(plan, this.#toolsFor(object));
     await this.#options.bookmarks.forget(object.metadata.uid ?? '');
+    return this.#options.giveUp(object);
   }
 
   async close(): Promise<void> {

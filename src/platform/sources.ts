@@ -27,6 +27,7 @@ import type { StartOne } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
 import { configMapReader, secretReader } from './live-objects.ts';
 import type { PlatformOptions } from './options.ts';
+import type { Outboxes } from './outboxes.ts';
 import { ownChannelAt } from './own-channel.ts';
 import { Sources } from './source-host.ts';
 import { addressTaken, sameAddress } from './webhook-addresses.ts';
@@ -75,6 +76,7 @@ export function openSources(
   client: EmbeddedClient,
   informers: Informers,
   plane: DataPlane,
+  outboxes: Outboxes,
   options: PlatformOptions,
   kinds: readonly AnySourceKind[] = SOURCE_KINDS,
 ): RunningSources {
@@ -99,6 +101,7 @@ export function openSources(
       if (kind === undefined) throw new Error(`${object.kind} is no source kind`);
       return loaded(kind);
     },
+    giveUp: (object) => outboxes.remove({ key: keyOf(object), uid: object.metadata.uid ?? '' }),
     onChange: (object) => {
       const kind = kindOf(object);
       if (kind !== undefined) controllers.get(kind)?.enqueue(keyOf(object));

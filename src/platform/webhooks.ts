@@ -51,7 +51,7 @@ export class Webhooks {
     const find = (namespace: string, name: string): Open | undefined => {
       const key = `${namespace}/${name}`;
       const found = firstOf(gitHub.get(key), others.get(key));
-      if (found === undefined) return undefined;
+      if (found === undefined || found.metadata.deletionTimestamp !== undefined) return undefined;
       const opened = known.get(found) ?? openSource(found, readSecret);
       known.set(found, opened);
       return opened;
@@ -70,7 +70,9 @@ export class Webhooks {
       onError: told,
     });
     gitHub.onChange((source, type) => {
-      if (type === 'DELETED') void outboxes.remove(planGitHubSource(source as GitHubSource)).catch(told);
+      const plan = planGitHubSource(source as GitHubSource);
+      // Its finalizer gives up what it owed; somebody may have taken that off.
+      void (type === 'DELETED' ? outboxes.remove(plan) : outboxes.follow(plan)).catch(told);
     });
     await outboxes.reopen([...gitHub.all(), ...others.all()].map((source) => openSource(source, readSecret)));
   }

@@ -177,4 +177,23 @@ describe('a GitHubSource loses nothing that GitHub keeps', { timeout: 150_000 },
     expect(await ready()).toMatchObject({ code: 0, stderr: '' });
     expect(tries()).toBe(until);
   });
+
+  it('but for what it still owed when it is deleted, and then it says how much that was', async () => {
+    isSinkAway = true;
+    const before = sink.requests.length;
+    await gitHub.emit(TARGET, 'push', push);
+    await gitHub.emit(TARGET, 'push', push);
+    await expect.poll(() => sink.requests.length, WAIT).toBeGreaterThan(before + 1); // both are on their way
+    expect(await kubectl(['delete', 'githubsource', 'repository'])).toMatchObject({ code: 0, stderr: '' });
+    const { stdout } = await kubectl([
+      'get',
+      'events',
+      '--field-selector=reason=EventsGivenUp',
+      '--no-headers',
+    ]);
+    expect(stdout).toMatch(
+      /Warning +EventsGivenUp +githubsource\/repository +2 events that were accepted and not yet delivered to the sink are given up/,
+    );
+    expect(gitHub.hooksOf(TARGET)).toEqual([]);
+  });
 });

@@ -31,6 +31,7 @@ let token: string | undefined;
 let folder: string;
 let warnings: string[];
 let patience: Patience;
+let owed: number;
 
 /** A source of the kind GitHubSource that does what a test tells it to. */
 const kind: SourceKind<SourceObject, Plan> = {
@@ -60,7 +61,7 @@ beforeEach(async () => {
   folder = join(temporaryFolder('sources'), 'bookmarks');
   [opened, closed, changed, removed, taken, refusal, token] = [[], 0, 0, [], [], undefined, 'one'];
   warnings = [];
-  patience = {};
+  [patience, owed] = [{}, 0];
   sources = new Sources({
     clock: world.clock,
     reader: world.controller,
@@ -73,6 +74,7 @@ beforeEach(async () => {
       },
     }),
     adapterOf: () => kind.load() as ReturnType<ConstructorParameters<typeof Sources>[0]['adapterOf']>,
+    giveUp: async () => owed,
     onChange: () => (changed += 1),
     onWarning: ({ metadata }, reason, message) => warnings.push(`${metadata.name} ${reason} ${message}`),
   });
@@ -239,5 +241,14 @@ describe('a source that runs by a plan', () => {
     const told = await reconciler().finalize?.((await object()) as unknown as SourceObject);
     expect(told).toMatchObject([{ type: 'Warning', reason: 'OriginNotCleaned' }]);
     expect(removed).toEqual([]);
+  });
+
+  it.each([
+    [1, '1 event that was accepted and not yet delivered to the sink is given up'],
+    [3, '3 events that were accepted and not yet delivered to the sink are given up'],
+  ])('says when it is deleted what it still owed: %i', async (events, message) => {
+    owed = events;
+    const told = await reconciler().finalize?.((await object()) as unknown as SourceObject);
+    expect(told).toEqual([{ type: 'Warning', reason: 'EventsGivenUp', message }]);
   });
 });

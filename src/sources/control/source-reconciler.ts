@@ -5,6 +5,7 @@ import { resolveDestination } from '../../control/destination-resolver.ts';
 import type { Outcome, Reconciler } from '../../control/reconciler.ts';
 import type { ResourceReader } from '../../control/resource-client.ts';
 import type { Planned, ReadSecret, SourceContext, SourceKind, SourceState } from '../source.ts';
+import { eventsGivenUp } from './given-up.ts';
 
 /** The data plane's side of sources: it runs what a plan says, and tells how that stands. */
 export interface SourceHost {
@@ -12,8 +13,11 @@ export interface SourceHost {
   run(source: SourceObject, plan: unknown, sinkUrl: string): Promise<SourceState>;
   /** It runs no more; what it has read stays remembered. */
   stop(source: SourceObject): Promise<void>;
-  /** Stops it, undoes at its origin what outlives it, and forgets how far it had come. `plan` is undefined when none can be made. */
-  remove(source: SourceObject, plan: unknown): Promise<void>;
+  /**
+   * Stops it, undoes at its origin what outlives it, and forgets how far it had come. `plan` is undefined when none can be
+   * made. Says how many events it had accepted for good that its sink has not taken: they are given up.
+   */
+  remove(source: SourceObject, plan: unknown): Promise<number>;
 }
 
 export type SourceSettings = {
@@ -56,11 +60,12 @@ export function sourceReconciler<R extends SourceObject, Plan>(
     },
     async finalize(source) {
       const planned = planOf(source);
-      await host.remove(source, planned.kind === 'plan' ? planned.plan : undefined);
-      if (planned.kind === 'plan' || !kind.leavesSomething) return [];
+      const owed = await host.remove(source, planned.kind === 'plan' ? planned.plan : undefined);
+      const told = eventsGivenUp(owed);
+      if (planned.kind === 'plan' || !kind.leavesSomething) return told;
       const { reason = '', message = '' } = planned.mark;
       const left = `what was made for it at its origin is left there: ${reason} ${message}`;
-      return [{ type: 'Warning', reason: 'OriginNotCleaned', message: left }];
+      return [...told, { type: 'Warning', reason: 'OriginNotCleaned', message: left }];
     },
   };
 }

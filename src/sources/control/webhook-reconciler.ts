@@ -12,6 +12,7 @@ import type { ResourceReader } from '../../control/resource-client.ts';
 import type { ReadSecret } from '../source.ts';
 import { DEFAULT_TYPE, planWebhookSource, type WebhookPlan } from '../webhook/plan.ts';
 import { standardKey } from '../webhook/signature-headers.ts';
+import { eventsGivenUp } from './given-up.ts';
 
 export type WebhookSettings = {
   readonly webhookUrlOf: (namespace: string, name: string) => string;
@@ -52,10 +53,7 @@ export function webhookSourceReconciler(
       );
     },
     async finalize(source): Promise<readonly Told[]> {
-      const events = await removeOutbox(planWebhookSource(source));
-      if (events === 0) return [];
-      const message = `${events} events that were accepted and not yet delivered to the sink are given up`;
-      return [{ type: 'Warning', reason: 'EventsGivenUp', message }];
+      return eventsGivenUp(await removeOutbox(planWebhookSource(source)));
     },
   };
 }
