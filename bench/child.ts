@@ -58,6 +58,14 @@ export class BenchChild {
     return Number(ranNs) / 1000;
   }
 
+  /** What it holds of the memory, as the kernel counts it: pages that it shares by their part (PSS), and whole (RSS). */
+  memoryMb(): { readonly pss: number; readonly rss: number } {
+    const rollup = readFileSync(`/proc/${this.#process.pid}/smaps_rollup`, 'utf8');
+    const read = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(rollup)?.[1]) / 1024;
+    return { pss: read('Pss'), rss: read('Rss') };
+  }
+
   async close(): Promise<void> {
     const ended = new Promise((resolve) => this.#process.once('exit', resolve));
     this.#process.kill('SIGTERM');

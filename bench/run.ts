@@ -6,6 +6,7 @@ import { brokerMemory } from './broker-memory.ts';
 import { writeBundles } from './bundles.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
+import { idleSources } from './idle-sources.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
 import { startUp } from './start-up.ts';
 import { warmGateway } from './warm-gateway.ts';
@@ -40,6 +41,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'memory-kafka': brokerMemory('kafka', 1_000_000),
   'memory-rabbitmq': brokerMemory('rabbitmq', 100_000),
   'memory-pubsub': brokerMemory('pubsub', 50_000),
+  'idle-sources': idleSources,
   'start-up': startUp,
 };
 
