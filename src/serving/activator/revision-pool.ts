@@ -1,4 +1,4 @@
-import { Demand } from '../autoscaler/demand.ts';
+import { Demand, type Reading } from '../autoscaler/demand.ts';
 import type { RevisionPlan } from '../plan.ts';
 import { Balancer } from './choose-slot.ts';
 import { Instances } from './instances.ts';
@@ -57,7 +57,6 @@ export class RevisionPool {
   }
 
   set plan(plan: RevisionPlan) {
-    if (plan.scale.windowMs !== this.#plan.scale.windowMs) this.#demand.forget();
     this.#plan = plan;
     this.#instances.refresh();
   }
@@ -127,6 +126,11 @@ export class RevisionPool {
     this.#serveWaiting();
   }
 
+  /** What the autoscaler saw last, and what it made of it. */
+  get reading(): Reading | undefined {
+    return this.#demand.reading;
+  }
+
   /** A connection to it was refused or reset: it gets nothing until it is seen to listen, and is replaced if it does not. */
   suspect(slot: ReadySlot): void {
     this.#instances.suspect(slot);
@@ -142,7 +146,7 @@ export class RevisionPool {
   tick(isDecision: boolean): void {
     const nowMs = this.#tools.clock.nowMs();
     const { scale } = this.#plan;
-    this.#demand.sample(scale, nowMs);
+    this.#demand.sample(scale, nowMs, () => this.#instances.metered);
     if (isDecision) this.#decide(nowMs);
     this.#fill();
     this.#instances.expireKept(nowMs);
@@ -194,9 +198,10 @@ export class RevisionPool {
   }
 
   #decide(nowMs: number): void {
-    const wanted = this.#demand.decide(this.#plan.scale, this.#instances.readyCount, nowMs);
+    const { readyCount: ready, standing } = this.#instances;
+    const wanted = this.#demand.decide(this.#plan.scale, { ready, standing: standing.length }, nowMs);
     if (wanted === undefined) return;
-    this.#desired = wanted > 0 || this.#mayGo(nowMs) ? wanted : Math.min(1, this.#instances.standing.length);
+    this.#desired = wanted > 0 || this.#mayGo(nowMs) ? wanted : Math.min(1, standing.length);
     if (this.#waiting.size === 0) this.#instances.shrinkTo(this.#wanted()); // A3
   }
 

@@ -12,6 +12,9 @@ export type Reading = {
   readonly excess: number;
 };
 
+/** Instances: those that answer, and those that are counted on, which may be starting. */
+export type Counted = { readonly ready: number; readonly standing: number };
+
 /**
  * What is asked of one revision, measured second by second, and how many instances the autoscaler makes of it. Counts
  * requests that wait as well as those in flight, as upstream's activator reports both. Holds no timer: its owner ticks.
@@ -73,9 +76,9 @@ export class Demand {
   }
 
   /** How many instances there should be; undefined: nothing has been measured, so nothing is decided. */
-  decide(scale: ScalePlan, ready: number, nowMs: number): number | undefined {
+  decide(scale: ScalePlan, { ready, standing }: Counted, nowMs: number): number | undefined {
     const { scaler } = scale;
-    if (scaler.kind === 'hpa') return this.#meter?.decide(scaler.plan, ready, nowMs);
+    if (scaler.kind === 'hpa') return this.#meter?.decide(scaler.plan, standing, nowMs);
     if (scaler.kind === 'held') return scale.minScale;
     const stable = this.#window?.mean(scale.windowMs, scale.algorithm);
     const panic = this.#window?.mean(scale.panicWindowMs, scale.algorithm);

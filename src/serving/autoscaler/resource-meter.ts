@@ -17,7 +17,7 @@ type Read = { readonly atMs: number; readonly usage: Usage };
 export class ResourceMeter {
   #state: HorizontalState = [];
   #before: ReadonlyMap<string, Read> = new Map();
-  #fresh: { readonly values: readonly number[]; readonly missing: number } | undefined;
+  #fresh: readonly number[] | undefined;
   #dueMs = 0;
   #isReading = false;
 
@@ -29,12 +29,13 @@ export class ResourceMeter {
     void this.#read(plan, instances, nowMs).finally(() => (this.#isReading = false));
   }
 
-  /** How many instances there should be; undefined: nothing new has been read. */
+  /** How many instances there should be, where `current` are counted on; undefined: nothing new has been read. */
   decide(plan: HorizontalPlan, current: number, nowMs: number): number | undefined {
-    const fresh = this.#fresh;
-    if (fresh === undefined) return undefined;
+    const values = this.#fresh;
+    if (values === undefined) return undefined;
     this.#fresh = undefined;
-    const decision = decideHorizontal(plan, this.#state, { ...fresh, current, nowMs });
+    const missing = Math.max(0, current - values.length);
+    const decision = decideHorizontal(plan, this.#state, { values, missing, current, nowMs });
     this.#state = decision.state;
     return decision.scale;
   }
@@ -50,7 +51,7 @@ export class ResourceMeter {
     );
     this.#before = now;
     // CPU is a rate: a first reading of all says nothing yet.
-    if (values.length > 0) this.#fresh = { values, missing: instances.length - values.length };
+    if (values.length > 0) this.#fresh = values;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ContainerSpec } from './container-spec.ts';
 import type { InstanceStatus } from './instance-status.ts';
+import type { Usage } from './usage.ts';
 import type { VolumeSpec } from './volume-spec.ts';
 
 /**
@@ -52,6 +53,8 @@ export interface Instance {
   refresh(spec: InstanceSpec): void;
   /** SIGTERM, then SIGKILL for the whole process group after `graceMs`; resolves when it is gone. */
   stop(graceMs: number): Promise<void>;
+  /** What it has used, all its processes together; undefined: it is gone. Absent where it cannot be told. */
+  usage?(): Promise<Usage | undefined>;
 }
 
 /** Something of a spec that a runtime cannot do where it runs; `message` says what to do about it. */

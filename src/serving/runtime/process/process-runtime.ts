@@ -10,6 +10,7 @@ import type { LogSink } from './output.ts';
 import { filesIn } from './files-in.ts';
 import { nativeUrl } from './native-url.ts';
 import { freePort } from './ports.ts';
+import { ProcessTable } from './process-table.ts';
 import { startProgram, workingDirOf } from './program.ts';
 import { RunnerChild } from './runner-child.ts';
 import type { HostRoute, ToRunner } from './runner-protocol.ts';
@@ -39,6 +40,7 @@ export class ProcessRuntime implements Runtime {
   readonly #token = randomUUID();
   readonly #children = new Set<Child>();
   readonly #warden = new Warden();
+  readonly #table = new ProcessTable();
   #warm: RunnerChild[] = [];
   #refill: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -122,7 +124,7 @@ export class ProcessRuntime implements Runtime {
     const { runner, port, times } = await this.#handOver(load, spec.readyTimeoutMs, ({ child }) =>
       this.#tell(child, spec, id),
     );
-    return instance(id, runner.child, port, times);
+    return this.#instance(id, runner.child, port, times);
   }
 
   /** Hands a function to a warm runner; one that dies before it begins was ill before, and another gets it, once. */
@@ -168,7 +170,25 @@ export class ProcessRuntime implements Runtime {
         this.#tell(spawned, spec, id);
       },
     );
-    return instance(id, child, port, { startedMs: child.startedMs, readyMs: Date.now() });
+    return this.#instance(id, child, port, { startedMs: child.startedMs, readyMs: Date.now() });
+  }
+
+  #instance(
+    id: string,
+    child: Child,
+    port: number,
+    times: { readonly startedMs: number; readonly readyMs: number },
+  ): Instance {
+    return {
+      id,
+      pid: child.pid,
+      port,
+      ...times,
+      ended: child.ended,
+      refresh: () => undefined,
+      stop: (graceMs) => child.stop(graceMs),
+      usage: () => this.#table.usageOf(child.pid),
+    };
   }
 
   /** A program that is no function resolves none of our names (contract: Listeners). */
@@ -243,21 +263,4 @@ function closed(): PlatformError {
   return new PlatformError('RUNTIME_CLOSED', 'the platform stops and starts no instance any more', {
     retryable: false,
   });
-}
-
-function instance(
-  id: string,
-  child: Child,
-  port: number,
-  times: { startedMs: number; readyMs: number },
-): Instance {
-  return {
-    id,
-    pid: child.pid,
-    port,
-    ...times,
-    ended: child.ended,
-    refresh: () => undefined,
-    stop: (graceMs) => child.stop(graceMs),
-  };
 }
