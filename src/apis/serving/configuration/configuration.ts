@@ -1,4 +1,6 @@
 import Type from 'typebox';
+import { withoutStaleWritten } from '../../legacy/serving/as-written.ts';
+import { configurationForms } from '../../legacy/serving/forms.ts';
 import type { KindDefinition } from '../../kind.ts';
 import { statusFields, text } from '../../schema.ts';
 import { CRD, GROUP, READY_COLUMNS, template, WEBHOOK } from '../shared.ts';
@@ -15,9 +17,11 @@ export const REVISION_NAME_COLUMNS: KindDefinition['columns'] = [
   { name: 'LatestReady', type: 'string', from: '.status.latestReadyRevisionName' },
 ];
 
+const columns = [...REVISION_NAME_COLUMNS, ...READY_COLUMNS];
+
 export const configurationKind: KindDefinition<Configuration> = {
   group: GROUP,
-  versions: ['v1'],
+  versions: ['v1', 'v1alpha1'],
   kind: 'Configuration',
   plural: 'configurations',
   singular: 'configuration',
@@ -32,10 +36,11 @@ export const configurationKind: KindDefinition<Configuration> = {
       Type.Object({ ...statusFields, ...REVISION_NAMES }, { description: 'What there is.' }),
     ),
   }),
-  columns: [...REVISION_NAME_COLUMNS, ...READY_COLUMNS],
+  columns,
+  forms: configurationForms({ status: REVISION_NAMES, columns }),
   subresources: { status: true },
   crd: CRD,
   webhook: WEBHOOK,
-  setDefaults: setConfigurationDefaults,
+  setDefaults: (object, context) => withoutStaleWritten(setConfigurationDefaults(object, context), context),
   validate: configurationErrors,
 };

@@ -1,4 +1,6 @@
 import Type from 'typebox';
+import { withoutStaleWritten } from '../../legacy/serving/as-written.ts';
+import { revisionForms } from '../../legacy/serving/forms.ts';
 import type { KindDefinition } from '../../kind.ts';
 import { int32, statusFields, text } from '../../schema.ts';
 import { GROUP, READY_COLUMNS, revisionSpec, WEBHOOK } from '../shared.ts';
@@ -11,9 +13,16 @@ const containerStatus = Type.Object({
   imageDigest: Type.Optional(text('What its image was resolved to.')),
 });
 
+const status = {
+  containerStatuses: Type.Optional(Type.Array(containerStatus, { description: 'Resolved images.' })),
+  actualReplicas: Type.Optional(int32('Instances that are ready.')),
+  desiredReplicas: Type.Optional(int32('Instances that are wanted.')),
+  logUrl: Type.Optional(text('Where its logs are.')),
+};
+
 export const revisionKind: KindDefinition<Revision> = {
   group: GROUP,
-  versions: ['v1'],
+  versions: ['v1', 'v1alpha1'],
   kind: 'Revision',
   plural: 'revisions',
   singular: 'revision',
@@ -24,18 +33,7 @@ export const revisionKind: KindDefinition<Revision> = {
     spec: Type.Optional(
       Type.Object(revisionSpec, { description: 'What runs.', 'x-kubernetes-preserve-unknown-fields': true }),
     ),
-    status: Type.Optional(
-      Type.Object(
-        {
-          ...statusFields,
-          containerStatuses: Type.Optional(Type.Array(containerStatus, { description: 'Resolved images.' })),
-          actualReplicas: Type.Optional(int32('Instances that are ready.')),
-          desiredReplicas: Type.Optional(int32('Instances that are wanted.')),
-          logUrl: Type.Optional(text('Where its logs are.')),
-        },
-        { description: 'How it stands.' },
-      ),
-    ),
+    status: Type.Optional(Type.Object({ ...statusFields, ...status }, { description: 'How it stands.' })),
   }),
   columns: [
     {
@@ -52,9 +50,10 @@ export const revisionKind: KindDefinition<Revision> = {
     { name: 'Actual Replicas', type: 'integer', from: '.status.actualReplicas' },
     { name: 'Desired Replicas', type: 'integer', from: '.status.desiredReplicas' },
   ],
+  forms: revisionForms({ status }),
   subresources: { status: true },
   crd: { labels: { 'knative.dev/crd-install': 'true' }, annotations: {} },
   webhook: WEBHOOK,
-  setDefaults: setRevisionDefaults,
+  setDefaults: (object, context) => withoutStaleWritten(setRevisionDefaults(object, context), context),
   validate: revisionErrors,
 };

@@ -1,5 +1,7 @@
 import Type from 'typebox';
-import type { KindDefinition } from '../../kind.ts';
+import { withoutStaleWritten } from '../../legacy/serving/as-written.ts';
+import { routeForms } from '../../legacy/serving/forms.ts';
+import type { KindDefinition, PrinterColumn } from '../../kind.ts';
 import { addressable, statusFields, text } from '../../schema.ts';
 import { CRD, GROUP, READY_COLUMNS, trafficTarget, WEBHOOK } from '../shared.ts';
 import type { Route } from '../types.ts';
@@ -12,9 +14,18 @@ export const ROUTE_STATUS = {
   traffic: Type.Optional(Type.Array(trafficTarget, { description: 'Traffic as it is now.' })),
 };
 
+const spec = Type.Object(
+  { traffic: Type.Optional(Type.Array(trafficTarget, { description: 'Who gets which share.' })) },
+  { description: 'What is desired.' },
+);
+const columns: readonly PrinterColumn[] = [
+  { name: 'URL', type: 'string', from: '.status.url' },
+  ...READY_COLUMNS,
+];
+
 export const routeKind: KindDefinition<Route> = {
   group: GROUP,
-  versions: ['v1'],
+  versions: ['v1', 'v1alpha1'],
   kind: 'Route',
   plural: 'routes',
   singular: 'route',
@@ -22,20 +33,16 @@ export const routeKind: KindDefinition<Route> = {
   categories: ['all', 'knative', 'serving'],
   scope: 'Namespaced',
   schema: Type.Object({
-    spec: Type.Optional(
-      Type.Object(
-        { traffic: Type.Optional(Type.Array(trafficTarget, { description: 'Who gets which share.' })) },
-        { description: 'What is desired.' },
-      ),
-    ),
+    spec: Type.Optional(spec),
     status: Type.Optional(
       Type.Object({ ...statusFields, ...ROUTE_STATUS }, { description: 'What there is.' }),
     ),
   }),
-  columns: [{ name: 'URL', type: 'string', from: '.status.url' }, ...READY_COLUMNS],
+  columns,
+  forms: routeForms({ spec, status: ROUTE_STATUS, columns }),
   subresources: { status: true },
   crd: CRD,
   webhook: WEBHOOK,
-  setDefaults: setRouteDefaults,
+  setDefaults: (object, context) => withoutStaleWritten(setRouteDefaults(object), context),
   validate: routeErrors,
 };

@@ -1,3 +1,4 @@
+import { isManual } from '../../legacy/serving/as-written.ts';
 import type { AdmissionContext } from '../../kind.ts';
 import { withTemplateDefaults } from '../configuration/defaults.ts';
 import { withTrafficDefaults } from '../route/defaults.ts';
@@ -5,6 +6,7 @@ import type { Service } from '../types.ts';
 
 /** serving pkg/apis/serving/v1/service_defaults.go. */
 export function setServiceDefaults(service: Service, context: AdmissionContext): Service {
+  if (isManual(service)) return service;
   const template = withTemplateDefaults(service.spec?.template, context);
   const { traffic = [] } = service.spec ?? {};
   const shares =

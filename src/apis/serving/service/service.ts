@@ -1,5 +1,7 @@
 import Type from 'typebox';
-import type { KindDefinition } from '../../kind.ts';
+import { withoutStaleWritten } from '../../legacy/serving/as-written.ts';
+import { serviceForms } from '../../legacy/serving/forms.ts';
+import type { KindDefinition, PrinterColumn } from '../../kind.ts';
 import { statusFields } from '../../schema.ts';
 import { REVISION_NAME_COLUMNS, REVISION_NAMES } from '../configuration/configuration.ts';
 import { ROUTE_STATUS } from '../route/route.ts';
@@ -8,9 +10,23 @@ import type { Service } from '../types.ts';
 import { setServiceDefaults } from './defaults.ts';
 import { serviceErrors } from './validate.ts';
 
+const spec = Type.Object(
+  {
+    template: Type.Optional(template),
+    traffic: Type.Optional(Type.Array(trafficTarget, { description: 'Who gets which share.' })),
+  },
+  { description: 'What is desired.' },
+);
+const status = { ...REVISION_NAMES, ...ROUTE_STATUS };
+const columns: readonly PrinterColumn[] = [
+  { name: 'URL', type: 'string', from: '.status.url' },
+  ...REVISION_NAME_COLUMNS,
+  ...READY_COLUMNS,
+];
+
 export const serviceKind: KindDefinition<Service> = {
   group: GROUP,
-  versions: ['v1'],
+  versions: ['v1', 'v1alpha1'],
   kind: 'Service',
   plural: 'services',
   singular: 'service',
@@ -18,23 +34,14 @@ export const serviceKind: KindDefinition<Service> = {
   categories: ['all', 'knative', 'serving'],
   scope: 'Namespaced',
   schema: Type.Object({
-    spec: Type.Optional(
-      Type.Object(
-        {
-          template: Type.Optional(template),
-          traffic: Type.Optional(Type.Array(trafficTarget, { description: 'Who gets which share.' })),
-        },
-        { description: 'What is desired.' },
-      ),
-    ),
-    status: Type.Optional(
-      Type.Object({ ...statusFields, ...REVISION_NAMES, ...ROUTE_STATUS }, { description: 'What there is.' }),
-    ),
+    spec: Type.Optional(spec),
+    status: Type.Optional(Type.Object({ ...statusFields, ...status }, { description: 'What there is.' })),
   }),
-  columns: [{ name: 'URL', type: 'string', from: '.status.url' }, ...REVISION_NAME_COLUMNS, ...READY_COLUMNS],
+  columns,
+  forms: serviceForms({ spec, status, columns }),
   subresources: { status: true },
   crd: CRD,
   webhook: WEBHOOK,
-  setDefaults: setServiceDefaults,
+  setDefaults: (object, context) => withoutStaleWritten(setServiceDefaults(object, context), context),
   validate: serviceErrors,
 };
