@@ -20,11 +20,11 @@ const context = (old?: Resource): AdmissionContext => ({
   user: 'admin',
   configMap: () => undefined,
 });
-const service = (spec: object): Resource => ({
+const service = (spec: object): Resource & { readonly spec: object } => ({
   apiVersion: 'serving.knative.dev/v1alpha1',
   kind: 'Service',
   metadata: { name: 'canary', namespace: 'demo' },
-  ...{ spec },
+  spec,
 });
 /** What is kept of a Service that was written in v1alpha1. */
 const kept = (spec: ServiceSpecThen, stored?: Service): Service =>

@@ -26,7 +26,7 @@ export function withWritten<R extends Resource>(object: R, spec: object): R {
   return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
-export function withoutWritten<R extends Resource>(object: R): R {
+export function withoutWritten<R extends Pick<Resource, 'metadata'>>(object: R): R {
   const { [AS_WRITTEN]: _written, ...annotations } = object.metadata.annotations ?? {};
   if (_written === undefined) return object;
   const { annotations: _all, ...metadata } = object.metadata;
