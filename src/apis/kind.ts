@@ -46,6 +46,16 @@ export type VersionForm<Stored extends Resource = Resource, Shown extends Resour
 };
 
 /**
+ * Where the figures of the scale subresource stand, as in a CRD: `.spec.replicas`. The selector is one in text, or a
+ * LabelSelector.
+ */
+export type ScalePaths = {
+  readonly specReplicasPath: string;
+  readonly statusReplicasPath: string;
+  readonly labelSelectorPath?: string;
+};
+
+/**
  * One resource kind: everything about it that is data. The TypeScript type, CRD, OpenAPI, table columns and the
  * reference page are derived from `schema` and what stands beside it. Adding a kind is one folder and one line in
  * registry.ts.
@@ -65,7 +75,7 @@ export type KindDefinition<R extends Resource = Resource> = {
   readonly columns: readonly PrinterColumn[];
   /** By version; absent when all versions are written alike. */
   readonly forms?: Readonly<Record<string, VersionForm<R>>>;
-  readonly subresources: { readonly status: boolean };
+  readonly subresources: { readonly status: boolean; readonly scale?: ScalePaths };
   /** Listed as a CustomResourceDefinition, with these labels and annotations. Absent for core kinds. */
   readonly crd?: {
     readonly labels: Readonly<Record<string, string>>;
@@ -75,6 +85,8 @@ export type KindDefinition<R extends Resource = Resource> = {
   readonly webhook?: string;
   /** The same for some objects of a kind alone; it goes before `webhook`, and nobody is stamped for it. */
   webhookOf?(object: R): string | undefined;
+  /** Whether who made and last changed an object is stamped on it; absent: on every one that has a webhook. */
+  isStamped?(object: R): boolean;
   /** Pure and idempotent. */
   setDefaults(object: R, context: AdmissionContext): R;
   /** Cross-field rules only; shapes are the schema's. Empty when all is well. */

@@ -12,6 +12,7 @@ import { resourcePath, userOf, type ApiRequest } from './request.ts';
 import { ApiError, badRequest, notFound } from './storage/api-error.ts';
 import type { SqliteStore } from './storage/sqlite-store.ts';
 import { get, list, watch } from './verbs/read.ts';
+import { scale } from './verbs/scale.ts';
 import { create, keyOf, patch, remove, replace, type Target, type Written } from './verbs/write.ts';
 
 /** Where `kubectl logs` reads: what an instance has printed, and, when followed, what it prints from now on. */
@@ -190,6 +191,8 @@ async function onResource(options: ApiServerOptions, request: ApiRequest, stop: 
   const target: Target = { kind, path };
   const { method, query, response } = request;
   if (kind.kind === 'Pod' && path.subresource === 'log') return podLog(options, request, target);
+  if (path.subresource === 'scale' && kind.subresources.scale !== undefined)
+    return answerJson(response, 200, await scale(store, request, target, kind.subresources.scale));
   if (path.subresource !== undefined && !(path.subresource === 'status' && kind.subresources.status)) {
     throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
   }

@@ -5,16 +5,16 @@ import { int32, openObject, stringMap, text } from '../schema.ts';
 import { invalidValue } from '../field-error.ts';
 import { configMapErrors, configWebhookOf } from './config-maps.ts';
 
-type Open = Resource & Readonly<Record<string, unknown>>;
+export type Open = Resource & Readonly<Record<string, unknown>>;
 
 /** The text or number at a path, or what stands for none. */
-function shown(object: unknown, fallback: string, ...path: string[]): string {
+export function shown(object: unknown, fallback: string, ...path: string[]): string {
   const value = at(object, ...path);
   return typeof value === 'string' || typeof value === 'number' ? `${value}` : fallback;
 }
 
 /** What core kinds have in common: no defaults and rules but their own, no CRD. */
-function core(
+export function core(
   definition: Pick<KindDefinition<Open>, 'kind' | 'plural' | 'schema'> & Partial<KindDefinition<Open>>,
 ): KindDefinition<Open> {
   return {
@@ -35,7 +35,7 @@ function core(
 export const AGE: PrinterColumn = { name: 'Age', type: 'date', from: '.metadata.creationTimestamp' };
 
 const count = (value: unknown): number => Object.keys(Object(value)).length;
-const at = (object: unknown, ...path: string[]): unknown =>
+export const at = (object: unknown, ...path: string[]): unknown =>
   path.reduce((value: unknown, name) => Reflect.get(Object(value), name), object);
 
 export const namespaceKind = core({
@@ -193,7 +193,14 @@ export const deploymentKind = core({
   plural: 'deployments',
   shortNames: ['deploy'],
   categories: ['all'],
-  subresources: { status: true },
+  subresources: {
+    status: true,
+    scale: {
+      specReplicasPath: '.spec.replicas',
+      statusReplicasPath: '.status.replicas',
+      labelSelectorPath: '.spec.selector',
+    },
+  },
   schema: Type.Object({
     spec: Type.Optional(openObject('What is wanted.')),
     status: Type.Optional(openObject('What there is.')),
@@ -239,7 +246,7 @@ export const serviceKind = core({
     {
       name: 'External-IP',
       type: 'string',
-      from: (object) => shown(object, '<none>', 'spec', 'externalName'),
+      from: externalIp,
     },
     { name: 'Port(s)', type: 'string', from: (object) => ports(at(object, 'spec', 'ports')) },
     AGE,
@@ -283,9 +290,24 @@ function podStatus(pod: Resource): string {
   return reasons.find((reason) => typeof reason === 'string') ?? shown(pod, 'Unknown', 'status', 'phase');
 }
 
+/** kubernetes pkg/printers/internalversion, getServiceExternalIP. */
+function externalIp(service: Resource): string {
+  const type = shown(service, 'ClusterIP', 'spec', 'type');
+  if (type === 'ExternalName') return shown(service, '<none>', 'spec', 'externalName');
+  const ingress = at(service, 'status', 'loadBalancer', 'ingress');
+  const addresses = Array.isArray(ingress)
+    ? ingress.map((each) => shown(each, shown(each, '', 'hostname'), 'ip'))
+    : [];
+  if (addresses.length > 0) return addresses.join(',');
+  return type === 'LoadBalancer' ? '<pending>' : '<none>';
+}
+
+function portText(port: unknown): string {
+  const node = shown(port, '', 'nodePort');
+  return `${shown(port, '', 'port')}${node === '' ? '' : `:${node}`}/${shown(port, 'TCP', 'protocol')}`;
+}
+
 function ports(value: unknown): string {
   const all = Array.isArray(value) ? value : [];
-  return all.length === 0
-    ? '<none>'
-    : all.map((port) => `${shown(port, '', 'port')}/${shown(port, 'TCP', 'protocol')}`).join(',');
+  return all.length === 0 ? '<none>' : all.map(portText).join(',');
 }

@@ -3,7 +3,7 @@ import { AGE } from '../core/core-kinds.ts';
 import { destinationErrors, withNamespace } from '../delivery.ts';
 import type { Destination, Status } from '../duck.ts';
 import { below } from '../field-error.ts';
-import type { AdmissionContext, FieldError, KindDefinition, PrinterColumn } from '../kind.ts';
+import type { AdmissionContext, FieldError, KindDefinition, PrinterColumn, ScalePaths } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import { destination, statusFields, stringMap, text } from '../schema.ts';
 import { extensionErrors } from './ce-overrides.ts';
@@ -95,6 +95,7 @@ export function sourceKind<R extends SourceObject>(
     readonly columns?: readonly PrinterColumn[];
     readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
+    readonly scale?: ScalePaths;
     readonly setDefaults?: (source: R, context: AdmissionContext) => R;
     readonly validate?: (source: R, context: AdmissionContext) => readonly FieldError[];
     readonly warn?: (source: R) => readonly string[];
@@ -114,7 +115,7 @@ export function sourceKind<R extends SourceObject>(
       ),
     }),
     columns: own.columns ?? [SINK_COLUMN, AGE, ...READY_COLUMNS],
-    subresources: { status: true },
+    subresources: { status: true, ...(own.scale !== undefined && { scale: own.scale }) },
     crd: { labels: { ...SOURCE_LABELS, ...own.labels }, annotations: own.annotations ?? {} },
     setDefaults: (source, context) => own.setDefaults?.(withSink(source), context) ?? withSink(source),
     validate: (source, context) => [...(own.validate?.(source, context) ?? []), ...sourceErrors(source)],

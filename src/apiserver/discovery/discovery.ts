@@ -16,6 +16,9 @@ export const VERSION = {
   platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
 };
 
+/** What is sent and answered there is another kind than the one that is scaled. */
+const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+
 export type ExtensionGroup = { readonly group: string; readonly version: string };
 
 /** `/api`, `/apis`, `/apis/<group>` and their versions. Undefined: no such document. */
@@ -65,7 +68,7 @@ function resourceList(kinds: KindRegistry, group: string, version: string): Reco
       name: `${kind.plural}/${name}`,
       singularName: '',
       namespaced: kind.scope === 'Namespaced',
-      kind: kind.kind,
+      ...(name === 'scale' ? SCALE : { kind: kind.kind }),
       verbs: ['get', 'patch', 'update'],
     })),
   ]);
@@ -78,7 +81,11 @@ function resourceList(kinds: KindRegistry, group: string, version: string): Reco
 }
 
 function subresourcesOf({ subresources, kind, group }: KindDefinition): string[] {
-  return [...(subresources.status ? ['status'] : []), ...(kind === 'Pod' && group === '' ? ['log'] : [])];
+  return [
+    ...(subresources.status ? ['status'] : []),
+    ...(subresources.scale === undefined ? [] : ['scale']),
+    ...(kind === 'Pod' && group === '' ? ['log'] : []),
+  ];
 }
 
 function aggregated(
@@ -115,7 +122,7 @@ function aggregatedResources(kinds: KindRegistry, group: string, version: string
       ...(kind.categories.length > 0 && { categories: kind.categories }),
       subresources: subresourcesOf(kind).map((subresource) => ({
         subresource,
-        responseKind,
+        responseKind: subresource === 'scale' ? SCALE : responseKind,
         verbs: ['get', 'patch', 'update'],
       })),
     };

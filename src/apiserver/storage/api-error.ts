@@ -68,7 +68,11 @@ export const conflict = (kind: KindDefinition, name: string, why?: string): ApiE
 export const badRequest = (message: string): ApiError => new ApiError(400, 'BadRequest', message);
 
 /** `The Service "x" is invalid`, with a cause for each field. */
-export function invalid(kind: KindDefinition, name: string, causes: readonly Cause[]): ApiError {
+export function invalid(
+  kind: Pick<KindDefinition, 'group' | 'kind' | 'plural'>,
+  name: string,
+  causes: readonly Cause[],
+): ApiError {
   const rendered = causes.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`));
   const text = rendered.length === 1 ? rendered[0] : `[${rendered.join(', ')}]`;
   const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;

@@ -111,7 +111,8 @@ function refuseUsersKinds({ kind }: KindDefinition): void {
   );
 }
 
-async function bodyOf(request: ApiRequest): Promise<unknown> {
+/** What was sent, whatever it is written in. */
+export async function bodyOf(request: ApiRequest): Promise<unknown> {
   return parse(await request.body(), request.contentType, await yamlWhenNeeded(request.contentType));
 }
 

@@ -24,6 +24,11 @@ export const kafkaSourceKind = sourceKind<KafkaSource>(
       AGE,
     ],
     annotations: { 'registry.knative.dev/eventTypes': '[{ "type": "dev.knative.kafka.event" }]' },
+    scale: {
+      specReplicasPath: '.spec.consumers',
+      statusReplicasPath: '.status.consumers',
+      labelSelectorPath: '.status.selector',
+    },
     setDefaults: setKafkaSourceDefaults,
     validate: kafkaSourceErrors,
     warn: kafkaSourceWarnings,
