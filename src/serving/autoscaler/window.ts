@@ -29,45 +29,44 @@ export class Window {
 
   /** Another length; the newest values stay. */
   resize(windowMs: number): void {
-    const kept = this.#newest(secondsIn(windowMs)).toReversed();
-    this.#ring = new Float64Array(secondsIn(windowMs));
+    const seconds = secondsIn(windowMs);
+    const kept = Array.from({ length: Math.min(this.#count, seconds) }, (_, age) => this.#at(age));
+    this.#ring = new Float64Array(seconds);
     [this.#count, this.#next] = [0, 0];
-    for (const value of kept) this.record(value);
+    for (const value of kept.toReversed()) this.record(value);
   }
 
   /** Over the filled part of the last `windowMs`; undefined when nothing has been recorded. */
   mean(windowMs: number, algorithm: 'linear' | 'weighted-exponential'): number | undefined {
     const seconds = secondsIn(windowMs);
-    const values = this.#newest(seconds);
-    if (values.length === 0) return undefined;
-    return algorithm === 'linear' ? plainMean(values) : weightedMean(values, seconds);
+    const filled = Math.min(this.#count, seconds);
+    if (filled === 0) return undefined;
+    return algorithm === 'linear' ? this.#plainMean(filled) : this.#weightedMean(filled, seconds);
   }
 
-  /** The newest first. */
-  #newest(seconds: number): number[] {
+  /** The value that is so many seconds old. */
+  #at(age: number): number {
     const { length } = this.#ring;
-    return Array.from(
-      { length: Math.min(this.#count, seconds) },
-      (_, age) => this.#ring[(this.#next - 1 - age + length) % length] ?? 0,
-    );
+    return this.#ring[(this.#next - 1 - age + length) % length] ?? 0;
+  }
+
+  /** Cut to six digits, so that what is left of a sum of fractions counts as none. */
+  #plainMean(filled: number): number {
+    let sum = 0;
+    for (let age = 0; age < filled; age += 1) sum += this.#at(age);
+    return Math.floor((sum / filled) * DIGITS) / DIGITS;
+  }
+
+  /** The newer a value the more it counts. Seconds not filled yet count as nothing: it starts low, as upstream's does. */
+  #weightedMean(filled: number, seconds: number): number {
+    const coefficient = Math.max(COEFFICIENT_MIN, 1 - (1 - WEIGHT_PRECISION) ** (1 / seconds));
+    let [sum, weight] = [0, coefficient];
+    for (let age = 0; age < filled; age += 1) {
+      sum += this.#at(age) * weight;
+      weight *= 1 - coefficient;
+    }
+    return sum;
   }
 }
 
 const secondsIn = (windowMs: number): number => Math.max(1, Math.ceil(windowMs / 1000));
-
-/** Cut to six digits, so that what is left of a sum of fractions counts as none. */
-function plainMean(values: readonly number[]): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.floor(mean * DIGITS) / DIGITS;
-}
-
-/** The newer a value the more it counts. Seconds that are not filled yet count as nothing: it starts low, as upstream's does. */
-function weightedMean(newestFirst: readonly number[], seconds: number): number {
-  const coefficient = Math.max(COEFFICIENT_MIN, 1 - (1 - WEIGHT_PRECISION) ** (1 / seconds));
-  let [sum, weight] = [0, coefficient];
-  for (const value of newestFirst) {
-    sum += value * weight;
-    weight *= 1 - coefficient;
-  }
-  return sum;
-}
