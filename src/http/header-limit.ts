@@ -3,3 +3,6 @@
  * may have 64 KiB, and each of their characters may be written as `%XX`.
  */
 export const HEADER_BYTES_MAX = 256 * 1024;
+
+/** So many headers one message may have. */
+export const HEADERS_MAX = 1000;

@@ -3,7 +3,9 @@ import { createServer as createTlsServer, type ServerOptions as TlsOptions } fro
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PlatformError } from '../base/errors.ts';
-import { HEADER_BYTES_MAX } from './header-limit.ts';
+import { sortByFirstBytes } from './first-bytes.ts';
+import { HEADER_BYTES_MAX, HEADERS_MAX } from './header-limit.ts';
+import { faultInCall, Http2Front, inShapeOfHttp1, type Http2Call } from './http2-server.ts';
 import { answerText } from './respond.ts';
 
 export type Listener = {
@@ -14,7 +16,15 @@ export type Listener = {
   readonly host: string;
   readonly port: number; // 0: any free one
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Of requests without a body; with one, or to HTTP/2, nothing is upgraded and `onRequest` answers. */
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /**
+   * Where given, the listener speaks HTTP/2 without TLS, too, to clients that know so beforehand. What this does not take
+   * (false) goes to `onRequest`, in the shape that HTTP/1.1 has in Node.
+   */
+  readonly onCall?: (call: Http2Call) => boolean;
+  /** `onRequest` itself says `100 Continue` where that is expected; otherwise it is said at once. */
+  readonly saysContinue?: boolean;
   readonly tls?: Pick<TlsOptions, 'key' | 'cert' | 'ca' | 'requestCert' | 'rejectUnauthorized'>;
   /** A request that has not come in whole by then is answered 408; 0: no limit (the gateway streams). */
   readonly requestTimeoutMs?: number;
@@ -35,22 +45,22 @@ export interface OpenServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** Node keeps this many header pairs and drops the rest without a word. */
-const HEADERS_MAX = 1000;
+const HEADERS_TIMEOUT_MS = 10_000;
 const SWEEP_MS = 50;
 
 /** Opens a listener; rejects with PORT_TAKEN, naming address and flag, when somebody else has the port. */
 export async function openServer(listener: Listener): Promise<OpenServer> {
   const options = {
     maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: listener.headersTimeoutMs ?? 10_000,
+    headersTimeout: listener.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
     requestTimeout: listener.requestTimeoutMs ?? 60_000,
     connectionsCheckingInterval: 1000, // how late both may be noticed
     keepAliveTimeout: 65_000,
+    ...(listener.onUpgrade !== undefined && { shouldUpgradeCallback: isUpgrade }),
   };
   const server =
     listener.tls === undefined ? createServer(options) : createTlsServer({ ...options, ...listener.tls });
-  server.maxHeadersCount = HEADERS_MAX + 1;
+  server.maxHeadersCount = HEADERS_MAX + 1; // Node drops what is beyond without a word
   const open = new HttpServer(server, listener);
   await listen(server, listener);
   open.port = (server.address() as AddressInfo).port; // a TCP server that listens has one
@@ -62,23 +72,58 @@ class HttpServer implements OpenServer {
   readonly #server: Server;
   readonly #listener: Listener;
   readonly #sockets = new Set<Socket>(); // Node's own list forgets those that were upgraded
+  readonly #http2: Http2Front | undefined;
   #closing: Promise<void> | undefined;
   #cutTimer: NodeJS.Timeout | undefined;
 
   constructor(server: Server, listener: Listener) {
     this.#server = server;
     this.#listener = listener;
-    server.on('connection', (socket: Socket) => {
+    server.prependListener('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
-    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      if (this.#closing !== undefined) response.shouldKeepAlive = false;
-      const fault = faultIn(request);
-      if (fault === undefined) listener.onRequest(request, response);
-      else answerText(response, fault.code, fault.reason, { connection: 'close' });
+    server.on('request', (request: IncomingMessage, response: ServerResponse) =>
+      this.#answer(request, response),
+    );
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      if (listener.saysContinue !== true) response.writeContinue();
+      this.#answer(request, response);
     });
     if (listener.onUpgrade !== undefined) server.on('upgrade', listener.onUpgrade);
+    if (listener.onCall !== undefined) this.#http2 = this.#speakHttp2(listener.onCall);
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#closing !== undefined) response.shouldKeepAlive = false;
+    const fault = faultIn(request);
+    if (fault === undefined) this.#listener.onRequest(request, response);
+    else answerText(response, fault.code, fault.reason, { connection: 'close' });
+  }
+
+  /** Node's own listener for connections gets those that begin as HTTP/1.1 does. */
+  #speakHttp2(onCall: NonNullable<Listener['onCall']>): Http2Front {
+    const timeoutMs = this.#listener.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
+    const front = new Http2Front((call) => this.#answerCall(call, onCall), timeoutMs);
+    const toNode = this.#server.listeners('connection').at(-1);
+    if (toNode === undefined) throw new Error('node:http does not listen for connections');
+    this.#server.off('connection', toNode as (socket: Socket) => void);
+    const toHttp2 = front.take.bind(front);
+    const toHttp1 = toNode.bind(this.#server);
+    this.#server.on('connection', (socket: Socket) =>
+      sortByFirstBytes(socket, { http1: toHttp1, http2: toHttp2, timeoutMs }),
+    );
+    return front;
+  }
+
+  #answerCall(call: Http2Call, onCall: NonNullable<Listener['onCall']>): void {
+    const fault = faultInCall(call);
+    if (fault === undefined && onCall(call)) return;
+    const { request, response } = inShapeOfHttp1(call);
+    // They have what every handler here uses of those of HTTP/1.1; headers of the connection are dropped by them.
+    const asHttp1 = response as unknown as ServerResponse;
+    if (fault === undefined) this.#listener.onRequest(request as unknown as IncomingMessage, asHttp1);
+    else answerText(asHttp1, fault.code, fault.reason);
   }
 
   get address(): string {
@@ -101,6 +146,7 @@ class HttpServer implements OpenServer {
 
   async #drain(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#http2?.close();
     // Node counts a connection that has never sent a byte as busy: a browser's spare one would hold the stop up.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
     // A connection whose last answer ends during the drain becomes idle, and Node would keep it for its next request.
@@ -109,6 +155,12 @@ class HttpServer implements OpenServer {
     clearInterval(sweep);
     clearTimeout(this.#cutTimer);
   }
+}
+
+/** An upgrade to HTTP/2 is never needed, and one with a body could not keep it (RFC 9110, 7.8: a server may ignore it). */
+function isUpgrade({ headers }: IncomingMessage): boolean {
+  const hasBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+  return !hasBody && !/^\s*h2c?\s*$/i.test(headers.upgrade ?? '');
 }
 
 type RequestFault = { readonly code: 400 | 431; readonly reason: string };

@@ -44,21 +44,33 @@ export type RevisionPlan = {
   readonly key: string; // namespace/name
   readonly instance: InstanceSpec;
   readonly containerConcurrency: number; // 0: no bound
-  /** What instances speak; `h2c` is refused with 501 until the gateway can. */
-  readonly protocol: 'http1' | 'h2c';
+  /** What instances speak; `detect`: it is found out at the first request to each. */
+  readonly protocol: 'http1' | 'h2c' | 'detect';
   readonly timeoutMs: number; // of a whole request
   readonly responseStartTimeoutMs: number; // until its first byte; 0: none
   readonly idleTimeoutMs: number; // since the last byte; 0: none
   readonly scale: ScalePlan;
 };
 
+/** Who takes a request, by percentages that sum up to 100; chosen anew for each one. */
+export type Targets = readonly { readonly revision: string; readonly percent: number }[];
+/** Headers that a request is given on its way, as a flat list of names and values. */
+export type AddedHeaders = readonly string[];
+
 /** Which hosts lead to which revisions. A tag is a route of its own. */
 export type RoutePlan = {
-  readonly key: string; // namespace/name, or namespace/name#tag
+  readonly key: string; // namespace/name of its Ingress, and which of its rules it is
   readonly publicHosts: readonly string[];
   readonly localHosts: readonly string[];
-  /** Percentages that sum up to 100; chosen anew for each request. */
-  readonly targets: readonly { readonly revision: string; readonly percent: number }[];
+  readonly targets: Targets;
+  readonly addedHeaders?: AddedHeaders;
+  /** Before `targets`, in this order: who takes a request that has a header with just this value. */
+  readonly byHeader?: readonly {
+    readonly header: string; // in lower case
+    readonly value: string;
+    readonly targets: Targets;
+    readonly addedHeaders?: AddedHeaders;
+  }[];
 };
 
 /** The name of a service, or of one of its tags, in host names (networking pkg/config: tag-template). */

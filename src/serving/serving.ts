@@ -5,6 +5,7 @@ import { RevisionPool } from './activator/revision-pool.ts';
 import type { Trouble } from './activator/trouble.ts';
 import { WaitingRoom } from './activator/limits.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { InstanceLinks } from './gateway/instance-links.ts';
 import { instanceSuffix } from './instance-name.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
 import type { Runtime } from './runtime/runtime.ts';
@@ -44,6 +45,7 @@ export class Serving {
   readonly #routes = new Map<string, RoutePlan>();
   readonly #publicHosts = new Map<string, RoutePlan>();
   readonly #localHosts = new Map<string, RoutePlan>();
+  readonly #links = new InstanceLinks();
   readonly #stop = new AbortController();
   #isTicking = false;
 
@@ -72,6 +74,7 @@ export class Serving {
           ? (host) => this.#publicHosts.get(host) ?? (this.#isLocal(host) ? 'hidden' : undefined)
           : (host) => this.#localHosts.get(host),
       poolFor: (revision) => this.#pools.get(revision),
+      links: this.#links,
       clock: this.#options.clock,
       random: this.#tools.random,
       otherwise,

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { PlatformError } from '../../src/base/errors.ts';
@@ -35,6 +36,8 @@ export class TwinRuntime implements Runtime {
   readonly failures: PlatformError[] = [];
   starts = 0;
   onUpgrade: ((request: IncomingMessage, socket: Duplex) => void) | undefined;
+  /** Makes the next instances speak HTTP/2 instead; given their servers. */
+  onHttp2: ((server: Http2Server) => void) | undefined;
   #gate: Promise<void> = Promise.resolve();
   readonly #answer: RequestListener;
 
@@ -54,7 +57,7 @@ export class TwinRuntime implements Runtime {
     const failure = this.failures.shift();
     await this.#gate;
     if (failure !== undefined) throw failure;
-    const instance = await openInstance(id, this.#answer, this.onUpgrade, tell);
+    const instance = await openInstance(id, this.#answer, this, tell);
     this.started.push(instance);
     return instance;
   }
@@ -71,20 +74,24 @@ export class TwinRuntime implements Runtime {
 async function openInstance(
   id: string,
   answer: RequestListener,
-  onUpgrade: TwinRuntime['onUpgrade'],
+  { onUpgrade, onHttp2 }: Pick<TwinRuntime, 'onUpgrade' | 'onHttp2'>,
   tell: TellStatus,
 ): Promise<TwinInstance> {
   const sockets = new Set<Socket>();
   let [busy, most] = [0, 0];
   let busyAtStop: number | undefined;
-  const server = createServer((request, response) => {
+  const counted: RequestListener = (request, response) => {
     busy += 1;
     most = Math.max(most, busy);
     response.on('close', () => (busy -= 1));
     answer(request, response);
-  });
+  };
+  // Handlers use of HTTP/2's requests only what those of HTTP/1.1 have.
+  const http2 = onHttp2 && createHttp2Server(counted as unknown as Parameters<typeof createHttp2Server>[1]);
+  if (http2 !== undefined) onHttp2?.(http2);
+  const server = http2 ?? createServer(counted);
   if (onUpgrade !== undefined) server.on('upgrade', onUpgrade);
-  server.on('connection', (socket) => {
+  server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
@@ -121,7 +128,7 @@ async function openInstance(
   };
 }
 
-async function listening(server: Server): Promise<number> {
+async function listening(server: Server | Http2Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, resolve));
   return (server.address() as AddressInfo).port;
 }

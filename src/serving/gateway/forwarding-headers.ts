@@ -1,6 +1,7 @@
-import type { IncomingMessage } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import type { Request } from './inbound.ts';
 
-/** Hop by hop (RFC 9110, 7.6.1), and what is written anew below. */
+/** Hop by hop (RFC 9110, 7.6.1), what is written anew below, and what only the platform itself says. */
 const DROPPED = new Set([
   'connection',
   'keep-alive',
@@ -12,10 +13,14 @@ const DROPPED = new Set([
   'transfer-encoding',
   'upgrade',
   'expect',
+  'http2-settings',
   'x-forwarded-for',
   'x-forwarded-proto',
   'x-forwarded-host',
   'forwarded',
+  'k-proxy-request',
+  'knative-serving-namespace',
+  'knative-serving-revision',
 ]);
 const DROPPED_FROM_ANSWERS = new Set([
   'connection',
@@ -23,28 +28,46 @@ const DROPPED_FROM_ANSWERS = new Set([
   'proxy-connection',
   'transfer-encoding',
   'upgrade',
+  'http2-settings',
 ]);
+const COLON = 0x3a;
 
 /**
- * The headers that an instance gets, as a flat list of names and values: those of the request as they were written, and
+ * The headers that an instance gets by HTTP/1.1, names and values in turn: those of the request as they were written, and
  * who asked by which name (knative specs, runtime-contract.md).
  */
-export function requestHeaders({ headers, rawHeaders, socket }: IncomingMessage): string[] {
+export function requestHeaders(request: Request): string[] {
+  const { headers, rawHeaders } = request;
   const named = headers.connection === undefined ? undefined : namesIn(headers.connection);
   const out: string[] = [];
+  let cookies = '';
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]];
     const lower = name.toLowerCase();
-    if (!DROPPED.has(lower) && named?.has(lower) !== true) out.push(name, value);
+    if (DROPPED.has(lower) || named?.has(lower) === true || lower.charCodeAt(0) === COLON) continue;
+    if (lower !== 'cookie') out.push(name, value);
+    else cookies = cookies === '' ? value : `${cookies}; ${value}`; // RFC 9113, 8.2.3
   }
-  const peer = socket.remoteAddress ?? 'unknown';
-  const host = headers.host ?? '';
-  const before = headers['x-forwarded-for'];
-  out.push('x-forwarded-for', before === undefined ? peer : `${String(before)}, ${peer}`);
-  out.push('x-forwarded-proto', String(headers['x-forwarded-proto'] ?? 'http'));
-  out.push('x-forwarded-host', String(headers['x-forwarded-host'] ?? host));
-  const by = peer.includes(':') ? `"[${peer}]"` : peer;
-  out.push('forwarded', headers.forwarded ?? `for=${by};host=${host};proto=http`);
+  if (cookies !== '') out.push('cookie', cookies);
+  if (headers.host === undefined) out.push('host', request.host);
+  pushOrigin(out, request);
+  return out;
+}
+
+/** The same by HTTP/2: RFC 9113, 8.2 and 8.3. */
+export function callHeaders(request: Request): string[] {
+  const { headers, rawHeaders, method, host, target } = request;
+  const named = headers.connection === undefined ? undefined : namesIn(headers.connection);
+  const out = [':method', method, ':scheme', 'http', ':authority', host, ':path', target];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]];
+    const lower = name.toLowerCase();
+    if (DROPPED.has(lower) || named?.has(lower) === true || lower.charCodeAt(0) === COLON) continue;
+    if (lower !== 'host') out.push(lower, value);
+  }
+  if (takesTrailers(headers)) out.push('te', 'trailers');
+  if (headers.trailer !== undefined) out.push('trailer', headers.trailer);
+  pushOrigin(out, request);
   return out;
 }
 
@@ -53,9 +76,47 @@ export function responseHeaders(raw: readonly (Buffer | string)[]): string[] {
   const out: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = textOf(raw[i]);
-    if (!DROPPED_FROM_ANSWERS.has(name.toLowerCase())) out.push(name, textOf(raw[i + 1]));
+    if (name.charCodeAt(0) !== COLON && !DROPPED_FROM_ANSWERS.has(name.toLowerCase()))
+      out.push(name, textOf(raw[i + 1]));
   }
   return out;
+}
+
+/** `Forwarded` is made of X-Forwarded-* where it is absent (serving pkg/queue/forwarded_shim.go); a trace begins here. */
+function pushOrigin(out: string[], { headers, host, peer: address }: Request): void {
+  const peer = address.startsWith('::ffff:') ? address.slice(7) : address; // IPv4, as a listener on :: sees it
+  const before = headers['x-forwarded-for'];
+  const nodes = before === undefined ? peer : `${String(before)}, ${peer}`;
+  const proto = String(headers['x-forwarded-proto'] ?? 'http');
+  const named = String(headers['x-forwarded-host'] ?? host);
+  out.push('x-forwarded-for', nodes, 'x-forwarded-proto', proto, 'x-forwarded-host', named);
+  out.push(
+    'forwarded',
+    headers.forwarded ?? forwardedOf(before === undefined ? [peer] : nodes, named, proto),
+  );
+  if (headers['traceparent'] === undefined) out.push('traceparent', newTrace());
+}
+
+function forwardedOf(nodes: string | readonly [string], host: string, proto: string): string {
+  const [first = '', ...others] = typeof nodes === 'string' ? nodes.split(',') : nodes;
+  const element = `for=${nodeOf(first)};host=${host};proto=${proto}`;
+  return others.length === 0 ? element : [element, ...others.map((node) => `for=${nodeOf(node)}`)].join(', ');
+}
+
+function nodeOf(address: string): string {
+  const node = address.trim();
+  return node.includes(':') ? `"[${node}]"` : node;
+}
+
+/** The context of a new trace, which nobody records (W3C trace context). */
+function newTrace(): string {
+  const [trace, span] = [randomUUID(), randomUUID()];
+  const traceId = `${trace.slice(0, 8)}${trace.slice(9, 13)}${trace.slice(14, 18)}${trace.slice(19, 23)}${trace.slice(24)}`;
+  return `00-${traceId}-${span.slice(0, 8)}${span.slice(28)}-00`;
+}
+
+function takesTrailers({ te }: Request['headers']): boolean {
+  return te !== undefined && /(^|,)\s*trailers\s*(,|;|$)/i.test(String(te));
 }
 
 function textOf(raw: Buffer | string | undefined): string {

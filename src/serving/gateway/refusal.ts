@@ -8,19 +8,12 @@ export type Refusal = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** Why a revision does not answer: what it speaks, or what kept it from giving a place. */
-export function refusalOf(pool: RevisionPool | undefined, error?: unknown): Refusal | undefined {
-  if (error !== undefined) return failed(error, pool);
-  if (pool?.plan.protocol !== 'h2c') return undefined;
-  return {
-    code: 501,
-    text: `revision ${pool.plan.key} asks for h2c, which this gateway does not speak yet: rename its port to http1`,
-  };
-}
+export const NONE_READY: Refusal = { code: 503, text: 'no revision of this service is ready' };
 
-function failed(error: unknown, pool: RevisionPool | undefined): Refusal {
+/** What kept a revision from giving a place. */
+export function refusalOf(error: unknown, pool: RevisionPool): Refusal {
   if (!(error instanceof PlatformError)) throw error; // not one of those that acquire() rejects with
   if (error.code === 'REVISION_GONE') return { code: 404, text: error.message };
-  const seconds = String(pool?.retryAfterS ?? 1);
+  const seconds = String(pool.retryAfterS);
   return { code: 503, text: messageOf(error), headers: { 'retry-after': seconds } };
 }

@@ -1,0 +1,166 @@
+import type { RevisionPlan } from '../plan.ts';
+import { responseHeaders } from './forwarding-headers.ts';
+import type { Inbound } from './inbound.ts';
+import type { Refusal } from './refusal.ts';
+
+export type ExchangeEnd = {
+  readonly code: number; // what was answered; 499: the client went away before
+  /** The instance itself failed: refused, reset, cut short. */
+  readonly isSuspect: boolean;
+};
+
+export type ExchangeOptions = {
+  readonly inbound: Inbound;
+  readonly plan: RevisionPlan;
+  /** What is left of the time for the whole request. */
+  readonly leftMs: number;
+  readonly done: (end: ExchangeEnd) => void;
+};
+
+/** An instance that says nothing to `Expect: 100-continue` gets the body after so long (RFC 9110, 10.1.1). */
+const CONTINUE_MS = 1000;
+
+/**
+ * One request on its way to an instance and its answer back, whichever protocols the two sides speak; `done` is called
+ * once, at its end.
+ *   X1  whoever reads slowly holds the other side back.
+ *   X2  an answer that was cut short, or ran out of time after its first byte, is cut for the client too.
+ *   X3  when it is over neither side is asked for anything more: the instance is told by `abort`.
+ */
+export abstract class Exchange {
+  protected readonly inbound: Inbound;
+  readonly #done: (end: ExchangeEnd) => void;
+  readonly #idleTimeoutMs: number;
+  readonly #total: NodeJS.Timeout;
+  readonly #start: NodeJS.Timeout | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #continue: NodeJS.Timeout | undefined;
+  #code = 0;
+  #isOver = false;
+
+  constructor({ inbound, plan, leftMs, done }: ExchangeOptions) {
+    this.inbound = inbound;
+    this.#done = done;
+    this.#idleTimeoutMs = plan.idleTimeoutMs;
+    this.#total = setTimeout(this.#onTimeout, leftMs);
+    if (plan.responseStartTimeoutMs > 0)
+      this.#start = setTimeout(this.#onTimeout, plan.responseStartTimeoutMs);
+    if (plan.idleTimeoutMs > 0) {
+      this.touch();
+      inbound.body?.on('data', this.touch).pause(); // it flows when it has a reader
+    }
+    inbound.stream.on('close', this.#onClose);
+    // Before the 'end' that node:http2 tells of a body that was broken off, too: it must not look whole.
+    inbound.body?.once('aborted', this.#onClose);
+  }
+
+  protected get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  protected get hasHead(): boolean {
+    return this.#code !== 0;
+  }
+
+  /** Ends what is under way with the instance. */
+  protected abstract abort(reason: string): void;
+
+  /** A byte went either way. */
+  protected readonly touch = (): void => {
+    if (this.#idleTimeoutMs === 0 || this.#isOver) return;
+    if (this.#idle === undefined) this.#idle = setTimeout(this.#onTimeout, this.#idleTimeoutMs);
+    else this.#idle.refresh();
+  };
+
+  protected begin(
+    code: number,
+    message: string | undefined,
+    rawHeaders: readonly (Buffer | string)[],
+    { isAll, mayTrail }: { readonly isAll: boolean; readonly mayTrail: boolean },
+  ): void {
+    if (this.#isOver) return;
+    clearTimeout(this.#start);
+    clearTimeout(this.#continue);
+    this.#code = code;
+    this.touch();
+    this.inbound.begin({ code, message, headers: responseHeaders(rawHeaders), isAll, mayTrail });
+  }
+
+  /** False: `resume` is called when the client takes more (X1). */
+  protected write(chunk: Buffer, resume: () => void): boolean {
+    if (this.#isOver) return true;
+    this.touch();
+    if (this.inbound.stream.write(chunk)) return true;
+    this.inbound.stream.once('drain', resume);
+    return false;
+  }
+
+  protected end(rawTrailers: readonly (Buffer | string)[]): void {
+    if (this.#isOver) return;
+    this.#over(this.#code, false);
+    this.inbound.end(rawTrailers.length === 0 ? [] : responseHeaders(rawTrailers));
+  }
+
+  protected fail(refusal: Refusal, isSuspect: boolean): void {
+    if (this.#isOver) return;
+    this.#over(refusal.code, isSuspect);
+    this.inbound.refuse(refusal); // X2
+  }
+
+  /** Another exchange takes over, unless this one is over; `done` is not called. */
+  protected leave(): boolean {
+    if (this.#isOver) return false;
+    this.#stop();
+    this.inbound.stream.off('close', this.#onClose);
+    this.inbound.body?.off('aborted', this.#onClose);
+    return true;
+  }
+
+  /** Sends the body when the instance asks for it, or does not say that it will. */
+  protected whenAsked(sendBody: () => void): () => void {
+    let isSent = false;
+    const proceed = (): void => {
+      clearTimeout(this.#continue);
+      if (isSent || this.#isOver || this.hasHead) return;
+      isSent = true;
+      this.inbound.proceed();
+      sendBody();
+    };
+    this.#continue = setTimeout(proceed, CONTINUE_MS);
+    return proceed;
+  }
+
+  readonly #onTimeout = (): void => {
+    if (this.#isOver) return;
+    this.fail({ code: 504, text: 'request timeout', headers: { connection: 'close' } }, false);
+    this.abort('request timeout');
+  };
+
+  /** The client went away before the end. */
+  readonly #onClose = (): void => {
+    if (this.#isOver) return;
+    this.#over(499, false);
+    this.abort('the client went away');
+  };
+
+  #over(code: number, isSuspect: boolean): void {
+    this.#stop();
+    this.#done({ code, isSuspect });
+  }
+
+  #stop(): void {
+    this.#isOver = true;
+    clearTimeout(this.#total);
+    clearTimeout(this.#start);
+    clearTimeout(this.#idle);
+    clearTimeout(this.#continue);
+  }
+}
+
+export function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+export function notAnswered(reason: string): Refusal {
+  return { code: 502, text: `the instance did not answer: ${reason}` };
+}
