@@ -58,4 +58,20 @@ export const SHIPPED_CONFIG_MAPS: readonly {
       'container-concurrency-max-limit': '1000',
     },
   },
+  {
+    namespace: 'knative-serving',
+    name: 'config-gc',
+    data: {
+      'retain-since-create-time': '48h',
+      'retain-since-last-active-time': '15h',
+      'min-non-active-revisions': '20',
+      'max-non-active-revisions': '1000',
+    },
+  },
+  { namespace: 'knative-serving', name: 'config-network', data: { 'rollout-duration': '0' } },
+  {
+    namespace: 'knative-serving',
+    name: 'config-features',
+    data: { 'autodetect-http2': 'disabled', 'tag-header-based-routing': 'disabled' },
+  },
 ];

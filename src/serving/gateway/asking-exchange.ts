@@ -24,7 +24,7 @@ export class AskingExchange extends Exchange {
   }
 
   #send(port: number, { method, target: path, headers, asksToContinue }: Inbound): void {
-    const own = requestHeaders(this.inbound);
+    const own = requestHeaders(this.inbound, this.added);
     if (headers['content-length'] === undefined) own.push('transfer-encoding', 'chunked');
     if (headers.trailer !== undefined) own.push('trailer', headers.trailer);
     if (asksToContinue) own.push('expect', '100-continue');

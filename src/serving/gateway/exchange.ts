@@ -1,4 +1,4 @@
-import type { RevisionPlan } from '../plan.ts';
+import type { AddedHeaders, RevisionPlan } from '../plan.ts';
 import { responseHeaders } from './forwarding-headers.ts';
 import type { Inbound } from './inbound.ts';
 import type { Refusal } from './refusal.ts';
@@ -11,6 +11,8 @@ export type ExchangeEnd = {
 
 export type ExchangeOptions = {
   readonly inbound: Inbound;
+  /** Headers that the route gives it. */
+  readonly added: AddedHeaders | undefined;
   readonly plan: RevisionPlan;
   /** What is left of the time for the whole request. */
   readonly leftMs: number;
@@ -29,6 +31,7 @@ const CONTINUE_MS = 1000;
  */
 export abstract class Exchange {
   protected readonly inbound: Inbound;
+  protected readonly added: AddedHeaders | undefined;
   readonly #done: (end: ExchangeEnd) => void;
   readonly #idleTimeoutMs: number;
   readonly #total: NodeJS.Timeout;
@@ -38,8 +41,9 @@ export abstract class Exchange {
   #code = 0;
   #isOver = false;
 
-  constructor({ inbound, plan, leftMs, done }: ExchangeOptions) {
+  constructor({ inbound, added, plan, leftMs, done }: ExchangeOptions) {
     this.inbound = inbound;
+    this.added = added;
     this.#done = done;
     this.#idleTimeoutMs = plan.idleTimeoutMs;
     this.#total = setTimeout(this.#onTimeout, leftMs);

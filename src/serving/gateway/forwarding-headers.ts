@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { AddedHeaders } from '../plan.ts';
 import type { Request } from './inbound.ts';
 
 /** Hop by hop (RFC 9110, 7.6.1), what is written anew below, and what only the platform itself says. */
@@ -21,6 +22,7 @@ const DROPPED = new Set([
   'k-proxy-request',
   'knative-serving-namespace',
   'knative-serving-revision',
+  'knative-serving-default-route',
 ]);
 const DROPPED_FROM_ANSWERS = new Set([
   'connection',
@@ -36,7 +38,7 @@ const COLON = 0x3a;
  * The headers that an instance gets by HTTP/1.1, names and values in turn: those of the request as they were written, and
  * who asked by which name (knative specs, runtime-contract.md).
  */
-export function requestHeaders(request: Request): string[] {
+export function requestHeaders(request: Request, added: AddedHeaders | undefined): string[] {
   const { headers, rawHeaders } = request;
   const named = headers.connection === undefined ? undefined : namesIn(headers.connection);
   const out: string[] = [];
@@ -50,12 +52,13 @@ export function requestHeaders(request: Request): string[] {
   }
   if (cookies !== '') out.push('cookie', cookies);
   if (headers.host === undefined) out.push('host', request.host);
+  if (added !== undefined) out.push(...added);
   pushOrigin(out, request);
   return out;
 }
 
 /** The same by HTTP/2: RFC 9113, 8.2 and 8.3. */
-export function callHeaders(request: Request): string[] {
+export function callHeaders(request: Request, added: AddedHeaders | undefined): string[] {
   const { headers, rawHeaders, method, host, target } = request;
   const named = headers.connection === undefined ? undefined : namesIn(headers.connection);
   const out = [':method', method, ':scheme', 'http', ':authority', host, ':path', target];
@@ -67,6 +70,7 @@ export function callHeaders(request: Request): string[] {
   }
   if (takesTrailers(headers)) out.push('te', 'trailers');
   if (headers.trailer !== undefined) out.push('trailer', headers.trailer);
+  if (added !== undefined) out.push(...added.map((text, i) => (i % 2 === 0 ? text.toLowerCase() : text)));
   pushOrigin(out, request);
   return out;
 }

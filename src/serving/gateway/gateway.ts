@@ -1,11 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { hostNameOf } from '../../http/host-check.ts';
 import type { Http2Call } from '../../http/http2-server.ts';
 import type { RevisionPool } from '../activator/revision-pool.ts';
-import type { RoutePlan } from '../plan.ts';
+import type { RoutePlan, Targets } from '../plan.ts';
 import { Http1Inbound } from './http1-inbound.ts';
 import { Http2Inbound } from './http2-inbound.ts';
 import type { Inbound } from './inbound.ts';
@@ -41,11 +41,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   const routeOf = (host: string | undefined): ReturnType<typeof routeFor> => routeFor(hostNameOf(host ?? ''));
   const answer = (inbound: Inbound, route: RoutePlan | 'hidden'): void => {
     if (route === 'hidden') return inbound.refuse({ code: 404, text: NOT_A_SERVICE });
-    const revision = chooseTarget(route, random);
+    const { targets, addedHeaders } = takerOf(route, inbound.headers);
+    const revision = chooseTarget(targets, random);
     const pool = poolFor(revision);
     const probe = inbound.headers['k-network-probe'];
     if (probe !== undefined) return answerProbe(inbound, String(probe), pool);
-    new Passage(inbound.headers, revision, options).answer(inbound, pool);
+    new Passage(inbound.headers, { revision, addedHeaders }, options).answer(inbound, pool);
   };
   return {
     saysContinue: true,
@@ -66,8 +67,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       const route = routeOf(request.headers.host);
       if (route === undefined || route === 'hidden')
         return endSocket(socket, { code: 404, text: NOT_A_SERVICE });
-      const revision = chooseTarget(route, random);
-      void new Passage(request.headers, revision, options).upgrade(request, socket, head, poolFor(revision));
+      const { targets, addedHeaders } = takerOf(route, request.headers);
+      const revision = chooseTarget(targets, random);
+      const passage = new Passage(request.headers, { revision, addedHeaders }, options);
+      void passage.upgrade(request, socket, head, poolFor(revision));
     },
   };
 }
@@ -75,8 +78,15 @@ export function createGateway(options: GatewayOptions): Gateway {
 /** Said of a name inside the cluster too, so that outside the two are alike. */
 const NOT_A_SERVICE = 'not a service';
 
+function takerOf(
+  route: RoutePlan,
+  headers: IncomingHttpHeaders,
+): Pick<RoutePlan, 'targets' | 'addedHeaders'> {
+  return route.byHeader?.find(({ header, value }) => headers[header] === value) ?? route;
+}
+
 /** Weights count for each request by itself; they are not sticky (serving API specification). */
-function chooseTarget({ targets }: RoutePlan, random: () => number): string {
+function chooseTarget(targets: Targets, random: () => number): string {
   const only = targets.length === 1 ? targets[0] : undefined;
   if (only !== undefined) return only.revision;
   let left = random() * 100;

@@ -18,7 +18,7 @@ export class Http1Exchange extends Exchange implements Dispatcher.DispatchHandle
     const { inbound } = options;
     const { method, target: path } = inbound;
     const body = bodyOf(inbound);
-    const headers = requestHeaders(inbound);
+    const headers = requestHeaders(inbound, options.added);
     client.dispatch(
       { path, method: method as Dispatcher.HttpMethod, headers, body },
       new Http1Exchange(options),

@@ -40,7 +40,7 @@ export class Http2Exchange extends Exchange {
 
   async #send(): Promise<void> {
     const { inbound } = this;
-    const headers = callHeaders(inbound);
+    const headers = callHeaders(inbound, this.added);
     if (inbound.asksToContinue) headers.push('expect', '100-continue');
     try {
       let stream = this.#begin(headers);

@@ -4,6 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import { isHeard, publishSignal, type Wake } from '../../telemetry/signals.ts';
 import type { RevisionPool } from '../activator/revision-pool.ts';
 import type { ReadySlot } from '../activator/slot.ts';
+import type { AddedHeaders } from '../plan.ts';
 import { AskingExchange, needsAsking } from './asking-exchange.ts';
 import type { ExchangeEnd, ExchangeOptions } from './exchange.ts';
 import { Http1Exchange } from './http1-exchange.ts';
@@ -14,18 +15,20 @@ import { Patience } from './patience.ts';
 import { NONE_READY, refusalOf, type Refusal } from './refusal.ts';
 import { endSocket, passUpgrade } from './upgrade.ts';
 
+/** Who takes a request, and what it is given on its way. */
+export type Taker = { readonly revision: string; readonly addedHeaders: AddedHeaders | undefined };
 export type PassageTools = { readonly clock: Clock; readonly links: InstanceLinks };
 
 /** One request on its way through: to a place at an instance, to the instance, and back; told once however it ends. */
 export class Passage {
   readonly #headers: Request['headers'];
-  readonly #revision: string;
+  readonly #taker: Taker;
   readonly #tools: PassageTools;
   readonly #atMs: number;
 
-  constructor(headers: Request['headers'], revision: string, tools: PassageTools) {
+  constructor(headers: Request['headers'], taker: Taker, tools: PassageTools) {
     this.#headers = headers;
-    this.#revision = revision;
+    this.#taker = taker;
     this.#tools = tools;
     this.#atMs = tools.clock.nowMs();
   }
@@ -51,7 +54,9 @@ export class Passage {
     try {
       const { slot, wake } = await pool.acquire(patience.signal);
       const leftMs = this.#leftMs(pool);
-      passUpgrade({ request, socket, head, slot, plan: pool.plan, leftMs }, this.#done(pool, slot, wake));
+      const added = this.#taker.addedHeaders;
+      const upgrade = { request, added, socket, head, slot, plan: pool.plan, leftMs };
+      passUpgrade(upgrade, this.#done(pool, slot, wake));
     } catch (error) {
       const failed = patience.refusal ?? refusalOf(error, pool);
       this.#tell(failed.code);
@@ -79,7 +84,8 @@ export class Passage {
 
   #forward(inbound: Inbound, pool: RevisionPool, slot: ReadySlot, wake: Wake | undefined): void {
     const { plan } = pool;
-    const options = { inbound, plan, leftMs: this.#leftMs(pool), done: this.#done(pool, slot, wake) };
+    const [leftMs, done] = [this.#leftMs(pool), this.#done(pool, slot, wake)];
+    const options = { inbound, added: this.#taker.addedHeaders, plan, leftMs, done };
     if (plan.protocol === 'http1') return sendByHttp1(slot, options);
     const link = this.#tools.links.to(slot.running.instance);
     if (plan.protocol === 'h2c') return Http2Exchange.send(link, options);
@@ -111,7 +117,7 @@ export class Passage {
     const [atMs, tookMs] = [this.#atMs, this.#tools.clock.nowMs() - this.#atMs];
     publishSignal('serving.answered', {
       ...event,
-      revision: this.#revision,
+      revision: this.#taker.revision,
       instance,
       code,
       wake,

@@ -1,13 +1,14 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ReadySlot } from '../activator/slot.ts';
-import type { RevisionPlan } from '../plan.ts';
+import type { AddedHeaders, RevisionPlan } from '../plan.ts';
 import { notAnswered, type ExchangeEnd } from './exchange.ts';
 import { requestHeaders, responseHeaders } from './forwarding-headers.ts';
 import type { Refusal } from './refusal.ts';
 
 export type Upgrade = {
   readonly request: IncomingMessage;
+  readonly added: AddedHeaders | undefined;
   readonly socket: Duplex;
   /** What the client has sent already after its head. */
   readonly head: Buffer;
@@ -107,7 +108,7 @@ class Tunnel {
   }
 }
 
-function outgoingOf({ request, slot }: Upgrade): ClientRequest {
+function outgoingOf({ request, added, slot }: Upgrade): ClientRequest {
   const asked = { host: request.headers.host ?? '', peer: request.socket.remoteAddress ?? 'unknown' };
   const { method = 'GET', url = '/', headers, rawHeaders } = request;
   const passed = { ...asked, method, target: url, headers, rawHeaders, asksToContinue: false };
@@ -116,7 +117,7 @@ function outgoingOf({ request, slot }: Upgrade): ClientRequest {
     port: slot.running.instance.port,
     method,
     path: url,
-    headers: [...requestHeaders(passed), 'connection', 'Upgrade', 'upgrade', String(headers.upgrade)],
+    headers: [...requestHeaders(passed, added), 'connection', 'Upgrade', 'upgrade', String(headers.upgrade)],
     agent: false,
   });
 }

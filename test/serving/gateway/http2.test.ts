@@ -40,11 +40,13 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     }),
   '/upload': (request, response) => HANDLERS_OF_TEST.upload(request, response),
   '/early': (_, response) => response.writeHead(413).end('too large'),
-  '/sums': async (request, response) => {
+  '/sums': (request, response) => {
     response.writeHead(200, { trailer: 'x-sum' });
-    response.write(await text(request));
-    response.addTrailers({ 'x-sum': String(request.trailers['x-sum']) });
-    response.end();
+    request.pipe(response, { end: false });
+    request.on('end', () => {
+      response.addTrailers({ 'x-sum': String(request.trailers['x-sum']) });
+      response.end();
+    });
   },
 };
 
