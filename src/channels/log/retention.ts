@@ -8,8 +8,9 @@ const NO_LETTERS = { letters: 0, letterBytes: 0 };
 
 /**
  * Removes rows that nobody needs: those of what was deleted, then events that every group has settled (L3) and that
- * are older than `beforeMs`, or more than `keepBytes` over all channels. Each call looks at no more than `rowsMax` rows,
- * so that no commit waits long for it; it says whether there may be more to do.
+ * are older than `beforeMs`, or more than `keepBytes` over all channels. Each call passes no more than `rowsMax` rows,
+ * so that no commit waits long for it; it says whether there may be more to do. What is to stay is not looked through: of
+ * a channel that has nothing to give, one row is read.
  */
 export function trimmer(db: DatabaseSync): (limits: Limits) => Trimmed {
   const sql = {
@@ -31,16 +32,19 @@ export function trimmer(db: DatabaseSync): (limits: Limits) => Trimmed {
   /** Where the last call stopped in each channel: what lies before is kept because a group still owes it. */
   const seen = new Map<number, number>();
 
-  /** Returns how many rows it looked at. */
+  /** Returns how many rows it passed before it came to one that stays. */
   const trimChannel = (channel: Candidate, beforeMs: number, rowsMax: number): number => {
     const base = channel.id * CHANNEL_SPAN;
-    const mayBeOwed = sql.hasOwed.get(channel.id) !== undefined;
-    const after = seen.get(channel.id) ?? 0;
-    const rows = sql.rows.all(base + after, base + channel.settledUpTo, rowsMax);
+    const [after, upTo] = [base + (seen.get(channel.id) ?? 0), base + channel.settledUpTo];
     seen.delete(channel.id); // unless it goes on, the next call begins anew
-    for (const row of rows) {
-      const isSurplus = numberOf(row, 'at_ms') < beforeMs || numberOf(row, 'total') <= channel.surplus;
-      if (!isSurplus) return rows.length;
+    const isSurplus = (row: Record<string, unknown>): boolean =>
+      numberOf(row, 'at_ms') < beforeMs || numberOf(row, 'total') <= channel.surplus;
+    const first = sql.rows.get(after, upTo, 1);
+    if (first === undefined || !isSurplus(first)) return 0;
+    const mayBeOwed = sql.hasOwed.get(channel.id) !== undefined;
+    const rows = sql.rows.all(after, upTo, rowsMax);
+    for (const [passed, row] of rows.entries()) {
+      if (!isSurplus(row)) return passed;
       const id = numberOf(row, 'id');
       if (!mayBeOwed || sql.isOwed.get(id - base, channel.id) === undefined) sql.remove.run(id);
     }

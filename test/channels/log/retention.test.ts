@@ -39,6 +39,18 @@ describe('retention (L3)', () => {
     expect(countIn(world, 'events')).toBe(1);
   });
 
+  it('has no more to do while what is kept is young, however much that is', async () => {
+    const clock = new FakeClock();
+    const world = await openWorld({ clock });
+    await Promise.all(Array.from({ length: 1100 }, (_, i) => world.orders.publish(anEvent(`e-${i}`))));
+    await world.store.flushed();
+    expect(await world.store.trim()).toBe(false);
+    clock.advance(HOUR_MS + 1);
+    expect(await world.store.trim()).toBe(true);
+    await trimAll(world);
+    expect(countIn(world, 'events')).toBe(0);
+  });
+
   it('keeps what one group owes, whatever its age: fresh, in retry, or behind a consumer that hangs', async () => {
     const clock = new FakeClock();
     const world = await openWorld({ clock, bounds: { keepBytes: 0 } });
