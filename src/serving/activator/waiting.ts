@@ -1,29 +1,10 @@
 import { PlatformError } from '../../base/errors.ts';
 import type { Wake } from '../../telemetry/signals.ts';
+import type { WaitingRoom } from './limits.ts';
 import type { ReadySlot } from './slot.ts';
 
 /** A place at an instance, held for one request. */
 export type Lease = { readonly slot: ReadySlot; readonly wake: Wake | undefined };
-
-/** How many requests may wait, over all revisions (P6); upstream's number (serving pkg/activator/net/throttler.go). */
-export class WaitingRoom {
-  readonly max: number;
-  #held = 0;
-
-  constructor(max: number) {
-    this.max = max;
-  }
-
-  enter(): boolean {
-    if (this.#held >= this.max) return false;
-    this.#held += 1;
-    return true;
-  }
-
-  leave(): void {
-    this.#held -= 1;
-  }
-}
 
 export type Waiter = {
   readonly sinceMs: number;
@@ -50,8 +31,11 @@ export class WaitingLine {
   }
 
   /** Resolves with a lease; rejects with QUEUE_FULL, ABANDONED when `signal` aborts, or what `refuse` is told. */
-  join(sinceMs: number, isWaking: boolean, signal: AbortSignal): Promise<Lease> {
-    if (!this.#room.enter()) {
+  join(
+    { sinceMs, isWaking, max }: Pick<Waiter, 'sinceMs' | 'isWaking'> & { readonly max: number },
+    signal: AbortSignal,
+  ): Promise<Lease> {
+    if (this.size >= max || !this.#room.enter(this.size)) {
       return Promise.reject(
         new PlatformError('QUEUE_FULL', 'pending request queue full', { retryable: true }),
       );

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { chooseSlot, startingSlot, type ReadySlot } from '../../../src/serving/activator/slot.ts';
+import { Balancer } from '../../../src/serving/activator/choose-slot.ts';
+import { startingSlot, type ReadySlot } from '../../../src/serving/activator/slot.ts';
 import { troubleAfter, type Trouble } from '../../../src/serving/activator/trouble.ts';
 
 const running = {} as ReadySlot['running']; // chooseSlot only asks whether there is one
@@ -12,39 +13,57 @@ const slot = (id: string, inFlight: number, state: ReadySlot['state'] = 'ready')
 
 describe('which instance takes the next request', () => {
   const busy = [slot('a', 1), slot('b', 0), slot('c', 0)];
+  const inOrder = (...draws: readonly number[]): (() => number) => {
+    const left = [...draws];
+    return () => left.shift() ?? 0;
+  };
 
   it('is the first with room up to three at a time', () => {
-    expect(chooseSlot(busy, 1, Math.random, 1)?.id).toBe('b');
-    expect(chooseSlot(busy, 3, Math.random, 2)?.id).toBe('a');
+    const balancer = new Balancer(Math.random);
+    expect(balancer.choose(busy, 1)?.id).toBe('b');
+    expect(balancer.choose(busy, 3)?.id).toBe('a');
+    expect(balancer.choose(busy, 3)?.id).toBe('a');
   });
 
   it('goes round above three at a time, past those that are full', () => {
-    expect([0, 1, 2, 3].map((turn) => chooseSlot(busy, 10, Math.random, turn)?.id)).toEqual([
-      'a',
-      'b',
-      'c',
-      'a',
-    ]);
-    expect(chooseSlot([slot('a', 10), slot('b', 9)], 10, Math.random, 0)?.id).toBe('b');
+    const balancer = new Balancer(Math.random);
+    expect([0, 1, 2, 3].map(() => balancer.choose(busy, 10)?.id)).toEqual(['a', 'b', 'c', 'a']);
+    expect(balancer.choose([slot('a', 10), slot('b', 10), slot('c', 9)], 10)?.id).toBe('c');
   });
 
-  it('is the less busy of two drawn at random without a bound', () => {
-    const draws = [0, 0.99];
-    expect(chooseSlot([slot('a', 7), slot('b', 9), slot('c', 3)], 0, () => draws.shift() ?? 0, 0)?.id).toBe(
-      'c',
-    );
+  it.each([
+    ['the first drawn', [0.5, 0.9], [9, 3, 7], 'b'],
+    ['the second drawn', [0, 0.9], [7, 9, 3], 'c'],
+    ['either when both have as many', [0, 0, 0.2], [1, 1, 0], 'a'],
+    ['either when both have as many', [0, 0, 0.7], [1, 1, 0], 'b'],
+  ])('is the less busy of two that are drawn at random without a bound: %s', (_, draws, loads, chosen) => {
+    const slots = loads.map((inFlight, at) => slot('abc'[at] ?? '', inFlight));
+    expect(new Balancer(inOrder(...draws)).choose(slots, 0)?.id).toBe(chosen);
+  });
+
+  it('is drawn from those that are ready alone', () => {
+    const slots = [slot('a', 0, 'draining'), slot('b', 9), slot('c', 0, 'suspect'), slot('d', 9)];
+    const chosen = Array.from({ length: 200 }, () => new Balancer(Math.random).choose(slots, 0)?.id);
+    expect(new Set(chosen)).toEqual(new Set(['b', 'd']));
   });
 
   it.each(['starting', 'suspect', 'draining'] as const)('is never one that is %s', (state) => {
     for (const bound of [0, 1, 10]) {
-      expect(chooseSlot([slot('a', 0, state)], bound, Math.random, 0)).toBeUndefined();
-      expect(chooseSlot([slot('a', 0, state), slot('b', 0, state)], bound, Math.random, 1)).toBeUndefined();
+      const balancer = new Balancer(Math.random);
+      expect(balancer.choose([slot('a', 0, state)], bound)).toBeUndefined();
+      expect(balancer.choose([slot('a', 0, state), slot('b', 0, state)], bound)).toBeUndefined();
     }
   });
 
-  it('is none when all are full', () => {
+  it('is never one whose probes fail', () => {
+    for (const bound of [0, 1, 10])
+      expect(new Balancer(Math.random).choose([{ ...slot('a', 0), isUnready: true }], bound)).toBeUndefined();
+  });
+
+  it('is none when all are full, and none of none', () => {
     for (const bound of [1, 10])
-      expect(chooseSlot([slot('a', bound)], bound, Math.random, 0)).toBeUndefined();
+      expect(new Balancer(Math.random).choose([slot('a', bound)], bound)).toBeUndefined();
+    for (const bound of [0, 1, 10]) expect(new Balancer(Math.random).choose([], bound)).toBeUndefined();
   });
 });
 
