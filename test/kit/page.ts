@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The code blocks of a language below a heading of one of our pages: what people copy is what a test executes. */
+export function codeBelow(page: string, heading: string, language: string): readonly string[] {
+  const sections = readFileSync(`${CHECKOUT}${page}`, 'utf8').split(/^(?=#+ )/m);
+  const section = sections.find((each) => each.replace(/^#+ /, '').startsWith(`${heading}\n`));
+  if (section === undefined) throw new Error(`${page} has no heading "${heading}"`);
+  const fenced = section.matchAll(/^```(\w+)\n([^]*?)^```$/gm);
+  return [...fenced].flatMap(([, marked, code = '']) => (marked === language ? [code] : []));
+}
