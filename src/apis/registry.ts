@@ -9,6 +9,7 @@ import { logChannelKind } from './messaging/log-channel/log-channel.ts';
 import { pubSubChannelKind } from './messaging/pubsub-channel/pubsub-channel.ts';
 import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
+import { ingressKind } from './networking/ingress/ingress.ts';
 import { apiServerSourceKind } from './sources/api-server-source/api-server-source.ts';
 import { cloudPubSubSourceKind } from './sources/cloud-pubsub-source/cloud-pubsub-source.ts';
 import { containerSourceKind } from './sources/container-source/container-source.ts';
@@ -48,6 +49,7 @@ export const KINDS: readonly KindDefinition[] = [
   configurationKind,
   revisionKind,
   routeKind,
+  ingressKind,
   gitHubSourceKind,
   apiServerSourceKind,
   kubernetesEventSourceKind,

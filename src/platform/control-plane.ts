@@ -112,7 +112,16 @@ export class ControlPlane {
           defaultInitialScale: () =>
             Number(readConfigMap('knative-serving', 'config-autoscaler')?.['initial-scale'] ?? 1),
         },
-        route: { urlOf: publicUrls(options, gatewayServer.port) },
+        route: {
+          urlOf: publicUrls(options, gatewayServer.port),
+          domain: options.domain,
+          clock,
+        },
+        ingress: {
+          routedGeneration: (key) => feeder.routedGeneration(key),
+          publicLoadBalancer: { ingress: [{ ip: new URL(gatewayServer.url).hostname }] },
+          privateLoadBalancer: { ingress: [{ ip: new URL(plane.eventsServer.url).hostname }] },
+        },
       },
       [
         webhookController(eventing, informers, outboxes, options, gatewayServer.port),

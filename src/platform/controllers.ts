@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Subscription } from '../apis/messaging/subscription/schema.ts';
+import { INGRESS } from '../apis/networking/ingress/types.ts';
 import { KINDS } from '../apis/serving/types.ts';
 import { groupOf } from '../apis/registry.ts';
 import { keyOf, type Resource } from '../apis/resource.ts';
@@ -14,8 +15,10 @@ import type { Reconciler } from '../control/reconciler.ts';
 import type { KindName } from '../control/resource-client.ts';
 import type { SqliteStore } from '../apiserver/storage/sqlite-store.ts';
 import { configurationReconciler } from '../serving/control/configuration-reconciler.ts';
+import { ingressReconciler, type IngressSettings } from '../serving/control/ingress-reconciler.ts';
 import { revisionReconciler, type RevisionSettings } from '../serving/control/revision-reconciler.ts';
 import { routeReconciler, type RouteSettings } from '../serving/control/route-reconciler.ts';
+import { RouteIndex } from '../serving/control/traffic/route-index.ts';
 import { serviceReconciler } from '../serving/control/service-reconciler.ts';
 import { SUBSCRIPTION, subscriptionReconciler } from '../subscriptions/control/subscription-reconciler.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -28,7 +31,8 @@ export type ControllersOptions = {
   readonly log: Log;
   readonly host: ChannelHost;
   readonly revision: RevisionSettings;
-  readonly route: RouteSettings;
+  readonly route: Omit<RouteSettings, 'labelled'>;
+  readonly ingress: IngressSettings;
 };
 
 export type RunningControllers = {
@@ -36,6 +40,9 @@ export type RunningControllers = {
   readonly enqueueChannel: (channel: Resource) => void;
   close(): Promise<void>;
 };
+
+const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
+const KUBERNETES_SERVICE = { apiVersion: 'v1', kind: 'Service' };
 
 export const EVENTING_USER = 'system:serviceaccount:knative-eventing:eventing-controller';
 export const SERVING_USER = 'system:serviceaccount:knative-serving:controller';
@@ -45,7 +52,7 @@ export function startControllers(
   options: ControllersOptions,
   more: readonly ((start: StartOne) => void)[] = [],
 ): RunningControllers {
-  const { store, host, revision, route } = options;
+  const { store, host, revision } = options;
   const eventing = new EmbeddedClient(store, EVENTING_USER);
   const serving = new EmbeddedClient(store, SERVING_USER);
   const running: { close(): Promise<void> }[] = [];
@@ -74,22 +81,7 @@ export function startControllers(
       concerns: subscribers,
     })),
   );
-  start(
-    serving,
-    serviceReconciler(serving),
-    [KINDS.configuration, KINDS.route].map((kind) => ({ kind, concerns: ownedBy('Service') })),
-  );
-  start(serving, configurationReconciler(serving), [
-    { kind: KINDS.revision, concerns: ownedBy('Configuration') },
-  ]);
-  start(
-    serving,
-    routeReconciler(serving, route),
-    [KINDS.configuration, KINDS.revision].map((kind) => ({
-      kind,
-      concerns: everyOf(options.informers, KINDS.route),
-    })),
-  );
+  startTraffic(options, serving, start);
   const revisions = start(serving, revisionReconciler(serving, revision), [
     { kind: KINDS.deployment, concerns: ownedBy('Revision') },
   ]);
@@ -107,6 +99,32 @@ export function startControllers(
       await Promise.all(running.map((controller) => controller.close()));
     },
   };
+}
+
+/** Services, Configurations and Routes, and the Ingresses that the gateway is told by. */
+function startTraffic(options: ControllersOptions, serving: EmbeddedClient, start: StartOne): void {
+  const { informers } = options;
+  start(
+    serving,
+    serviceReconciler(serving),
+    [KINDS.configuration, KINDS.route].map((kind) => ({ kind, concerns: ownedBy('Service') })),
+  );
+  start(serving, configurationReconciler(serving, options.clock), [
+    { kind: KINDS.revision, concerns: ownedBy('Configuration') },
+    { kind: CONFIG_MAP, concerns: everyOnConfig(informers, KINDS.configuration, ['config-gc']) },
+  ]);
+  const routes = new RouteIndex(informers);
+  start(serving, routeReconciler(serving, { ...options.route, labelled: routes.labelled }), [
+    { kind: KINDS.configuration, concerns: routes.concerns },
+    { kind: KINDS.revision, concerns: routes.concerns },
+    { kind: INGRESS, concerns: ownedBy('Route') },
+    { kind: KUBERNETES_SERVICE, concerns: ownedBy('Route') },
+    {
+      kind: CONFIG_MAP,
+      concerns: everyOnConfig(informers, KINDS.route, ['config-network', 'config-features']),
+    },
+  ]);
+  start(serving, ingressReconciler(options.ingress), []);
 }
 
 export type StartOne = <R extends Resource>(
@@ -147,6 +165,16 @@ function everyOf(informers: Informers, kind: KindName): (changed: Resource) => r
       .all()
       .filter((object) => object.metadata.namespace === metadata.namespace)
       .map(keyOf);
+}
+
+/** What is read of a ConfigMap in knative-serving may concern every object. */
+function everyOnConfig(
+  informers: Informers,
+  kind: KindName,
+  names: readonly string[],
+): (changed: Resource) => readonly string[] {
+  return ({ metadata: { namespace, name } }) =>
+    namespace === 'knative-serving' && names.includes(name) ? informers.of(kind).all().map(keyOf) : [];
 }
 
 /** A Subscription may refer to objects of any namespace. */

@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib';
 import { parseAutoscalerConfig } from '../autoscaling/config.ts';
 import type { FieldError } from '../kind.ts';
+import { networkFault } from '../networking/network-config.ts';
 import type { Resource } from '../resource.ts';
+import { parseGcConfig } from '../serving/gc-config.ts';
 
 type Data = Readonly<Record<string, string>>;
 type ConfigMap = Resource & { readonly data?: unknown };
@@ -14,6 +16,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const parsed = parseAutoscalerConfig(data);
     return 'fault' in parsed ? parsed.fault : undefined;
   },
+  'knative-serving/config-gc': (data) => {
+    const parsed = parseGcConfig(data);
+    return 'fault' in parsed ? parsed.fault : undefined;
+  },
+  'knative-serving/config-network': networkFault,
 };
 
 const WEBHOOKS: Readonly<Record<string, string>> = {

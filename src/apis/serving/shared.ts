@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import type { PrinterColumn } from '../kind.ts';
+import type { Resource } from '../resource.ts';
 import { int32, int64, openObject, stringMap, text } from '../schema.ts';
 
 export const GROUP = 'serving.knative.dev';
@@ -24,8 +25,28 @@ export const LABELS = {
   revision: 'serving.knative.dev/revision',
   revisionUid: 'serving.knative.dev/revisionUID',
   routingState: 'serving.knative.dev/routingState',
+  routeNamespace: 'serving.knative.dev/routeNamespace',
   visibility: 'networking.knative.dev/visibility',
 } as const;
+export const ANNOTATIONS = {
+  creator: 'serving.knative.dev/creator',
+  lastModifier: 'serving.knative.dev/lastModifier',
+  /** The Routes that lead to an object, divided by commas. */
+  routes: 'serving.knative.dev/routes',
+  routingStateModified: 'serving.knative.dev/routingStateModified',
+  noGc: 'serving.knative.dev/no-gc',
+  lastApplied: 'kubectl.kubernetes.io/last-applied-configuration',
+} as const;
+/** The first that is there counts (serving pkg/apis/serving/register.go). */
+export const ROLLOUT_DURATION = [
+  'serving.knative.dev/rollout-duration',
+  'serving.knative.dev/rolloutDuration',
+] as const;
+
+/** Not made for another object, which hands on whose it is: who has written it is stamped on it. */
+export function isBare({ metadata }: Resource): boolean {
+  return (metadata.ownerReferences ?? []).length === 0;
+}
 
 export const READY_COLUMNS: readonly PrinterColumn[] = [
   { name: 'Ready', type: 'string', from: '.status.conditions[?(@.type=="Ready")].status' },

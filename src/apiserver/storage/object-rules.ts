@@ -87,7 +87,7 @@ export function stamped(
   const isChanged = stored !== undefined && !isDeepStrictEqual(desiredOf(object), desiredOf(stored));
   const generation = stored === undefined ? 1 : (stored.metadata.generation ?? 1) + (isChanged ? 1 : 0);
   const metadata = { ...object.metadata, generation };
-  if (kind.webhook === undefined) return { ...object, metadata };
+  if (kind.webhook === undefined || kind.isStamped?.(object) === false) return { ...object, metadata };
   const prefix = kind.group;
   const before = stored?.metadata.annotations ?? {};
   const creator = before[`${prefix}/creator`] ?? writer.user;

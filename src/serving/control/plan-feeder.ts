@@ -1,12 +1,14 @@
 import type { Clock } from '../../base/clock.ts';
 import { keyOf, type Resource } from '../../apis/resource.ts';
-import { KINDS, type Revision, type Route } from '../../apis/serving/types.ts';
+import { INGRESS, type Ingress } from '../../apis/networking/ingress/types.ts';
+import { KINDS, type Revision } from '../../apis/serving/types.ts';
 import type { Informers } from '../../control/informer.ts';
 import type { ResourceReader } from '../../control/resource-client.ts';
 import { WorkQueue } from '../../control/work-queue.ts';
 import type { Serving } from '../serving.ts';
 import { resolveEnvironment } from './environment.ts';
-import { planRevision, planRoutes, type Bundle } from './plans.ts';
+import { planRevision, type Bundle } from './plans.ts';
+import { planRoutes } from './route-plans.ts';
 
 export type PlanFeederOptions = {
   readonly reader: ResourceReader;
@@ -22,11 +24,11 @@ export type PlanFeederOptions = {
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
 const SECRET = { apiVersion: 'v1', kind: 'Secret' };
 
-/** Watches Revisions and Routes, and hands the data plane the plans that follow from them. */
+/** Watches Revisions and Ingresses, and hands the data plane the plans that follow from them. */
 export class PlanFeeder {
   readonly #options: PlanFeederOptions;
   readonly #queue: WorkQueue;
-  readonly #routes = new Map<string, readonly string[]>(); // plan keys by route
+  readonly #routes = new Map<string, Routed>(); // by Ingress
   readonly #problems = new Map<string, string>();
 
   constructor(options: PlanFeederOptions) {
@@ -39,7 +41,8 @@ export class PlanFeeder {
     const { informers } = this.#options;
     const revisions = informers.of(KINDS.revision);
     revisions.onChange((object) => this.#queue.add(`revision ${keyOf(object)}`));
-    informers.of(KINDS.route).onChange((object) => this.#queue.add(`route ${keyOf(object)}`));
+    // At once, and not in turn: whoever looks at an Ingress after its change finds the gateway routing by it.
+    informers.of(INGRESS).onChange((object) => this.#feedIngress(keyOf(object)));
     for (const kind of [CONFIG_MAP, SECRET]) {
       informers.of(kind).onChange(({ metadata }) => {
         const isForAll = metadata.name === 'config-autoscaler' && metadata.namespace === 'knative-serving';
@@ -60,14 +63,18 @@ export class PlanFeeder {
     return this.#problems.get(key);
   }
 
+  /** The generation of an Ingress that the gateway routes by. */
+  routedGeneration(key: string): number | undefined {
+    return this.#routes.get(key)?.generation;
+  }
+
   close(): Promise<void> {
     return this.#queue.close();
   }
 
   async #feed(item: string): Promise<undefined> {
-    const [what, key = ''] = item.split(' ');
-    if (what === 'revision') await this.#feedRevision(key);
-    else this.#feedRoute(key);
+    const [, key = ''] = item.split(' ');
+    await this.#feedRevision(key);
   }
 
   async #feedRevision(key: string): Promise<void> {
@@ -91,22 +98,22 @@ export class PlanFeeder {
     serving.setRevision(planRevision(revision, bundle, environment.env, dataOf(config)));
   }
 
-  #feedRoute(key: string): void {
+  #feedIngress(key: string): void {
     const { informers, serving, domain } = this.#options;
-    const route = informers.of(KINDS.route).get(key) as Route | undefined;
-    const isGone = route === undefined || route.metadata.deletionTimestamp !== undefined;
-    const plans = isGone ? [] : planRoutes(route, domain);
-    for (const old of this.#routes.get(key) ?? [])
-      if (!plans.some((plan) => plan.key === old)) serving.removeRoute(old);
+    const ingress = informers.of(INGRESS).get(key) as Ingress | undefined;
+    const isGone = ingress === undefined || ingress.metadata.deletionTimestamp !== undefined;
+    const plans = isGone ? [] : planRoutes(ingress, domain);
+    const keys = plans.map((plan) => plan.key);
+    const before = this.#routes.get(key)?.keys ?? [];
     for (const plan of plans) serving.setRoute(plan);
-    if (plans.length > 0)
-      this.#routes.set(
-        key,
-        plans.map((plan) => plan.key),
-      );
-    else this.#routes.delete(key);
+    for (const old of before) if (!keys.includes(old)) serving.removeRoute(old);
+    if (isGone) this.#routes.delete(key);
+    else this.#routes.set(key, { keys, generation: ingress.metadata.generation ?? 1 });
   }
 }
+
+/** The plans that were made of an Ingress, by key, and of which of its generations. */
+type Routed = { readonly keys: readonly string[]; readonly generation: number };
 
 /** Whether a revision's variables come from an object of that name. */
 function names(revision: Resource, name: string): boolean {

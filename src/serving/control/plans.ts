@@ -1,8 +1,8 @@
 import { parseGoDuration } from '../../base/duration.ts';
 import { autoscalerConfig } from '../../apis/autoscaling/config.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
-import type { Container, Probe, Revision, Route } from '../../apis/serving/types.ts';
-import { localHostsOf, publicHostOf, taggedName, type RevisionPlan, type RoutePlan } from '../plan.ts';
+import type { Container, Probe, Revision } from '../../apis/serving/types.ts';
+import type { RevisionPlan } from '../plan.ts';
 import type { ContainerSpec, Launch, ProbeAction, ProbeSpec } from '../runtime/container-spec.ts';
 import { scalePlanOf } from './scale-plan.ts';
 
@@ -101,33 +101,4 @@ function actionOf({ exec, httpGet }: Probe): ProbeAction {
   if (httpGet === undefined) return { kind: 'tcp', port: undefined };
   const headers = Object.fromEntries((httpGet.httpHeaders ?? []).map(({ name, value }) => [name, value]));
   return { kind: 'http', port: undefined, path: httpGet.path ?? '/', headers, isTls: false };
-}
-
-/** The hosts of a Route and of each of its tags, and who answers there; from its status, where traffic is resolved. */
-export function planRoutes(route: Route, domain: string): readonly RoutePlan[] {
-  const { namespace = '', name, labels = {} } = route.metadata;
-  const { traffic = [] } = route.status ?? {};
-  if (traffic.length === 0) return [];
-  const isLocal = labels[LABELS.visibility] === 'cluster-local';
-  const planFor = (key: string, part: string, targets: RoutePlan['targets']): RoutePlan => ({
-    key,
-    publicHosts: isLocal ? [] : [publicHostOf(namespace, part, domain)],
-    localHosts: [
-      ...localHostsOf(namespace, part),
-      ...(isLocal ? [publicHostOf(namespace, part, domain)] : []),
-    ],
-    targets,
-  });
-  const shares = traffic
-    .filter(({ percent = 0 }) => percent > 0)
-    .map(({ revisionName = '', percent = 0 }) => ({ revision: `${namespace}/${revisionName}`, percent }));
-  const tagged = traffic.filter(({ tag }) => tag !== undefined && tag !== '');
-  return [
-    planFor(`${namespace}/${name}`, name, shares),
-    ...tagged.map(({ tag = '', revisionName = '' }) =>
-      planFor(`${namespace}/${name}#${tag}`, taggedName(name, tag), [
-        { revision: `${namespace}/${revisionName}`, percent: 100 },
-      ]),
-    ),
-  ];
 }

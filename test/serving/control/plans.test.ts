@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LABELS } from '../../../src/apis/serving/shared.ts';
-import { KINDS, type Container, type Revision, type Route } from '../../../src/apis/serving/types.ts';
-import { planRevision, planRoutes, type Bundle } from '../../../src/serving/control/plans.ts';
+import { KINDS, type Container, type Revision } from '../../../src/apis/serving/types.ts';
+import { planRevision, type Bundle } from '../../../src/serving/control/plans.ts';
 import type { RevisionPlan, ScalePlan } from '../../../src/serving/plan.ts';
 
 const PROGRAM: Bundle = { directory: '/b', launch: { kind: 'program', command: ['./run', '-v'] } };
@@ -128,62 +128,5 @@ describe('the plan of a revision', () => {
     const [container] = plan(revision({}, {}, { ...(readinessProbe && { readinessProbe }) })).instance
       .containers;
     expect(container?.readiness?.action).toEqual(probe);
-  });
-});
-
-describe('the plans of a Route', () => {
-  const route = (traffic: object[], labels: Record<string, string> = {}): Route => ({
-    ...KINDS.route,
-    metadata: { name: 'r', namespace: 'n', labels },
-    spec: {},
-    status: { traffic },
-  });
-  const LOCAL = ['r.n', 'r.n.svc', 'r.n.svc.cluster.local'];
-
-  it('share the traffic, and give each tag all of its own host', () => {
-    expect(
-      planRoutes(
-        route([
-          { revisionName: 'a', percent: 90 },
-          { revisionName: 'b', percent: 10, tag: 'new' },
-          { revisionName: 'c', percent: 0, tag: 'old' },
-        ]),
-        'localhost',
-      ),
-    ).toEqual([
-      {
-        key: 'n/r',
-        publicHosts: ['r.n.localhost'],
-        localHosts: LOCAL,
-        targets: [
-          { revision: 'n/a', percent: 90 },
-          { revision: 'n/b', percent: 10 },
-        ],
-      },
-      ...(
-        [
-          ['new', 'b'],
-          ['old', 'c'],
-        ] as const
-      ).map(([tag, name]) => ({
-        key: `n/r#${tag}`,
-        publicHosts: [`${tag}-r.n.localhost`],
-        localHosts: LOCAL.map((host) => `${tag}-${host}`),
-        targets: [{ revision: `n/${name}`, percent: 100 }],
-      })),
-    ]);
-  });
-
-  it('are none before traffic is resolved', () => {
-    expect(planRoutes(route([]), 'localhost')).toEqual([]);
-  });
-
-  it('keep a cluster-local one from public hosts', () => {
-    const [local] = planRoutes(
-      route([{ revisionName: 'a', percent: 100 }], { [LABELS.visibility]: 'cluster-local' }),
-      'localhost',
-    );
-    expect(local?.publicHosts).toEqual([]);
-    expect(local?.localHosts).toEqual([...LOCAL, 'r.n.localhost']);
   });
 });

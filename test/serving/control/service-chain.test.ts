@@ -2,30 +2,21 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { LABELS } from '../../../src/apis/serving/shared.ts';
 import { KINDS } from '../../../src/apis/serving/types.ts';
 import { configurationReconciler } from '../../../src/serving/control/configuration-reconciler.ts';
-import { routeReconciler } from '../../../src/serving/control/route-reconciler.ts';
-import { serviceReconciler } from '../../../src/serving/control/service-reconciler.ts';
 import { aConfiguration, aRevision, aRoute, aService } from '../../kit/serving-objects.ts';
-import { conditionIn, World } from '../../kit/world.ts';
+import { ServingWorld } from '../../kit/serving-world.ts';
+import { conditionIn, type World } from '../../kit/world.ts';
 
+let serving: ServingWorld;
 let world: World;
 beforeEach(async () => {
-  world = await World.open();
+  serving = await ServingWorld.open();
+  world = serving.world;
 });
 
-const urlOf = (namespace: string, name: string): string => `http://${name}.${namespace}.localhost`;
-const service = (name = 'hello') => world.pass(serviceReconciler(world.controller), name);
-const configuration = (name = 'hello') => world.pass(configurationReconciler(world.controller), name);
-const route = (name = 'hello') => world.pass(routeReconciler(world.controller, { urlOf }), name);
-const ready = (name: string, status = 'True', message = ''): Promise<unknown> =>
-  world.state(KINDS.revision, name, { conditions: [{ type: 'Ready', status, reason: 'R', message }] });
-
-/** One look of each controller, in the order in which changes travel. */
-async function round(): Promise<void> {
-  await service();
-  await configuration();
-  await route();
-  await service();
-}
+const service = (name = 'hello') => serving.service(name);
+const configuration = (name = 'hello') => serving.configuration(name);
+const round = () => serving.round();
+const ready: ServingWorld['ready'] = (...given) => serving.ready(...given);
 
 describe('a Service', () => {
   it('makes a Configuration and a Route that it owns, and tells of both', async () => {
@@ -41,7 +32,7 @@ describe('a Service', () => {
       expect(child.metadata.labels).toEqual({
         team: 'a',
         [LABELS.service]: 'hello',
-        [LABELS.serviceUid]: metadata.uid,
+        ...(kind === KINDS.configuration && { [LABELS.serviceUid]: metadata.uid }),
       });
       expect(child.metadata.annotations).toMatchObject({ note: 'n' });
       expect(child.metadata.ownerReferences).toEqual([
@@ -127,7 +118,7 @@ describe('a Service', () => {
       reason: 'LatestCreatedFailed',
       message: 'Latest created revision "hello-00001" has failed',
     };
-    const configuration = configurationReconciler(world.controller);
+    const configuration = configurationReconciler(world.controller, world.clock);
     expect((await world.pass(configuration, 'hello')).events).toContainEqual(told);
     expect((await world.pass(configuration, 'hello')).events).toEqual([]);
   });
@@ -166,6 +157,8 @@ describe('a Configuration', () => {
       [LABELS.configuration]: 'hello',
       [LABELS.configurationUid]: metadata.uid,
       [LABELS.configurationGeneration]: '1',
+      [LABELS.service]: '',
+      [LABELS.serviceUid]: '',
       [LABELS.routingState]: 'pending',
     });
     expect(revision.metadata.annotations).toMatchObject({ a: 'y' });
@@ -196,7 +189,8 @@ describe('a Configuration', () => {
     expect(conditionIn(await world.get(KINDS.configuration, 'hello'), 'Ready')).toEqual({
       status: 'False',
       reason: 'RevisionFailed',
-      message: 'Revision creation failed with message: revision "hello-00001" belongs to somebody else.',
+      message:
+        'Revision creation failed with message: revisions.serving.knative.dev "hello-00001" already exists.',
     });
   });
 
@@ -220,120 +214,5 @@ describe('a Configuration', () => {
     await ready('hello-00003');
     await configuration();
     expect(await latest()).toBe('hello-00003');
-  });
-});
-
-describe('a Route', () => {
-  const two = async (): Promise<void> => {
-    for (const name of ['a-00001', 'a-00002']) {
-      await world.apply(aRevision(name));
-      await ready(name);
-    }
-  };
-
-  it('gives each tag a url of its own', async () => {
-    await two();
-    await world.apply(
-      aRoute('a', [
-        { revisionName: 'a-00001', percent: 90, tag: 'old' },
-        { revisionName: 'a-00002', percent: 10 },
-      ]),
-    );
-    await route('a');
-    expect((await world.get(KINDS.route, 'a')).status).toMatchObject({
-      url: 'http://a.default.localhost',
-      address: { url: 'http://a.default.svc.cluster.local' },
-      traffic: [
-        {
-          revisionName: 'a-00001',
-          percent: 90,
-          latestRevision: false,
-          tag: 'old',
-          url: 'http://old-a.default.localhost',
-        },
-        { revisionName: 'a-00002', percent: 10, latestRevision: false },
-      ],
-    });
-  });
-
-  it('that is cluster-local has no url outside', async () => {
-    await two();
-    const labels = { [LABELS.visibility]: 'cluster-local' };
-    await world.apply(aRoute('a', [{ revisionName: 'a-00001', percent: 100, tag: 't' }], labels));
-    await route('a');
-    expect((await world.get(KINDS.route, 'a')).status).toMatchObject({
-      url: 'http://a.default.svc.cluster.local',
-      traffic: [{ url: 'http://t-a.default.svc.cluster.local' }],
-    });
-  });
-
-  it.each([
-    [
-      'no such revision',
-      { revisionName: 'x' },
-      'False',
-      'RevisionMissing',
-      'Revision "x" referenced in traffic not found.',
-    ],
-    [
-      'no such configuration',
-      { configurationName: 'x' },
-      'False',
-      'ConfigurationMissing',
-      'Configuration "x" referenced in traffic not found.',
-    ],
-    [
-      'a failed revision',
-      { revisionName: 'bad' },
-      'False',
-      'RevisionFailed',
-      'Revision "bad" failed to become ready.',
-    ],
-    [
-      'a starting revision',
-      { revisionName: 'new' },
-      'Unknown',
-      'RevisionMissing',
-      'Revision "new" is not yet ready.',
-    ],
-    [
-      'a starting configuration',
-      { configurationName: 'hello' },
-      'Unknown',
-      'RevisionMissing',
-      'Configuration "hello" is waiting for a Revision to become ready.',
-    ],
-    [
-      'a failed configuration',
-      { configurationName: 'broken' },
-      'False',
-      'RevisionMissing',
-      'Configuration "broken" does not have any ready Revision.',
-    ],
-  ])('says that there is %s', async (_, target, status, reason, message) => {
-    await world.apply(aRevision('new'));
-    await world.apply(aRevision('bad'));
-    await ready('bad', 'False', 'x');
-    await world.apply(aConfiguration());
-    await world.apply(aConfiguration({ name: 'broken' }));
-    await world.state(KINDS.configuration, 'broken', { conditions: [{ type: 'Ready', status: 'False' }] });
-    await world.apply(aRoute('r', [{ ...target, percent: 100 }]));
-    await route('r');
-    expect(conditionIn(await world.get(KINDS.route, 'r'), 'AllTrafficAssigned')).toEqual({
-      status,
-      reason,
-      message,
-    });
-  });
-
-  it('keeps the last good traffic while a target of its new one is missing', async () => {
-    await two();
-    await world.apply(aRoute('a', [{ revisionName: 'a-00001', percent: 100 }]));
-    await route('a');
-    await world.apply(aRoute('a', [{ revisionName: 'gone', percent: 100 }]));
-    await route('a');
-    const kept = await world.get(KINDS.route, 'a');
-    expect(kept.status).toMatchObject({ traffic: [{ revisionName: 'a-00001', percent: 100 }] });
-    expect(conditionIn(kept, 'Ready')).toMatchObject({ status: 'False', reason: 'RevisionMissing' });
   });
 });

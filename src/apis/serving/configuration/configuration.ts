@@ -3,7 +3,7 @@ import { withoutStaleWritten } from '../../legacy/serving/as-written.ts';
 import { configurationForms } from '../../legacy/serving/forms.ts';
 import type { KindDefinition } from '../../kind.ts';
 import { statusFields, text } from '../../schema.ts';
-import { CRD, GROUP, READY_COLUMNS, template, WEBHOOK } from '../shared.ts';
+import { CRD, GROUP, READY_COLUMNS, template, WEBHOOK, isBare } from '../shared.ts';
 import type { Configuration } from '../types.ts';
 import { setConfigurationDefaults } from './defaults.ts';
 import { configurationErrors } from './validate.ts';
@@ -41,6 +41,7 @@ export const configurationKind: KindDefinition<Configuration> = {
   subresources: { status: true },
   crd: CRD,
   webhook: WEBHOOK,
+  isStamped: isBare,
   setDefaults: (object, context) => withoutStaleWritten(setConfigurationDefaults(object, context), context),
   validate: configurationErrors,
 };

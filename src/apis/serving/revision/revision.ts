@@ -3,7 +3,7 @@ import { withoutStaleWritten } from '../../legacy/serving/as-written.ts';
 import { revisionForms } from '../../legacy/serving/forms.ts';
 import type { KindDefinition } from '../../kind.ts';
 import { int32, statusFields, text } from '../../schema.ts';
-import { GROUP, READY_COLUMNS, revisionSpec, WEBHOOK } from '../shared.ts';
+import { GROUP, READY_COLUMNS, revisionSpec, WEBHOOK, isBare } from '../shared.ts';
 import type { Revision } from '../types.ts';
 import { setRevisionDefaults } from './defaults.ts';
 import { revisionErrors } from './validate.ts';
@@ -54,6 +54,7 @@ export const revisionKind: KindDefinition<Revision> = {
   subresources: { status: true },
   crd: { labels: { 'knative.dev/crd-install': 'true' }, annotations: {} },
   webhook: WEBHOOK,
+  isStamped: isBare,
   setDefaults: (object, context) => withoutStaleWritten(setRevisionDefaults(object, context), context),
   validate: revisionErrors,
 };

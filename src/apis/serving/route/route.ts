@@ -3,7 +3,7 @@ import { withoutStaleWritten } from '../../legacy/serving/as-written.ts';
 import { routeForms } from '../../legacy/serving/forms.ts';
 import type { KindDefinition, PrinterColumn } from '../../kind.ts';
 import { addressable, statusFields, text } from '../../schema.ts';
-import { CRD, GROUP, READY_COLUMNS, trafficTarget, WEBHOOK } from '../shared.ts';
+import { CRD, GROUP, READY_COLUMNS, trafficTarget, WEBHOOK, isBare } from '../shared.ts';
 import type { Route } from '../types.ts';
 import { setRouteDefaults } from './defaults.ts';
 import { routeErrors } from './validate.ts';
@@ -43,6 +43,7 @@ export const routeKind: KindDefinition<Route> = {
   subresources: { status: true },
   crd: CRD,
   webhook: WEBHOOK,
+  isStamped: isBare,
   setDefaults: (object, context) => withoutStaleWritten(setRouteDefaults(object), context),
   validate: routeErrors,
 };

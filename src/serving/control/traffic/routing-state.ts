@@ -1,0 +1,116 @@
+import { rfc3339 } from '../../../apis/conditions.ts';
+import type { Resource } from '../../../apis/resource.ts';
+import { ANNOTATIONS, LABELS } from '../../../apis/serving/shared.ts';
+import {
+  KINDS,
+  type Configuration,
+  type Revision,
+  type Route,
+  type TrafficTarget,
+} from '../../../apis/serving/types.ts';
+import type { KindName, ResourceClient } from '../../../control/resource-client.ts';
+
+/** Revisions and Configurations that say in their annotation that a route leads to them, by name. */
+export type Labelled = (
+  namespace: string,
+  route: string,
+) => { readonly revisions: readonly string[]; readonly configurations: readonly string[] };
+
+export type RoutedTo = {
+  readonly revisions: ReadonlySet<string>;
+  readonly configurations: ReadonlySet<string>;
+};
+
+/** What a route leads to, or is about to: the latest revision is marked before it is ready (serving pkg/reconciler/labeler). */
+export async function routedTo(
+  cluster: ResourceClient,
+  namespace: string,
+  traffic: readonly TrafficTarget[],
+): Promise<RoutedTo> {
+  const [revisions, configurations] = [new Set<string>(), new Set<string>()];
+  for (const target of traffic) {
+    let { configurationName } = target;
+    if (target.revisionName) {
+      const revision = await cluster.find<Revision>(KINDS.revision, namespace, target.revisionName);
+      if (revision === undefined) continue;
+      revisions.add(target.revisionName);
+      const owner = revision.metadata.ownerReferences?.find(({ controller }) => controller === true);
+      if (owner?.kind === 'Configuration') configurationName = owner.name;
+    }
+    if (!configurationName) continue;
+    const configuration = await cluster.find<Configuration>(
+      KINDS.configuration,
+      namespace,
+      configurationName,
+    );
+    if (configuration === undefined) continue;
+    configurations.add(configurationName);
+    const created = configuration.status?.latestCreatedRevisionName;
+    if (target.latestRevision === true && created) revisions.add(created);
+  }
+  return { revisions, configurations };
+}
+
+/**
+ * Says on each of them that the route leads there, and takes that back where it does not any more: only once the route is
+ * settled, so that nothing is let go that traffic still goes to.
+ */
+export async function markRouted(
+  cluster: ResourceClient,
+  route: Route,
+  to: RoutedTo,
+  { labelled, isSettled, nowMs }: { labelled: Labelled; isSettled: boolean; nowMs: number },
+): Promise<void> {
+  const { namespace = '', name } = route.metadata;
+  const before = labelled(namespace, name);
+  const mark = (kind: KindName, object: string, isRouted: boolean): Promise<void> =>
+    markOne(cluster, { kind, namespace, name: object }, { route: name, isRouted, nowMs });
+  const goneFrom = (names: readonly string[], kept: ReadonlySet<string>): readonly string[] =>
+    isSettled ? names.filter((each) => !kept.has(each)) : [];
+  for (const each of goneFrom(before.revisions, to.revisions)) await mark(KINDS.revision, each, false);
+  for (const each of goneFrom(before.configurations, to.configurations))
+    await mark(KINDS.configuration, each, false);
+  for (const each of to.revisions) await mark(KINDS.revision, each, true);
+  for (const each of to.configurations) await mark(KINDS.configuration, each, true);
+}
+
+/** The routes that lead to an object. */
+export function routesOf({ metadata }: Resource): readonly string[] {
+  return (metadata.annotations?.[ANNOTATIONS.routes] ?? '').split(',').filter((name) => name !== '');
+}
+
+async function markOne(
+  cluster: ResourceClient,
+  { kind, namespace, name }: { kind: KindName; namespace: string; name: string },
+  { route, isRouted, nowMs }: { route: string; isRouted: boolean; nowMs: number },
+): Promise<void> {
+  const object = await cluster.find(kind, namespace, name);
+  if (object === undefined || object.metadata.deletionTimestamp !== undefined) return;
+  const others = routesOf(object).filter((each) => each !== route);
+  const routes = (isRouted ? [...others, route] : others).toSorted();
+  const hasState = kind.kind === KINDS.revision.kind;
+  const metadata = routedMetadata(object.metadata, routes, hasState, nowMs);
+  if (metadata !== object.metadata) await cluster.apply({ ...object, metadata });
+}
+
+function routedMetadata(
+  metadata: Resource['metadata'],
+  routes: readonly string[],
+  hasState: boolean,
+  nowMs: number,
+): Resource['metadata'] {
+  const { annotations = {}, labels = {} } = metadata;
+  const { [ANNOTATIONS.routes]: before = '', ...others } = annotations;
+  const state = routes.length > 0 ? 'active' : 'reserve';
+  const isMoved = hasState && labels[LABELS.routingState] !== state;
+  if (before === routes.join(',') && !isMoved) return metadata;
+  return {
+    ...metadata,
+    annotations: {
+      ...others,
+      ...(routes.length > 0 && { [ANNOTATIONS.routes]: routes.join(',') }),
+      ...(isMoved && { [ANNOTATIONS.routingStateModified]: rfc3339(nowMs) }),
+    },
+    ...(isMoved && { labels: { ...labels, [LABELS.routingState]: state } }),
+  };
+}
