@@ -103,13 +103,11 @@ export async function openSmallPlatform(options: SmallPlatformOptions): Promise<
 
   const limits = { maxBytes: 32 * 1024 * 1024, budget: new ByteBudget(256 * 1024 * 1024) };
   const ingress = createIngress({ find: (_, name) => doorOf(opened, name), limits, clock: systemClock });
-  const { onRequest, onUpgrade } = serving.gateway('internal', ingress);
   const server = await openServer({
     name: 'events',
     host: '127.0.0.1',
     port: options.port ?? 0,
-    onRequest,
-    onUpgrade,
+    ...serving.gateway('internal', ingress),
     requestTimeoutMs: 0,
   });
   const outbound = createOutbound({
