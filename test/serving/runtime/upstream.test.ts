@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../../src/serving/runtime/process/ports.ts';
-import { accepts } from '../../../src/serving/runtime/process/probe.ts';
+import { accepts } from '../../../src/serving/runtime/process/probes/ask.ts';
 import { ProcessRuntime } from '../../../src/serving/runtime/process/process-runtime.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
 import { revisionPlan } from '../../kit/small-platform.ts';
@@ -39,7 +39,9 @@ beforeAll(async () => {
     cwd: folder,
     stdio: 'ignore',
   });
-  await vi.waitFor(async () => expect(await accepts(ports.upstream)).toBe(true), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await accepts(ports.upstream, 1000)).toBe(undefined), {
+    timeout: 20_000,
+  });
 }, 30_000);
 afterAll(async () => {
   upstream.kill('SIGKILL');

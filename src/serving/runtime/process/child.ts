@@ -11,6 +11,8 @@ export type ChildOptions = {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly hasIpc: boolean;
+  /** Put before the command: what gives it a view or a user of its own (isolation/namespaces.ts); it also goes to `cwd`. */
+  readonly wrapper?: readonly string[];
   /** Marks every process of this run of the platform, so that the next can end what is left (X1). */
   readonly token: string;
 };
@@ -29,11 +31,12 @@ export class Child {
   #wasAsked = false;
   #isGone = false;
 
-  constructor({ command, env, cwd, hasIpc, token }: ChildOptions) {
-    const [file, ...args] =
-      SETPRIV === undefined ? command : [SETPRIV, '--pdeathsig', 'KILL', '--', ...command];
+  constructor({ command, env, cwd, hasIpc, token, wrapper = [] }: ChildOptions) {
+    // Last, because a change of user takes the signal back.
+    const guard = SETPRIV === undefined ? [] : [SETPRIV, '--pdeathsig', 'KILL', '--'];
+    const [file = '', ...args] = [...wrapper, ...guard, ...command];
     this.process = spawn(file, args, {
-      cwd,
+      cwd: wrapper.length > 0 ? '/' : cwd,
       env: { ...environment(), ...env, [RUN_TOKEN]: token },
       stdio: ['ignore', 'pipe', 'pipe', hasIpc ? 'ipc' : 'ignore'],
       detached: true,
@@ -114,9 +117,13 @@ export function environment(): Record<string, string> {
 }
 
 /** The error of a start that ended in this way; codes as a shell and Kubernetes count: 128 + signal, 127 not found. */
-export function failedBy({ exitCode, signal, reason }: Ended): PlatformError {
+export function failedBy(ended: Ended): PlatformError {
+  return failed(`ExitCode${exitCodeOf(ended)}`, ended.reason);
+}
+
+export function exitCodeOf({ exitCode, signal }: Ended): number {
   const number = signal === undefined ? undefined : constants.signals[signal as NodeJS.Signals];
-  return failed(`ExitCode${exitCode ?? (number === undefined ? 127 : 128 + number)}`, reason);
+  return exitCode ?? (number === undefined ? 127 : 128 + number);
 }
 
 /** A start that failed; it may well succeed another time. */

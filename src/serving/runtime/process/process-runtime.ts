@@ -1,19 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { messageOf, PlatformError } from '../../../base/errors.ts';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { messageOf } from '../../../base/errors.ts';
 import type { ContainerSpec } from '../container-spec.ts';
-import { mainContainer, type Instance, type InstanceSpec, type Runtime, type Unmet } from '../runtime.ts';
-import type { Child } from './child.ts';
-import { endLeftOvers } from './left-overs.ts';
-import type { LogSink } from './output.ts';
+import type { Instance, InstanceSpec, Runtime, TellStatus, Unmet } from '../runtime.ts';
+import { mainContainer } from '../runtime.ts';
+import { Child, environment, failed } from './child.ts';
+import type { Begun, Past, RunTools } from './container-run.ts';
 import { filesIn } from './files-in.ts';
+import { Cgroups } from './isolation/cgroups.ts';
+import { Namespaces, type View } from './isolation/namespaces.ts';
+import { unmetOf } from './isolation/unmet.ts';
+import { sweepMemory, VolumeFolders } from './isolation/volume-folders.ts';
+import { endLeftOvers } from './left-overs.ts';
+import { LocalInstance } from './local-instance.ts';
 import { nativeUrl } from './native-url.ts';
+import type { LogSink } from './output.ts';
 import { freePort } from './ports.ts';
 import { ProcessTable } from './process-table.ts';
-import { startProgram, workingDirOf } from './program.ts';
-import { RunnerChild } from './runner-child.ts';
-import type { HostRoute, ToRunner } from './runner-protocol.ts';
+import { expanded, located, workingDirOf } from './program.ts';
+import { RUNNER_MAIN } from './runner-child.ts';
+import { closed, COMPILED, portContract, RunnerPool } from './runner-pool.ts';
+import type { HostRoute } from './runner-protocol.ts';
 import { Warden } from './warden.ts';
 
 export type ProcessRuntimeOptions = {
@@ -26,13 +35,12 @@ export type ProcessRuntimeOptions = {
   readonly routes: () => readonly HostRoute[];
 };
 
-/** The pool is refilled this long after a function became ready, so that it does not compete with the answer (X2). */
-const REFILL_AFTER_MS = 40;
-/** A runner that ended by itself while it waited is not replaced in a hurry. */
-const REPLACE_AFTER_MS = 1000;
-const COMPILED = 'compiled';
 const COMPILED_BYTES_MAX = 256 * 1024 * 1024;
 const CHECK_TIMEOUT_MS = 10_000;
+/** Instances that crashed and whose restarts are counted; the oldest are forgotten. */
+const PASTS_MAX = 1000;
+
+type Remembered = { readonly past: Map<string, Past>; readonly volumes: VolumeFolders | undefined };
 
 /** Starts instances as processes of this machine: Node functions in warm runners, anything else by spawn. */
 export class ProcessRuntime implements Runtime {
@@ -41,59 +49,70 @@ export class ProcessRuntime implements Runtime {
   readonly #children = new Set<Child>();
   readonly #warden = new Warden();
   readonly #table = new ProcessTable();
-  #warm: RunnerChild[] = [];
-  #refill: NodeJS.Timeout | undefined;
+  readonly #pool: RunnerPool;
+  readonly #namespaces: Namespaces;
+  readonly #cgroups = new Cgroups({ name: this.#token.slice(0, 8) });
+  readonly #remembered = new Map<string, Remembered>(); // by instance
   #isClosed = false;
 
   private constructor(options: ProcessRuntimeOptions) {
+    const { folder, warm } = options;
     this.#options = options;
+    this.#namespaces = new Namespaces(join(folder, 'mounts'));
+    const onSpawn = (child: Child): void => this.#keep(child);
+    this.#pool = new RunnerPool({ folder, token: this.#token, size: warm, onSpawn });
   }
 
   /** Ends what a former run left, and begins to warm runners; does not wait for them. */
   static open(options: ProcessRuntimeOptions): ProcessRuntime {
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     const file = join(options.folder, 'run-token');
-    if (existsSync(file)) endLeftOvers(readFileSync(file, 'utf8'));
+    const former = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    if (former !== '') endLeftOvers(former);
     boundFolder(join(options.folder, COMPILED), COMPILED_BYTES_MAX);
+    rmSync(join(options.folder, 'volumes'), { recursive: true, force: true });
     const runtime = new ProcessRuntime(options);
     writeFileSync(file, runtime.#token, { mode: 0o600 });
-    runtime.#fill();
+    sweepMemory(former);
+    runtime.#cgroups.sweep(former.slice(0, 8));
+    runtime.#pool.fill();
     return runtime;
   }
 
   /** Resolves when the pool is full. */
-  async warmedUp(): Promise<void> {
-    this.#fill();
-    await Promise.all(this.#warm.map((runner) => runner.warm));
+  warmedUp(): Promise<void> {
+    return this.#pool.warmedUp();
   }
 
   get pids(): readonly number[] {
     return [...this.#children].map((child) => child.pid);
   }
 
-  async start(spec: InstanceSpec, id: string): Promise<Instance> {
-    const main = mainContainer(spec);
-    const { launch } = main;
-    return launch.kind === 'function'
-      ? this.#startFunction(spec, main, launch.entry, id)
-      : this.#startProgram(spec, main, launch.command, id);
+  start(spec: InstanceSpec, id: string, tell: TellStatus = () => undefined): Promise<Instance> {
+    const refused = this.unmet(spec).find(({ kind }) => kind === 'refused');
+    if (refused !== undefined) return Promise.reject(failed('ContainerCannotRun', refused.message));
+    const { past, volumes } = this.#remember(spec, id);
+    return LocalInstance.start(spec, id, {
+      past,
+      volumes,
+      tell,
+      toolsFor: (container, current, onChange) => this.#toolsFor(container, current, id, volumes, onChange),
+      usageOf: (child) => this.#table.usageOf(child.pid),
+      onEnd: (isOver) => {
+        if (isOver) this.#forget(id);
+      },
+    });
   }
 
-  unmet(): readonly Unmet[] {
-    return [];
+  unmet(spec: InstanceSpec): readonly Unmet[] {
+    return unmetOf(spec, this.#namespaces, this.#cgroups);
   }
 
   /** Loads a function once in a runner of its own; says why it cannot be used, or undefined when it can. */
   async check(directory: string, entry: string): Promise<string | undefined> {
-    const load = {
-      entry: join(directory, entry),
-      workingDir: directory,
-      env: {},
-      routes: [],
-      isTrial: true,
-    };
+    const load = { entry: join(directory, entry), workingDir: directory, env: {}, routes: [], isTrial: true };
     try {
-      const { runner } = await this.#handOver(load, CHECK_TIMEOUT_MS, () => undefined);
+      const { runner } = await this.#pool.handOver(load, CHECK_TIMEOUT_MS, () => undefined);
       await runner.child.stop(0);
       return undefined;
     } catch (error) {
@@ -103,132 +122,139 @@ export class ProcessRuntime implements Runtime {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#refill);
+    this.#pool.close();
     await Promise.all([...this.#children].map((child) => child.stop(0)));
+    for (const id of this.#remembered.keys()) this.#forget(id);
     this.#warden.close();
   }
 
-  async #startFunction(
+  #toolsFor(
+    container: ContainerSpec,
     spec: InstanceSpec,
-    main: ContainerSpec,
-    entry: string,
     id: string,
-  ): Promise<Instance> {
+    volumes: VolumeFolders | undefined,
+    onChange: () => void,
+  ): RunTools {
+    const { memoryBytes, milliCpus } = container.limits;
+    const isBounded = memoryBytes !== undefined || milliCpus !== undefined;
+    const view = (): View => this.#viewOf(container, spec, volumes);
+    const envOf = (port: number): Record<string, string> => this.#envOf(container, spec, port);
+    return {
+      begin: (onTaken) =>
+        container.launch.kind === 'function'
+          ? this.#beginFunction(container, container.launch.entry, spec, view(), onTaken)
+          : this.#beginProgram(container, container.launch.command, envOf, view(), onTaken),
+      cgroup: isBounded ? this.#cgroups.open(container.limits) : undefined,
+      targetOf: ({ child, port }) => ({
+        port,
+        exec: (command) => {
+          const cwd = workingDirOf(container);
+          const entered = this.#namespaces.enter(child.pid, view());
+          const [file = '', ...args] = [...entered, ...command];
+          return {
+            file,
+            args,
+            cwd: entered.length > 0 ? '/' : cwd,
+            env: { ...environment(), ...envOf(port) },
+          };
+        },
+      }),
+      onTaken: (child) => this.#tell(child, spec, container, id),
+      onChange,
+    };
+  }
+
+  async #beginFunction(
+    container: ContainerSpec,
+    entry: string,
+    spec: InstanceSpec,
+    view: View,
+    onTaken: (child: Child) => void,
+  ): Promise<Begun> {
     const load = {
-      entry: join(main.directory, entry),
-      workingDir: workingDirOf(main),
-      env: { ...main.env, ...runtimeContract(spec) },
+      entry: join(container.directory, entry),
+      workingDir: view.cwd,
+      env: { ...container.env, ...runtimeContract(spec) },
       routes: this.#options.routes(),
       isTrial: false,
     };
-    const { runner, port, times } = await this.#handOver(load, spec.readyTimeoutMs, ({ child }) =>
-      this.#tell(child, spec, id),
-    );
-    return this.#instance(id, runner.child, port, times);
+    const wrapper = this.#namespaces.wrap(view);
+    const { runner, port, times } = await this.#pool.handOver(load, spec.readyTimeoutMs, onTaken, wrapper);
+    return { child: runner.child, port, startedMs: times.startedMs, isReady: true };
   }
 
-  /** Hands a function to a warm runner; one that dies before it begins was ill before, and another gets it, once. */
-  async #handOver(
-    load: Omit<ToRunner, 'kind'>,
-    readyTimeoutMs: number,
-    onTaken: (runner: RunnerChild) => void,
-    isSecond = false,
-  ): Promise<{ runner: RunnerChild; port: number; times: { startedMs: number; readyMs: number } }> {
-    const runner = this.#take();
-    onTaken(runner);
-    try {
-      const port = await runner.warm;
-      const env = { ...load.env, ...portContract(port) };
-      return { runner, port, times: await runner.load({ ...load, env }, readyTimeoutMs) };
-    } catch (error) {
-      const wasIll = runner.child.isGone && !runner.hasBegun;
-      await runner.child.stop(0); // R2
-      if (!wasIll || isSecond || this.#isClosed) throw error;
-      return await this.#handOver(load, readyTimeoutMs, onTaken, true);
-    } finally {
-      this.#fillIn(REFILL_AFTER_MS);
-    }
-  }
-
-  async #startProgram(
-    spec: InstanceSpec,
-    main: ContainerSpec,
+  async #beginProgram(
+    container: ContainerSpec,
     command: readonly string[],
-    id: string,
-  ): Promise<Instance> {
+    envOf: (port: number) => Record<string, string>,
+    view: View,
+    onTaken: (child: Child) => void,
+  ): Promise<Begun> {
     const port = await freePort();
     if (this.#isClosed) throw closed();
-    const env = { ...this.#reachable(main.env), ...runtimeContract(spec), ...portContract(port) };
-    const child = await startProgram(
-      { ...main, env },
-      command,
-      port,
-      spec.readyTimeoutMs,
-      this.#token,
-      (spawned) => {
-        this.#keep(spawned);
-        this.#tell(spawned, spec, id);
-      },
-    );
-    return this.#instance(id, child, port, { startedMs: child.startedMs, readyMs: Date.now() });
-  }
-
-  #instance(
-    id: string,
-    child: Child,
-    port: number,
-    times: { readonly startedMs: number; readonly readyMs: number },
-  ): Instance {
-    return {
-      id,
-      pid: child.pid,
-      port,
-      ...times,
-      ended: child.ended,
-      refresh: () => undefined,
-      stop: (graceMs) => child.stop(graceMs),
-      usage: () => this.#table.usageOf(child.pid),
-    };
+    const env = envOf(port);
+    const words = command.map((word) => expanded(word, env));
+    const child = new Child({
+      command: located(words, container.directory, view.cwd),
+      env,
+      cwd: view.cwd,
+      hasIpc: false,
+      token: this.#token,
+      wrapper: this.#namespaces.wrap(view),
+    });
+    this.#keep(child);
+    onTaken(child);
+    return { child, port, startedMs: child.startedMs, isReady: false };
   }
 
   /** A program that is no function resolves none of our names (contract: Listeners). */
-  #reachable(env: ContainerSpec['env']): ContainerSpec['env'] {
-    const { K_SINK } = env;
-    return K_SINK === undefined ? env : { ...env, K_SINK: nativeUrl(K_SINK, this.#options.routes()) };
+  #envOf(container: ContainerSpec, spec: InstanceSpec, port: number): Record<string, string> {
+    const { K_SINK } = container.env;
+    return {
+      ...container.env,
+      ...(K_SINK !== undefined && { K_SINK: nativeUrl(K_SINK, this.#options.routes()) }),
+      ...runtimeContract(spec),
+      ...(container === mainContainer(spec) && portContract(port)),
+    };
   }
 
-  #tell(child: Child, { namespace, revision }: InstanceSpec, id: string): void {
-    this.#options.logs.begin?.(id, { namespace, revision });
-    child.sendTo(this.#options.logs, id);
+  #viewOf(container: ContainerSpec, spec: InstanceSpec, volumes: VolumeFolders | undefined): View {
+    const cwd = workingDirOf(container);
+    const runner = [dirname(process.execPath), dirname(fileURLToPath(RUNNER_MAIN))];
+    return {
+      binds: volumes?.bindsOf(container, spec) ?? [],
+      user: container.user,
+      reach: [container.directory, ...(container.launch.kind === 'function' ? runner : [])],
+      cwd,
+    };
   }
 
-  #take(): RunnerChild {
-    if (this.#isClosed) throw closed();
-    let runner = this.#warm.shift();
-    while (runner?.child.isGone === true) runner = this.#warm.shift();
-    return runner ?? this.#startRunner();
+  /** The output of an instance with one container goes under its id, that of others under `<id>.<container>`. */
+  #tell(child: Child, spec: InstanceSpec, { name }: ContainerSpec, id: string): void {
+    const { namespace, revision, containers, initContainers } = spec;
+    const log = containers.length + initContainers.length > 1 ? `${id}.${name}` : id;
+    this.#options.logs.begin?.(log, { namespace, revision });
+    child.sendTo(this.#options.logs, log);
   }
 
-  #fillIn(afterMs: number): void {
-    this.#refill ??= setTimeout(() => this.#fill(), afterMs);
+  /** What an earlier instance of this id has left (R5). */
+  #remember(spec: InstanceSpec, id: string): Remembered {
+    const known = this.#remembered.get(id);
+    this.#remembered.delete(id); // the last to be forgotten
+    const folder = join(this.#options.folder, 'volumes', id);
+    const remembered: Remembered = known ?? {
+      past: new Map(),
+      volumes: spec.volumes.length === 0 ? undefined : new VolumeFolders(folder, this.#token),
+    };
+    this.#remembered.set(id, remembered);
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size > PASTS_MAX && oldest !== undefined) this.#remembered.delete(oldest);
+    return remembered;
   }
 
-  #fill(): void {
-    clearTimeout(this.#refill);
-    this.#refill = undefined;
-    if (this.#isClosed) return;
-    this.#warm = this.#warm.filter(({ child }) => !child.isGone);
-    while (this.#warm.length < this.#options.warm) this.#warm.push(this.#startRunner());
-  }
-
-  #startRunner(): RunnerChild {
-    const { folder } = this.#options;
-    const runner = new RunnerChild(this.#token, folder, join(folder, COMPILED));
-    this.#keep(runner.child);
-    void runner.child.ended.then(() => {
-      if (this.#warm.includes(runner)) this.#fillIn(REPLACE_AFTER_MS);
-    });
-    return runner;
+  #forget(id: string): void {
+    this.#remembered.get(id)?.volumes?.remove();
+    this.#remembered.delete(id);
   }
 
   #keep(child: Child): void {
@@ -252,15 +278,4 @@ function boundFolder(folder: string, bytesMax: number): void {
 function runtimeContract({ service, revision, configuration }: InstanceSpec): Record<string, string> {
   if (service === undefined) return {};
   return { K_SERVICE: service, K_REVISION: revision, K_CONFIGURATION: configuration ?? service };
-}
-
-/** PORT is the contract; the other two are what the runtimes of Knative Functions read. */
-function portContract(port: number): Record<string, string> {
-  return { PORT: String(port), FUNC_PORT: String(port), LISTEN_ADDRESS: `127.0.0.1:${port}` };
-}
-
-function closed(): PlatformError {
-  return new PlatformError('RUNTIME_CLOSED', 'the platform stops and starts no instance any more', {
-    retryable: false,
-  });
 }

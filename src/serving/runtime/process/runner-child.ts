@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { Child, failed, failedBy } from './child.ts';
 import type { FromRunner, ToRunner } from './runner-protocol.ts';
 
-const MAIN = import.meta.url.endsWith('.ts')
+/** What a runner is started from. */
+export const RUNNER_MAIN = import.meta.url.endsWith('.ts')
   ? new URL('./runner/main.ts', import.meta.url)
   : new URL('./runner/main.js', import.meta.url);
 
@@ -18,10 +19,10 @@ export class RunnerChild {
   #hear: (message: FromRunner) => void = () => undefined;
 
   /** `compiled` is the folder in which runners keep what they have compiled for one another. */
-  constructor(token: string, cwd: string, compiled: string) {
-    const node: [string, ...string[]] = [process.execPath, '--no-warnings', fileURLToPath(MAIN)];
+  constructor(token: string, cwd: string, compiled: string, wrapper: readonly string[] = []) {
+    const node: [string, ...string[]] = [process.execPath, '--no-warnings', fileURLToPath(RUNNER_MAIN)];
     const env = { NODE_COMPILE_CACHE: compiled };
-    this.child = new Child({ command: node, env, cwd, hasIpc: true, token });
+    this.child = new Child({ command: node, env, cwd, hasIpc: true, token, wrapper });
     this.child.process.on('message', (message: FromRunner) => this.#hear(message));
     this.warm = this.#next(
       (message) => (message.kind === 'idle' ? message.port : undefined),

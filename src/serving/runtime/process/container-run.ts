@@ -1,0 +1,241 @@
+import { messageOf, type PlatformError } from '../../../base/errors.ts';
+import type { ContainerSpec, ProbeSpec } from '../container-spec.ts';
+import type { ContainerState, ContainerStatus, Terminated } from '../instance-status.ts';
+import type { Ended } from '../runtime.ts';
+import { exitCodeOf, failed, failedBy, type Child } from './child.ts';
+import type { Cgroup } from './isolation/cgroups.ts';
+import { listeningPorts } from './ports.ts';
+import type { ProbeTarget } from './probes/ask.ts';
+import { firstSuccess } from './probes/first-success.ts';
+import { watchProbe } from './probes/watch.ts';
+
+/** A process that has been given a container's code. */
+export type Begun = {
+  readonly child: Child;
+  readonly port: number;
+  /** Milliseconds since the epoch: a process had the code. */
+  readonly startedMs: number;
+  /** Whether it has said by itself that it answers: a function does. */
+  readonly isReady: boolean;
+};
+
+export type RunTools = {
+  /** Starts its process; `onTaken` is told of it before anything of the container runs in it. */
+  readonly begin: (onTaken: (child: Child) => void) => Promise<Begun>;
+  readonly cgroup: Cgroup | undefined;
+  readonly targetOf: (begun: Begun) => ProbeTarget;
+  readonly onTaken: (child: Child) => void;
+  readonly onChange: () => void;
+};
+
+/** What earlier runs of the same container have left. */
+export type Past = { readonly restarts: number; readonly last: Terminated | undefined };
+
+/** How long a program may listen elsewhere first before that is taken for its mistake. */
+const WRONG_PORT_FOR_MS = 3000;
+/** Between the SIGTERM and the SIGKILL of what is not alive any more. */
+const UNHEALTHY_GRACE_MS = 5000;
+const USUAL_PERIOD_MS = 10_000;
+
+/** One run of a container: from the start of its process to its end, and what its probes say meanwhile. */
+export class ContainerRun {
+  readonly spec: ContainerSpec;
+  readonly past: Past;
+  readonly #tools: RunTools;
+  readonly #over = new AbortController();
+  #begun: Begun | undefined;
+  #child: Child | undefined;
+  #state: ContainerState = { kind: 'waiting', reason: 'ContainerCreating' };
+  #isReady = false;
+  #isStarted = false;
+  /** Why it was ended, if for what its probes said. */
+  #unhealthy: string | undefined;
+  readonly #ended = Promise.withResolvers<Ended>();
+
+  constructor(spec: ContainerSpec, past: Past, tools: RunTools) {
+    this.spec = spec;
+    this.past = past;
+    this.#tools = tools;
+  }
+
+  get begun(): Begun | undefined {
+    return this.#begun;
+  }
+
+  /** Resolves when its process is gone; never rejects. `wasAsked` is false when its probes were the cause. */
+  get ended(): Promise<Ended> {
+    return this.#ended.promise;
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get status(): ContainerStatus {
+    const { name } = this.spec;
+    const { restarts, last } = this.past;
+    return { name, state: this.#state, isReady: this.#isReady, isStarted: this.#isStarted, restarts, last };
+  }
+
+  /** Starts it; resolves when it is ready, rejects as R2 says. */
+  async start(readyTimeoutMs: number): Promise<void> {
+    const begun = await this.begin();
+    const ended = this.ended.then((how) => {
+      throw failedBy(how);
+    });
+    try {
+      await Promise.race([ended, this.#untilReady(begun, readyTimeoutMs)]);
+    } finally {
+      ended.catch(() => undefined); // from here on its end is its instance's to see
+    }
+    this.#set(true);
+    const { readiness } = this.spec;
+    if (isAskedOn(readiness))
+      this.#watch({ ...readiness, initialDelayMs: 0 }, begun, (isWell) => this.#set(isWell));
+  }
+
+  /** Starts its process, and waits for nothing else. */
+  async begin(): Promise<Begun> {
+    const begun = await this.#tools
+      .begin((child) => {
+        this.#child = child;
+        this.#tools.cgroup?.add(child.pid);
+        this.#tools.onTaken(child);
+        if (this.#over.signal.aborted) void child.stop(0);
+      })
+      .catch(async (error: unknown) => this.#couldNotBegin(error));
+    void begun.child.ended.then((how) => this.#end(how));
+    this.#begun = begun;
+    this.#state = { kind: 'running', startedMs: begun.startedMs };
+    this.#tools.onChange();
+    return begun;
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#over.abort();
+    await this.#child?.stop(graceMs);
+  }
+
+  async #untilReady(begun: Begun, readyTimeoutMs: number): Promise<void> {
+    const { startup, liveness, readiness } = this.spec;
+    if (startup !== undefined) await this.#untilStarted(startup, begun);
+    this.#isStarted = true;
+    if (liveness !== undefined) {
+      this.#watch(liveness, begun, (isWell, fault) => {
+        if (!isWell) void this.giveUp(`Liveness probe failed: ${fault}`);
+      });
+    }
+    if (
+      readiness === undefined ||
+      (begun.isReady && readiness.action.kind === 'tcp' && readiness.action.port === undefined)
+    )
+      return;
+    const look = this.#lookFor(readiness, begun, readyTimeoutMs);
+    await firstSuccess(readiness, this.#tools.targetOf(begun), this.#over.signal, look);
+  }
+
+  /** Others wait for it (Kubernetes, startupProbe). */
+  async #untilStarted(startup: ProbeSpec, begun: Begun): Promise<void> {
+    const { failureThreshold, periodMs, action } = startup;
+    const withinMs = failureThreshold * (periodMs || USUAL_PERIOD_MS);
+    await firstSuccess(startup, this.#tools.targetOf(begun), this.#over.signal, (waitedMs) => {
+      if (waitedMs <= withinMs) return;
+      throw failed(
+        'ProbeFailed',
+        `the ${action.kind} startup probe did not succeed within ${withinMs} ms${begun.child.output.said}`,
+      );
+    });
+  }
+
+  /** Tells of a program that is not on its way to be ready. */
+  #lookFor(
+    { action }: ProbeSpec,
+    { child, port }: Begun,
+    readyTimeoutMs: number,
+  ): (waitedMs: number) => void {
+    let elsewhereMs: number | undefined;
+    return (waitedMs) => {
+      if (waitedMs > readyTimeoutMs) {
+        const code = action.kind === 'tcp' ? 'PortNotOpened' : 'ProbeFailed';
+        throw failed(code, `${notDone(action)} within ${readyTimeoutMs} ms${child.output.said}`);
+      }
+      if (action.kind === 'exec' || !this.spec.isServing || ('port' in action && action.port !== undefined))
+        return;
+      const other = otherPort(child, port);
+      elsewhereMs = other === undefined ? undefined : (elsewhereMs ?? waitedMs);
+      if (other !== undefined && waitedMs - (elsewhereMs ?? waitedMs) >= WRONG_PORT_FOR_MS)
+        throw wrongPort(other, port);
+    };
+  }
+
+  #watch(probe: ProbeSpec, begun: Begun, tell: (isWell: boolean, fault: string) => void): void {
+    void watchProbe(probe, this.#tools.targetOf(begun), this.#over.signal, tell);
+  }
+
+  /** Ends it for this reason, as a crash. */
+  async giveUp(reason: string): Promise<void> {
+    this.#unhealthy = reason;
+    this.#set(false);
+    await this.stop(UNHEALTHY_GRACE_MS);
+  }
+
+  #set(isReady: boolean): void {
+    if (this.#isReady === isReady || this.#state.kind === 'terminated') return;
+    this.#isReady = isReady;
+    this.#tools.onChange();
+  }
+
+  async #couldNotBegin(error: unknown): Promise<never> {
+    const none = { exitCode: undefined, signal: undefined, wasAsked: false, reason: messageOf(error) };
+    await this.#child?.stop(0);
+    this.#end({ ...none, ...(await this.#child?.ended), reason: none.reason });
+    throw error;
+  }
+
+  #end(how: Ended): void {
+    this.#over.abort();
+    const { cgroup } = this.#tools;
+    const isOutOfMemory = cgroup?.wasOutOfMemory() ?? false;
+    cgroup?.remove();
+    const why = isOutOfMemory
+      ? `OOMKilled: it used more memory than its limit of ${this.spec.limits.memoryBytes} bytes`
+      : this.#unhealthy;
+    const ended: Ended =
+      why === undefined ? how : { ...how, wasAsked: false, reason: `${why}; ${how.reason}` };
+    const exitCode = exitCodeOf(ended);
+    this.#isReady = false;
+    this.#state = {
+      kind: 'terminated',
+      exitCode,
+      reason: isOutOfMemory ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error',
+      message: ended.reason,
+      startedMs: this.#begun?.startedMs ?? this.#child?.startedMs ?? Date.now(),
+      finishedMs: Date.now(),
+    };
+    this.#tools.onChange();
+    this.#ended.resolve(ended);
+  }
+}
+
+/** Knative's default is not asked again: a port that refuses is seen by who connects to it. */
+function isAskedOn(readiness: ProbeSpec | undefined): readiness is ProbeSpec {
+  return readiness !== undefined && (readiness.periodMs > 0 || readiness.action.kind !== 'tcp');
+}
+
+function notDone(action: ProbeSpec['action']): string {
+  if (action.kind !== 'tcp') return `the ${action.kind} readiness probe did not succeed`;
+  return `nothing listened on ${action.port === undefined ? 'the port in PORT' : `port ${action.port}`}`;
+}
+
+/** A port that the program listens on, while it does not listen on the one that it was given. */
+function otherPort(child: Child, port: number): number | undefined {
+  const ports = listeningPorts(child.pid);
+  return ports.includes(port) ? undefined : ports[0];
+}
+
+function wrongPort(other: number, port: number): PlatformError {
+  return failed(
+    'PortNotOpened',
+    `the program listens on port ${other}, not on the one it was given in PORT (${port}); let it listen on process.env.PORT, $PORT or the like`,
+  );
+}

@@ -1,0 +1,46 @@
+import type { InstanceSpec, Unmet } from '../../runtime.ts';
+import type { Cgroups } from './cgroups.ts';
+import type { Namespaces } from './namespaces.ts';
+
+/** What of a spec cannot be done on this machine, each with what to do about it. */
+export function unmetOf(
+  { containers, initContainers }: InstanceSpec,
+  namespaces: Namespaces,
+  cgroups: Cgroups,
+): readonly Unmet[] {
+  return [...initContainers, ...containers].flatMap(({ name, mounts, user, limits }): Unmet[] => {
+    const unmet: Unmet[] = [];
+    if (mounts.length > 0 && namespaces.way.kind === 'none')
+      unmet.push({
+        kind: 'refused',
+        what: 'volumes',
+        message: `container ${name} mounts volumes, and no process can have mounts of its own here (${namespaces.way.why}); run millrace as root, or allow user namespaces (in a container: --cap-add SYS_ADMIN), or read the Secret or ConfigMap by env or envFrom`,
+      });
+    const whyNot = namespaces.whyNot(user);
+    if (whyNot !== undefined)
+      unmet.push({
+        kind: 'refused',
+        what: 'user',
+        message: `container ${name} asks to run as user ${user.uid ?? '-'}:${user.gid ?? '-'}: ${whyNot}; run millrace as root, or leave runAsUser and runAsGroup out`,
+      });
+    if (user.mustNotBeRoot && (user.uid ?? process.getuid?.()) === 0)
+      unmet.push({
+        kind: 'refused',
+        what: 'user',
+        message: `container ${name} has runAsNonRoot and would run as root; name a user with runAsUser, or start millrace as another user`,
+      });
+    for (const [resource, limit] of [
+      ['memory', limits.memoryBytes],
+      ['cpu', limits.milliCpus],
+    ] as const) {
+      const why = limit === undefined ? undefined : cgroups.why(resource);
+      if (why !== undefined)
+        unmet.push({
+          kind: 'ignored',
+          what: 'resources',
+          message: `the ${resource} limit of container ${name} is not enforced: ${why}; run millrace as root, or in a control group of its own (systemd-run --user --scope -p Delegate=yes millrace up)`,
+        });
+    }
+    return unmet;
+  });
+}
