@@ -24,6 +24,9 @@ const POLL_MAX_MS = 90_000;
 /** The emulator ends it a second before its deadline, and does not notice that it was cancelled: what came next would be leased to nobody. */
 const EMULATOR_POLL_MS = 1250;
 const EMULATOR_POLL_MAX_MS = 16_000;
+/** Once so many polls in a row brought nothing, the next are longer: stop() may have to wait for one, and each is a call. */
+const EMULATOR_QUIET_POLLS = 8;
+const EMULATOR_QUIET_POLL_MS = 5000;
 const MESSAGES_MAX = 100;
 const AGAIN_PAUSE_MS = 200;
 const GIVE_BACK_MAX_MS = 1000;
@@ -41,6 +44,7 @@ export class Intake {
   readonly #polls = new Set<Promise<void>>();
   #reserved = 0;
   #emulatorPollMs = EMULATOR_POLL_MS;
+  #quietPolls = 0;
   #wake = Promise.withResolvers<void>();
 
   constructor(options: IntakeOptions) {
@@ -106,20 +110,27 @@ export class Intake {
 
   async #poll(maxMessages: number): Promise<readonly ReceivedMessage[]> {
     const { link, clock, subscription, onGone } = this.#options;
-    const maxMs = link.isEmulator ? this.#emulatorPollMs : POLL_MAX_MS;
+    const maxMs = link.isEmulator ? this.#emulatorMs() : POLL_MAX_MS;
     try {
       const messages = await link.poll({ subscription, maxMessages }, maxMs, this.#cancel.signal);
       this.#emulatorPollMs = EMULATOR_POLL_MS;
+      this.#quietPolls = messages.length === 0 ? this.#quietPolls + 1 : 0;
       return messages;
     } catch (error) {
       const status = statusOf(error);
       // Of the emulator that means that what came was too much for the second that was left.
       if (status === DEADLINE_EXCEEDED) this.#emulatorPollMs = Math.min(2 * maxMs, EMULATOR_POLL_MAX_MS);
+      this.#quietPolls = 0;
       if (this.#isOver.aborted || status === DEADLINE_EXCEEDED) return []; // nothing came
       if (isUnreached(error)) await link.suspect();
       else if (status !== RESOURCE_EXHAUSTED) onGone(error); // it is not there, or not for us
       await clock.until(clock.nowMs() + AGAIN_PAUSE_MS, this.#isOver);
       return [];
     }
+  }
+
+  #emulatorMs(): number {
+    const isQuiet = this.#quietPolls >= EMULATOR_QUIET_POLLS;
+    return Math.max(this.#emulatorPollMs, isQuiet ? EMULATOR_QUIET_POLL_MS : 0);
   }
 }
