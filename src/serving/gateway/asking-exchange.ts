@@ -1,5 +1,5 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
-import { Exchange, notAnswered, type ExchangeOptions } from './exchange.ts';
+import { codeOf, Exchange, notAnswered, type ExchangeOptions } from './exchange.ts';
 import { requestHeaders } from './forwarding-headers.ts';
 import { objectOf, type Inbound } from './inbound.ts';
 
@@ -31,7 +31,10 @@ export class AskingExchange extends Exchange {
     const outgoing = httpRequest({ host: '127.0.0.1', port, method, path, headers: own, agent: false });
     this.#outgoing = outgoing;
     outgoing.on('response', (response) => this.#answer(response));
-    outgoing.on('error', (error) => this.fail(notAnswered(error.message), true));
+    outgoing.on('error', (error) => {
+      if (asksToContinue && codeOf(error) === 'ECONNREFUSED') this.failUnsent(error.message); // X4
+      else void this.failBroken(error.message);
+    });
     if (asksToContinue) {
       outgoing.on(
         'continue',

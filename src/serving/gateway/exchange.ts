@@ -1,4 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { AddedHeaders, RevisionPlan } from '../plan.ts';
+import type { Ended } from '../runtime/runtime.ts';
 import { responseHeaders } from './forwarding-headers.ts';
 import type { Inbound } from './inbound.ts';
 import type { Refusal } from './refusal.ts';
@@ -16,11 +18,17 @@ export type ExchangeOptions = {
   readonly plan: RevisionPlan;
   /** What is left of the time for the whole request. */
   readonly leftMs: number;
+  /** Of the instance: why it breaks a connection. */
+  readonly ended: Promise<Ended>;
+  /** Called instead of `done` when the instance got no byte of the request (X4); undefined: it has no other way. */
+  readonly elsewhere: (() => void) | undefined;
   readonly done: (end: ExchangeEnd) => void;
 };
 
 /** An instance that says nothing to `Expect: 100-continue` gets the body after so long (RFC 9110, 10.1.1). */
 const CONTINUE_MS = 1000;
+/** The end of a process is seen so much later than that of its connections. */
+const ENDED_WITHIN_MS = 50;
 
 /**
  * One request on its way to an instance and its answer back, whichever protocols the two sides speak; `done` is called
@@ -28,11 +36,14 @@ const CONTINUE_MS = 1000;
  *   X1  whoever reads slowly holds the other side back.
  *   X2  an answer that was cut short, or ran out of time after its first byte, is cut for the client too.
  *   X3  when it is over neither side is asked for anything more: the instance is told by `abort`.
+ *   X4  a request goes to another instance only when this one got no byte of it, and its body is still whole.
  */
 export abstract class Exchange {
   protected readonly inbound: Inbound;
   protected readonly added: AddedHeaders | undefined;
   readonly #done: (end: ExchangeEnd) => void;
+  readonly #ended: Promise<Ended>;
+  readonly #elsewhere: (() => void) | undefined;
   readonly #idleTimeoutMs: number;
   readonly #total: NodeJS.Timeout;
   readonly #start: NodeJS.Timeout | undefined;
@@ -41,10 +52,12 @@ export abstract class Exchange {
   #code = 0;
   #isOver = false;
 
-  constructor({ inbound, added, plan, leftMs, done }: ExchangeOptions) {
+  constructor({ inbound, added, plan, leftMs, ended, elsewhere, done }: ExchangeOptions) {
     this.inbound = inbound;
     this.added = added;
     this.#done = done;
+    this.#ended = ended;
+    this.#elsewhere = elsewhere;
     this.#idleTimeoutMs = plan.idleTimeoutMs;
     this.#total = setTimeout(this.#onTimeout, leftMs);
     if (plan.responseStartTimeoutMs > 0)
@@ -111,6 +124,19 @@ export abstract class Exchange {
     this.inbound.refuse(refusal); // X2
   }
 
+  /** The instance broke off. When it has ended, that is the reason; what it printed is for its log, not for clients. */
+  protected async failBroken(reason: string): Promise<void> {
+    if (this.hasHead) return this.fail(notAnswered(reason), true);
+    const ended = await Promise.race([this.#ended, pause(ENDED_WITHIN_MS, undefined)]);
+    this.fail(notAnswered(ended === undefined ? reason : endOf(ended)), true);
+  }
+
+  /** No byte of it was sent, and its body is still whole (X4). */
+  protected failUnsent(reason: string): void {
+    if (this.#elsewhere === undefined) return this.fail(notAnswered(reason), true);
+    if (this.leave()) this.#elsewhere();
+  }
+
   /** Another exchange takes over, unless this one is over; `done` is not called. */
   protected leave(): boolean {
     if (this.#isOver) return false;
@@ -159,6 +185,10 @@ export abstract class Exchange {
     clearTimeout(this.#idle);
     clearTimeout(this.#continue);
   }
+}
+
+function endOf({ exitCode, signal }: Ended): string {
+  return signal === undefined ? `it exited with code ${exitCode ?? 0}` : `it was ended by ${signal}`;
 }
 
 export function codeOf(error: Error): string | undefined {

@@ -10,7 +10,7 @@ import { Http1Inbound } from './http1-inbound.ts';
 import { Http2Inbound } from './http2-inbound.ts';
 import type { Inbound } from './inbound.ts';
 import type { InstanceLinks } from './instance-links.ts';
-import { Passage } from './passage.ts';
+import { Passage, type Taker } from './passage.ts';
 import { answerProbe } from './probe.ts';
 import { endSocket } from './upgrade.ts';
 
@@ -39,14 +39,17 @@ export type Gateway = {
 export function createGateway(options: GatewayOptions): Gateway {
   const { routeFor, poolFor, random, otherwise } = options;
   const routeOf = (host: string | undefined): ReturnType<typeof routeFor> => routeFor(hostNameOf(host ?? ''));
+  const takerNow = (host: string | undefined, headers: IncomingHttpHeaders): Taker | undefined => {
+    const route = routeOf(host);
+    return route === undefined || route === 'hidden' ? undefined : drawTaker(route, headers, random);
+  };
   const answer = (inbound: Inbound, route: RoutePlan | 'hidden'): void => {
     if (route === 'hidden') return inbound.refuse({ code: 404, text: NOT_A_SERVICE });
-    const { targets, addedHeaders } = takerOf(route, inbound.headers);
-    const revision = chooseTarget(targets, random);
-    const pool = poolFor(revision);
-    const probe = inbound.headers['k-network-probe'];
-    if (probe !== undefined) return answerProbe(inbound, String(probe), pool);
-    new Passage(inbound.headers, { revision, addedHeaders }, options).answer(inbound, pool);
+    const { headers, host } = inbound;
+    const taker = drawTaker(route, headers, random);
+    const probe = headers['k-network-probe'];
+    if (probe !== undefined) return answerProbe(inbound, String(probe), poolFor(taker.revision));
+    new Passage(headers, taker, () => takerNow(host, headers), options).answer(inbound);
   };
   return {
     saysContinue: true,
@@ -67,10 +70,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       const route = routeOf(request.headers.host);
       if (route === undefined || route === 'hidden')
         return endSocket(socket, { code: 404, text: NOT_A_SERVICE });
-      const { targets, addedHeaders } = takerOf(route, request.headers);
-      const revision = chooseTarget(targets, random);
-      const passage = new Passage(request.headers, { revision, addedHeaders }, options);
-      void passage.upgrade(request, socket, head, poolFor(revision));
+      const { headers } = request;
+      const again = (): Taker | undefined => takerNow(headers.host, headers);
+      const passage = new Passage(headers, drawTaker(route, headers, random), again, options);
+      void passage.upgrade(request, socket, head);
     },
   };
 }
@@ -78,11 +81,10 @@ export function createGateway(options: GatewayOptions): Gateway {
 /** Said of a name inside the cluster too, so that outside the two are alike. */
 const NOT_A_SERVICE = 'not a service';
 
-function takerOf(
-  route: RoutePlan,
-  headers: IncomingHttpHeaders,
-): Pick<RoutePlan, 'targets' | 'addedHeaders'> {
-  return route.byHeader?.find(({ header, value }) => headers[header] === value) ?? route;
+function drawTaker(route: RoutePlan, headers: IncomingHttpHeaders, random: () => number): Taker {
+  const byHeader = route.byHeader?.find(({ header, value }) => headers[header] === value);
+  const { targets, addedHeaders } = byHeader ?? route;
+  return { revision: chooseTarget(targets, random), addedHeaders };
 }
 
 /** Weights count for each request by itself; they are not sticky (serving API specification). */

@@ -29,6 +29,12 @@ export class Http1Exchange extends Exchange implements Dispatcher.DispatchHandle
     this.#controller?.abort(new Error(reason));
   }
 
+  /** Nobody has begun to read its body; one of HTTP/2 is read from the start (bodyOf). */
+  get #isWhole(): boolean {
+    const { body, stream } = this.inbound;
+    return body === undefined || !Object.is(body, stream);
+  }
+
   onRequestStart(controller: Controller): void {
     this.#controller = controller;
     if (this.isOver) controller.abort(new Error('over'));
@@ -58,7 +64,9 @@ export class Http1Exchange extends Exchange implements Dispatcher.DispatchHandle
     const fault = codeOf(error);
     // It cannot be written as a request (a target such as `*`): not the instance's fault.
     if (fault !== undefined && REFUSED_HERE.has(fault)) this.fail({ code: 400, text: error.message }, false);
-    else this.fail(notAnswered(error.message), fault !== undefined && CONNECTION_FAULTS.has(fault));
+    else if (this.#controller === undefined && this.#isWhole) this.failUnsent(error.message); // X4
+    else if (fault !== undefined && CONNECTION_FAULTS.has(fault)) void this.failBroken(error.message);
+    else this.fail(notAnswered(error.message), false);
   }
 }
 

@@ -66,6 +66,7 @@ export class Http2Exchange extends Exchange {
     if (!isSpoken && this.#otherwise !== undefined && this.leave()) return this.#otherwise();
     if (!(error instanceof PlatformError)) return this.fail({ code: 400, text: messageOf(error) }, false); // it cannot be written as a request
     if (error.code === 'HTTP2_FULL') return this.fail({ code: 503, text: error.message }, false);
+    if (error.code === 'HTTP2_UNREACHABLE' && !this.#hasRetried) return this.failUnsent(error.message); // X4
     this.fail(notAnswered(error.message), CONNECTION_FAULTS.has(error.code));
   }
 
@@ -113,7 +114,7 @@ export class Http2Exchange extends Exchange {
       this.#hasRetried = true; // it was not processed: RFC 9113, 8.7
       return void this.#send();
     }
-    if (session?.destroyed !== false) return this.fail(notAnswered('the connection was lost'), true);
+    if (session?.destroyed !== false) return void this.failBroken('the connection was lost');
     this.fail(notAnswered(`the stream was reset with code ${rstCode}`), false);
   }
 }

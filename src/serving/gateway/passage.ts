@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { isHeard, publishSignal, type Wake } from '../../telemetry/signals.ts';
 import type { RevisionPool } from '../activator/revision-pool.ts';
 import type { ReadySlot } from '../activator/slot.ts';
+import type { Lease } from '../activator/waiting.ts';
 import type { AddedHeaders } from '../plan.ts';
 import { AskingExchange, needsAsking } from './asking-exchange.ts';
 import type { ExchangeEnd, ExchangeOptions } from './exchange.ts';
@@ -12,92 +13,134 @@ import { Http2Exchange } from './http2-exchange.ts';
 import type { Inbound, Request } from './inbound.ts';
 import type { InstanceLinks } from './instance-links.ts';
 import { Patience } from './patience.ts';
-import { NONE_READY, refusalOf, type Refusal } from './refusal.ts';
+import { isGone, NONE_READY, refusalOf, type Refusal } from './refusal.ts';
 import { endSocket, passUpgrade } from './upgrade.ts';
 
 /** Who takes a request, and what it is given on its way. */
 export type Taker = { readonly revision: string; readonly addedHeaders: AddedHeaders | undefined };
-export type PassageTools = { readonly clock: Clock; readonly links: InstanceLinks };
+export type PassageTools = {
+  readonly clock: Clock;
+  readonly links: InstanceLinks;
+  readonly poolFor: (revision: string) => RevisionPool | undefined;
+};
+
+/** A place at an instance, held for one request. */
+type Place = Lease & { readonly pool: RevisionPool };
+
+/** So often a request goes on to another instance when it was refused a connection. */
+const MOVES_MAX = 3;
 
 /** One request on its way through: to a place at an instance, to the instance, and back; told once however it ends. */
 export class Passage {
   readonly #headers: Request['headers'];
-  readonly #taker: Taker;
   readonly #tools: PassageTools;
+  /** Draws a taker from the route as it is now. */
+  readonly #choose: () => Taker | undefined;
+  #taker: Taker;
+  #moves = 0;
   readonly #atMs: number;
 
-  constructor(headers: Request['headers'], taker: Taker, tools: PassageTools) {
+  constructor(
+    headers: Request['headers'],
+    taker: Taker,
+    choose: () => Taker | undefined,
+    tools: PassageTools,
+  ) {
     this.#headers = headers;
     this.#taker = taker;
+    this.#choose = choose;
     this.#tools = tools;
     this.#atMs = tools.clock.nowMs();
   }
 
-  answer(inbound: Inbound, pool: RevisionPool | undefined): void {
+  answer(inbound: Inbound): void {
+    const pool = this.#tools.poolFor(this.#taker.revision);
     if (pool === undefined) return this.#refuse(inbound, NONE_READY);
     const slot = pool.tryAcquire();
     if (slot === undefined) void this.#wait(inbound, pool);
-    else this.#forward(inbound, pool, slot, undefined);
+    else this.#forward(inbound, { pool, slot, wake: undefined });
   }
 
-  async upgrade(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    pool: RevisionPool | undefined,
-  ): Promise<void> {
-    if (pool === undefined) {
-      this.#tell(NONE_READY.code);
-      return endSocket(socket, NONE_READY);
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const pool = this.#tools.poolFor(this.#taker.revision);
+    const place = pool === undefined ? NONE_READY : await this.#place(socket, pool);
+    if ('code' in place) {
+      this.#tell(place.code);
+      return endSocket(socket, place);
     }
-    const patience = new Patience(pool.plan.timeoutMs, socket);
-    try {
-      const { slot, wake } = await pool.acquire(patience.signal);
-      const leftMs = this.#leftMs(pool);
-      const added = this.#taker.addedHeaders;
-      const upgrade = { request, added, socket, head, slot, plan: pool.plan, leftMs };
-      passUpgrade(upgrade, this.#done(pool, slot, wake));
-    } catch (error) {
-      const failed = patience.refusal ?? refusalOf(error, pool);
-      this.#tell(failed.code);
-      endSocket(socket, failed);
-    } finally {
-      patience.end();
-    }
+    const { slot } = place;
+    const [leftMs, added, { plan }] = [this.#leftMs(place.pool), this.#taker.addedHeaders, place.pool];
+    const elsewhere = this.#elsewhere(place, () => void this.upgrade(request, socket, head));
+    passUpgrade({ request, added, socket, head, slot, plan, leftMs, elsewhere }, this.#done(place));
   }
 
   /** No instance has room, or there is none: the request is held, for as long as it may take in all. */
   async #wait(inbound: Inbound, pool: RevisionPool): Promise<void> {
-    const patience = new Patience(pool.plan.timeoutMs, inbound.stream);
+    const place = await this.#place(inbound.stream, pool);
+    if ('code' in place) this.#refuse(inbound, place);
+    else this.#forward(inbound, place);
+  }
+
+  /** A place at an instance, or why there is none. Where the revision goes meanwhile, the route says who takes over. */
+  async #place(asker: Writable, pool: RevisionPool): Promise<Place | Refusal> {
+    const patience = new Patience(this.#leftMs(pool), asker);
     try {
-      const { slot, wake } = await pool.acquire(patience.signal);
-      if (patience.refusal !== undefined) {
-        pool.release(slot);
-        this.#refuse(inbound, patience.refusal);
-      } else this.#forward(inbound, pool, slot, wake);
+      const lease = await pool.acquire(patience.signal);
+      if (patience.refusal === undefined) return { pool, ...lease };
+      pool.release(lease.slot);
+      return patience.refusal;
     } catch (error) {
-      this.#refuse(inbound, patience.refusal ?? refusalOf(error, pool));
+      if (patience.refusal !== undefined) return patience.refusal;
+      const next = isGone(error) ? this.#reroute() : undefined;
+      return next === undefined ? refusalOf(error, pool) : await this.#place(asker, next);
     } finally {
       patience.end();
     }
   }
 
-  #forward(inbound: Inbound, pool: RevisionPool, slot: ReadySlot, wake: Wake | undefined): void {
+  #reroute(): RevisionPool | undefined {
+    const taker = this.#choose();
+    if (taker === undefined || taker.revision === this.#taker.revision) return undefined;
+    this.#taker = taker;
+    return this.#tools.poolFor(taker.revision);
+  }
+
+  #forward(inbound: Inbound, place: Place): void {
+    const { pool, slot } = place;
     const { plan } = pool;
-    const [leftMs, done] = [this.#leftMs(pool), this.#done(pool, slot, wake)];
-    const options = { inbound, added: this.#taker.addedHeaders, plan, leftMs, done };
+    const { instance } = slot.running;
+    const options = {
+      inbound,
+      added: this.#taker.addedHeaders,
+      plan,
+      leftMs: this.#leftMs(pool),
+      ended: instance.ended,
+      elsewhere: this.#elsewhere(place, () => this.answer(inbound)),
+      done: this.#done(place),
+    };
     if (plan.protocol === 'http1') return sendByHttp1(slot, options);
-    const link = this.#tools.links.to(slot.running.instance);
+    const link = this.#tools.links.to(instance);
     if (plan.protocol === 'h2c') return Http2Exchange.send(link, options);
     if (link.isSpoken === false) return sendByHttp1(slot, options);
     Http2Exchange.send(link, { ...options, otherwise: () => sendByHttp1(slot, options) });
   }
 
-  #done(pool: RevisionPool, slot: ReadySlot, wake: Wake | undefined): (end: ExchangeEnd) => void {
+  #done({ pool, slot, wake }: Place): (end: ExchangeEnd) => void {
     return ({ code, isSuspect }) => {
       if (isSuspect) pool.suspect(slot);
       pool.release(slot);
       this.#tell(code, slot.id, wake);
+    };
+  }
+
+  /** The instance refused the connection: another is asked, a few times. */
+  #elsewhere({ pool, slot }: Place, again: () => void): (() => void) | undefined {
+    if (this.#moves >= MOVES_MAX) return undefined;
+    return () => {
+      this.#moves += 1;
+      pool.suspect(slot);
+      pool.release(slot);
+      again();
     };
   }
 

@@ -11,7 +11,8 @@ export class Patience {
   constructor(timeoutMs: number, asker: Writable | Duplex) {
     this.#asker = asker;
     this.#timer = setTimeout(() => this.#over(504, 'activator request timeout'), timeoutMs);
-    asker.once('close', this.#onGone);
+    if (asker.destroyed) this.#onGone();
+    else asker.once('close', this.#onGone);
   }
 
   get signal(): AbortSignal {

@@ -13,7 +13,11 @@ export const NONE_READY: Refusal = { code: 503, text: 'no revision of this servi
 /** What kept a revision from giving a place. */
 export function refusalOf(error: unknown, pool: RevisionPool): Refusal {
   if (!(error instanceof PlatformError)) throw error; // not one of those that acquire() rejects with
-  if (error.code === 'REVISION_GONE') return { code: 404, text: error.message };
+  if (isGone(error)) return { code: 404, text: error.message };
   const seconds = String(pool.retryAfterS);
   return { code: 503, text: messageOf(error), headers: { 'retry-after': seconds } };
+}
+
+export function isGone(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'REVISION_GONE';
 }

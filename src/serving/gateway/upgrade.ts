@@ -2,7 +2,7 @@ import { request as httpRequest, type ClientRequest, type IncomingMessage } from
 import type { Duplex } from 'node:stream';
 import type { ReadySlot } from '../activator/slot.ts';
 import type { AddedHeaders, RevisionPlan } from '../plan.ts';
-import { notAnswered, type ExchangeEnd } from './exchange.ts';
+import { codeOf, notAnswered, type ExchangeEnd } from './exchange.ts';
 import { requestHeaders, responseHeaders } from './forwarding-headers.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -16,6 +16,8 @@ export type Upgrade = {
   readonly plan: RevisionPlan;
   /** What is left of the time for the whole connection, as upstream has it. */
   readonly leftMs: number;
+  /** Called instead of `done` when there is no connecting to the instance; undefined: it has no other way. */
+  readonly elsewhere: (() => void) | undefined;
 };
 
 type Upstream = Duplex & { setTimeout?: (ms: number, onTimeout: () => void) => unknown };
@@ -51,11 +53,12 @@ class Tunnel {
   open(): void {
     const { socket } = this.#upgrade;
     const outgoing = this.#outgoing;
-    socket.once('close', () => this.#end({ code: 499, isSuspect: false }));
+    socket.once('close', this.#onClose);
     outgoing.once('upgrade', (response, upstream: Upstream, head) => this.#join(response, upstream, head));
     outgoing.once('response', (response) => this.#decline(response));
     outgoing.once('error', (error) => {
       if (this.#isOver) return;
+      if (codeOf(error) === 'ECONNREFUSED' && this.#leave()) return;
       endSocket(socket, notAnswered(error.message));
       this.#end({ code: 502, isSuspect: true });
     });
@@ -91,6 +94,18 @@ class Tunnel {
     response.once('close', () => this.#end({ code: response.statusCode ?? 502, isSuspect: false }));
   }
 
+  /** Another tunnel takes over (X4 of exchange.ts). */
+  #leave(): boolean {
+    const { elsewhere } = this.#upgrade;
+    if (elsewhere === undefined) return false;
+    this.#isOver = true;
+    this.#stop();
+    elsewhere();
+    return true;
+  }
+
+  readonly #onClose = (): void => this.#end({ code: 499, isSuspect: false });
+
   readonly #onTimeout = (): void => {
     if (!this.#hasBegun) endSocket(this.#upgrade.socket, { code: 504, text: 'request timeout' });
     this.#end({ code: 504, isSuspect: false });
@@ -100,11 +115,16 @@ class Tunnel {
     const { socket } = this.#upgrade;
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#total);
-    clearTimeout(this.#start);
+    this.#stop();
     this.#outgoing.destroy();
     if (!socket.writableEnded) socket.destroy();
     this.#done(how);
+  }
+
+  #stop(): void {
+    clearTimeout(this.#total);
+    clearTimeout(this.#start);
+    this.#upgrade.socket.off('close', this.#onClose);
   }
 }
 
