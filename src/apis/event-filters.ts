@@ -1,3 +1,4 @@
+import { cesqlFilter, cesqlFilterFault, type CesqlFilter } from './cesql/filter.ts';
 import { below, invalidKeyName, invalidValue } from './field-error.ts';
 import type { FieldError } from './kind.ts';
 
@@ -39,10 +40,13 @@ function errorsIn(filter: EventFilter, depth: number): FieldError[] {
     ...eventFilterErrors(all, depth + 1).map((error) => inList('all', error)),
     ...eventFilterErrors(any, depth + 1).map((error) => inList('any', error)),
     ...(not === undefined ? [] : below('not', errorsIn(not, depth + 1))),
-    ...(cesql === undefined || cesql === ''
-      ? []
-      : [invalidValue(cesql, 'cesql', 'the dialect cesql is not supported here yet')]),
+    ...cesqlErrors(cesql),
   ];
+}
+
+function cesqlErrors(text = ''): FieldError[] {
+  const fault = text === '' ? undefined : cesqlFilterFault(text);
+  return fault === undefined ? [] : [invalidValue(text, 'cesql', fault)];
 }
 
 /** The CRD leaves them open, as they nest, so their shapes are checked here. */
@@ -92,10 +96,18 @@ export function passesFilters(
   return filters.every((filter) => passes(filter, attributes));
 }
 
-function passes(
-  { exact, prefix, suffix, all = [], any = [], not }: EventFilter,
-  attributes: ReadonlyMap<string, string>,
-): boolean {
+/** An expression is read once for each filter, not for each event. */
+const READ = new WeakMap<EventFilter, CesqlFilter>();
+
+function passesCesql(filter: EventFilter, attributes: ReadonlyMap<string, string>): boolean {
+  if (filter.cesql === undefined || filter.cesql === '') return true;
+  const known = READ.get(filter) ?? cesqlFilter(filter.cesql);
+  READ.set(filter, known);
+  return known(attributes);
+}
+
+function passes(filter: EventFilter, attributes: ReadonlyMap<string, string>): boolean {
+  const { exact, prefix, suffix, all = [], any = [], not } = filter;
   const holds = (wanted: Attributes = {}, test: (value: string, part: string) => boolean): boolean =>
     Object.entries(wanted).every(([name, part]) => {
       const value = attributes.get(name);
@@ -105,8 +117,9 @@ function passes(
     holds(exact, (value, part) => value === part) &&
     holds(prefix, (value, part) => value.startsWith(part)) &&
     holds(suffix, (value, part) => value.endsWith(part)) &&
-    all.every((filter) => passes(filter, attributes)) &&
-    (any.length === 0 || any.some((filter) => passes(filter, attributes))) &&
-    (not === undefined || !passes(not, attributes))
+    all.every((each) => passes(each, attributes)) &&
+    (any.length === 0 || any.some((each) => passes(each, attributes))) &&
+    (not === undefined || !passes(not, attributes)) &&
+    passesCesql(filter, attributes)
   );
 }

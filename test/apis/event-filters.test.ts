@@ -28,6 +28,14 @@ describe('filters of events', () => {
     [[{ all: [PAID, SENT] }], false],
     [[{ not: SENT }], true],
     [[{ not: { any: [PAID, SENT] } }], false],
+    [[{ cesql: '' }], true],
+    [[{ cesql: "type LIKE 'order.%' AND source IN ('/shop', '/app')" }], true],
+    [[{ cesql: "type = 'order.sent'" }], false],
+    [[{ cesql: "absent = 'x' OR type = 'order.paid'" }], false], // an error, and so it does not pass
+    [[{ cesql: "EXISTS absent OR type = 'order.paid'" }], true],
+    [[{ not: { cesql: 'BOOL(type)' } }], true],
+    [[{ all: [{ cesql: 'TRUE' }, PAID] }], true],
+    [[{ any: [{ cesql: 'FALSE' }, SENT] }], false],
   ])('%j lets an event pass: %s', (filters, expected) => {
     expect(passesFilters(filters, ATTRIBUTES)).toBe(expected);
     expect(eventFilterErrors(filters)).toEqual([]);
@@ -51,7 +59,27 @@ describe('filters of events', () => {
       'invalid key name "like": [0]\none of exact, prefix, suffix, all, any, not, cesql is expected',
     ],
     ['x', 'invalid value: x: [0]\na filter is an object'],
-    [{ cesql: 'TRUE' }, 'invalid value: TRUE: [0].cesql\nthe dialect cesql is not supported here yet'],
+    [{ ...PAID, cesql: 'TRUE' }, 'multiple dialects found, filters can have only one dialect set'],
+    [
+      { any: [{ cesql: 'type = ' }] },
+      'invalid value: type = : [0].any[0].cesql\na value is expected at character 8, and there is the end',
+    ],
+    [
+      { cesql: 'LENGTH(type)' },
+      'invalid value: LENGTH(type): [0].cesql\na filter is Boolean, and this expression comes to another type: Integer',
+    ],
+    [
+      { cesql: 'subject' },
+      'invalid value: subject: [0].cesql\na filter is Boolean, and an attribute is a String: BOOL(subject) or EXISTS subject is one',
+    ],
+    [
+      { cesql: "STARTS('a') = 'b'" },
+      "invalid value: STARTS('a') = 'b': [0].cesql\nthere is no function STARTS of 1 argument",
+    ],
+    [
+      { cesql: "LEFT('a') = 'b'" },
+      "invalid value: LEFT('a') = 'b': [0].cesql\nthere is no function LEFT of 1 argument: it is LEFT(String, Integer)",
+    ],
   ])('are refused when they are none: %j', (filter, text) => {
     expect(renderFieldErrors(eventFilterErrors([filter as EventFilter]))).toBe(text);
   });

@@ -21,5 +21,10 @@ export function isConcerned(tells: Tells, { apiVersion, kind, metadata }: Resour
 export function eventOf(tells: Tells, seen: Seen, source: string, nowMs: number): CloudEvent | undefined {
   if (tells.kind === 'core-events') return seen.verb === 'delete' ? undefined : kubernetesEvent(seen.object);
   const event = apiServerEvent(seen, tells.mode, { source, teller: tells.teller, nowMs });
-  return passesFilters(tells.filters, event.attributes) ? event : undefined;
+  return passesFilters(tells.filters, attributesOf(event)) ? event : undefined;
+}
+
+/** All of them, as filters name them: in an event its media type stands beside the others. */
+function attributesOf({ attributes, contentType }: CloudEvent): ReadonlyMap<string, string> {
+  return contentType === undefined ? attributes : new Map(attributes).set('datacontenttype', contentType);
 }
