@@ -218,6 +218,22 @@ describe.skipIf(missing !== '')(`three sources, any broker ${missing}`, { timeou
     );
   });
 
+  it('what a controller of the cluster records as an Event wakes it, too', async () => {
+    const user = await asleep('rabbitmq');
+    await user.shell(halves(KUBERNETES)[0]);
+    const recorded = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'web.1', namespace: user.namespace },
+      involvedObject: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', namespace: user.namespace },
+      reason: 'ScalingReplicaSet',
+      message: 'Scaled up replica set web-1 to 3',
+      type: 'Normal',
+    });
+    await user.shell(`KUBECONFIG=~/.kube/config kubectl create -f - <<<'${recorded}'`);
+    await traced(user, /^(\S+) add of Event web\.1: Scaled up replica set web-1 to 3\n$/);
+  });
+
   it('the objects of the platform itself wake it as well, through the log of its own', async () => {
     const user = await asleep('log');
     const applied = 'kubectl apply -f examples/three-sources/kubernetes.yaml\n';
