@@ -1,5 +1,7 @@
 import type { GroupKind, KindDefinition } from './kind.ts';
 import * as core from './core/core-kinds.ts';
+import { metricKind } from './autoscaling/metric/metric.ts';
+import { podAutoscalerKind } from './autoscaling/pod-autoscaler/pod-autoscaler.ts';
 import { LEGACY_KINDS } from './legacy/legacy-kinds.ts';
 import { channelKind } from './messaging/channel/channel.ts';
 import { googleChannelKind } from './messaging/google-channel/google-channel.ts';
@@ -10,6 +12,7 @@ import { pubSubChannelKind } from './messaging/pubsub-channel/pubsub-channel.ts'
 import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
 import { ingressKind } from './networking/ingress/ingress.ts';
+import { serverlessServiceKind } from './networking/serverless-service/serverless-service.ts';
 import { apiServerSourceKind } from './sources/api-server-source/api-server-source.ts';
 import { cloudPubSubSourceKind } from './sources/cloud-pubsub-source/cloud-pubsub-source.ts';
 import { containerSourceKind } from './sources/container-source/container-source.ts';
@@ -49,6 +52,9 @@ export const KINDS: readonly KindDefinition[] = [
   configurationKind,
   revisionKind,
   routeKind,
+  podAutoscalerKind,
+  metricKind,
+  serverlessServiceKind,
   ingressKind,
   gitHubSourceKind,
   apiServerSourceKind,

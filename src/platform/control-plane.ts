@@ -9,7 +9,9 @@ import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
 import { ProgramFeeder } from '../serving/control/program-feeder.ts';
+import type { RevisionSettings } from '../serving/control/revision-reconciler.ts';
 import type { Log } from '../telemetry/log.ts';
+import { Autoscalers } from './autoscalers.ts';
 import { bindingControllers } from './bindings.ts';
 import { EVENTING_USER, SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -32,6 +34,7 @@ export class ControlPlane {
   readonly #client: EmbeddedClient;
   readonly #pods: Pods;
   readonly #states = new InstanceStates();
+  #autoscalers: Autoscalers | undefined;
   #controllers: RunningControllers | undefined;
   #feeder: PlanFeeder | undefined;
   #programs: ProgramFeeder | undefined;
@@ -57,6 +60,7 @@ export class ControlPlane {
    */
   observe(event: InstanceEvent): void {
     this.#states.observe(event);
+    this.#autoscalers?.told(event.revision);
     setTimeout(() => {
       this.#pods.follow(event);
       this.#controllers?.enqueueRevision(event.revision);
@@ -98,7 +102,7 @@ export class ControlPlane {
     const channelUrls = `${plane.eventsServer.url}/channels/`;
     const eventTypes = openEventTypes(eventing, informers, (url) => url.startsWith(channelUrls), log);
     this.#eventTypes = eventTypes;
-    const readConfigMap = configMapReader(informers);
+    this.#autoscalers = new Autoscalers(this.#client, informers, serving);
     this.#controllers = startControllers(
       {
         store: objects,
@@ -106,12 +110,7 @@ export class ControlPlane {
         clock,
         log,
         host: channels,
-        revision: {
-          resolveImage: (reference) => images.resolve(reference),
-          instances: this.#states.view(serving, (key) => feeder.problemOf(key)),
-          defaultInitialScale: () =>
-            Number(readConfigMap('knative-serving', 'config-autoscaler')?.['initial-scale'] ?? 1),
-        },
+        revision: this.#revisionSettings(plane, feeder),
         route: {
           urlOf: publicUrls(options, gatewayServer.port),
           domain: options.domain,
@@ -127,6 +126,7 @@ export class ControlPlane {
         webhookController(eventing, informers, outboxes, options, gatewayServer.port),
         sources.start,
         eventTypes.start,
+        this.#autoscalers.start,
         ...bindingControllers(eventing, informers),
         legacyControllers(eventing, informers),
       ],
@@ -139,6 +139,16 @@ export class ControlPlane {
         void serving.replaceInstance(`${metadata.namespace}/${revision}`, metadata.name);
     });
     await informers.synced();
+  }
+
+  #revisionSettings({ serving, images }: DataPlane, feeder: PlanFeeder): RevisionSettings {
+    const readConfigMap = configMapReader(this.informers);
+    return {
+      resolveImage: (reference) => images.resolve(reference),
+      instances: this.#states.view(serving, (key) => feeder.problemOf(key)),
+      defaultInitialScale: () =>
+        Number(readConfigMap('knative-serving', 'config-autoscaler')?.['initial-scale'] ?? 1),
+    };
   }
 
   async #startPrograms({ programs, images }: DataPlane): Promise<void> {

@@ -25,6 +25,7 @@ export class InstanceStates {
             ? trouble && { code: trouble.code, reason: trouble.reason }
             : { code: 'ConfigurationMissing', reason: problem },
         hasBeenReady: this.#ready.has(key),
+        scale: serving.poolOf(key)?.plan.scale,
       };
     };
   }

@@ -48,6 +48,7 @@ export class Serving {
   readonly #links = new InstanceLinks();
   readonly #stop = new AbortController();
   #isTicking = false;
+  #rescaled: (revision: string) => void = () => undefined;
 
   constructor(options: ServingOptions) {
     const random = options.random ?? Math.random;
@@ -63,6 +64,7 @@ export class Serving {
         this.#up.add(pool);
         if (!this.#isTicking) void this.#tick();
       },
+      rescaled: (revision) => this.#rescaled(revision),
     };
   }
 
@@ -120,6 +122,11 @@ export class Serving {
       if (this.#publicHosts.get(host) === plan) this.#publicHosts.delete(host);
     for (const host of plan?.localHosts ?? [])
       if (this.#localHosts.get(host) === plan) this.#localHosts.delete(host);
+  }
+
+  /** Told of revisions whose mode of serving a decision has changed; their instances are told of by `observe`. */
+  whenRescaled(listener: (revision: string) => void): void {
+    this.#rescaled = listener;
   }
 
   countsOf(revision: string): PoolCounts {

@@ -33,6 +33,8 @@ export type PoolTools = {
   readonly room: WaitingRoom;
   /** Asks to be ticked once a second for as long as `isUp`. */
   readonly keepTicking: (pool: { readonly isUp: boolean; tick(isDecision: boolean): void }) => void;
+  /** A decision has changed more than the number of instances: whether there is room for the burst that should find some. */
+  readonly rescaled: (revision: string) => void;
 };
 
 export type PoolCounts = {

@@ -199,7 +199,9 @@ export class RevisionPool {
 
   #decide(nowMs: number): void {
     const { readyCount: ready, standing } = this.#instances;
+    const hadRoom = this.#demand.hasRoom;
     const wanted = this.#demand.decide(this.#plan.scale, { ready, standing: standing.length }, nowMs);
+    if (this.#demand.hasRoom !== hadRoom) this.#tools.rescaled(this.#plan.key);
     if (wanted === undefined) return;
     this.#desired = wanted > 0 || this.#mayGo(nowMs) ? wanted : Math.min(1, standing.length);
     if (this.#waiting.size === 0) this.#instances.shrinkTo(this.#wanted()); // A3

@@ -47,7 +47,7 @@ export function decideScale(plan: ScalePlan, state: ScaleState, observed: Observ
   const decisions = remembered(plan, state, { atMs: nowMs, scale: wanted });
   return {
     scale: bounded(plan, Math.max(wanted, decisions[0]?.scale ?? 0)),
-    excess: excessOf(plan, observed.ready, panic),
+    excess: excessBurstCapacity(plan, observed.ready, panic),
     state: { panicSinceMs, panicScale, decisions },
   };
 }
@@ -87,7 +87,12 @@ function bounded({ minScale, maxScale, isScaledToZero }: ScalePlan, scale: numbe
   return maxScale === 0 ? raised : Math.min(raised, maxScale);
 }
 
-function excessOf({ burstCapacity, total }: ScalePlan, ready: number, panic: number): number {
+/** What all instances take, less the burst that is to find room and what is under way; below 0: there is too little. */
+export function excessBurstCapacity(
+  { burstCapacity, total }: ScalePlan,
+  ready: number,
+  panic: number,
+): number {
   if (burstCapacity === 0) return 0;
   return burstCapacity < 0 ? -1 : Math.floor(ready * total - burstCapacity - panic);
 }

@@ -42,6 +42,11 @@ export class Demand {
     return this.#reading;
   }
 
+  /** Whether the burst that is to find room would, by the last decision. */
+  get hasRoom(): boolean {
+    return (this.#reading?.excess ?? -1) >= 0;
+  }
+
   begin(nowMs: number): void {
     this.#account(nowMs);
     this.#underWay += 1;

@@ -1,4 +1,4 @@
-import { isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
+import { conditionOf, isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
 import { REVISION_CONDITIONS } from '../../apis/serving/revision/status.ts';
 import { autoscalingAnnotations } from '../../apis/autoscaling/annotations.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
@@ -7,6 +7,9 @@ import { KINDS, type Revision } from '../../apis/serving/types.ts';
 import { settled, type Outcome, type Reconciler } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { ownerOf } from '../../control/owned.ts';
+import type { ScalePlan } from '../plan.ts';
+import { activeMark } from './active.ts';
+import { podAutoscalerOf } from './autoscaler-objects.ts';
 import { pinImage, type ResolveImage } from './pin-image.ts';
 
 /** How a revision's instances stand, as the activator knows. */
@@ -17,6 +20,8 @@ export type InstanceView = (key: string) => {
   readonly trouble: { readonly code: string; readonly reason: string } | undefined;
   /** Whether an instance of this revision has ever been ready in this run. */
   readonly hasBeenReady: boolean;
+  /** How it scales; absent while the data plane has no plan of it. */
+  readonly scale?: ScalePlan | undefined;
 };
 
 export type RevisionSettings = {
@@ -24,6 +29,9 @@ export type RevisionSettings = {
   readonly instances: InstanceView;
   readonly defaultInitialScale: () => number;
 };
+
+/** Of a revision that the data plane has no plan of. */
+const UNPLANNED = { scaler: { kind: 'kpa' }, minScale: 0, initialScale: 1 } as const;
 
 /** Pins the image, makes the Deployment, and tells how the instances stand (serving pkg/reconciler/revision). */
 export function revisionReconciler(
@@ -52,6 +60,7 @@ export function revisionReconciler(
       const view = settings.instances(`${namespace}/${name}`);
       const deployment = await cluster.apply(deploymentOf(revision, pinned, view.desired));
       await cluster.patchStatus({ ...deployment, status: deploymentStatus(deployment, view) });
+      await cluster.apply(podAutoscalerOf(revision));
       const status = {
         containerStatuses: [{ name: container?.name ?? 'user-container', imageDigest: pinned }],
         actualReplicas: view.ready,
@@ -68,7 +77,7 @@ function outcomeOf(
   view: ReturnType<InstanceView>,
   status: Outcome['status'],
 ): Outcome {
-  const active = activeMark(revision, view);
+  const active = activeOf(revision, view);
   if (view.trouble !== undefined) {
     const { code, reason } = view.trouble;
     const message = code.startsWith('ExitCode') ? `Container failed with: ${reason}` : reason;
@@ -94,19 +103,13 @@ function outcomeOf(
   );
 }
 
-/** Informs, and is no part of Ready: a revision at zero is as good as any. */
-function activeMark(revision: Revision, { ready, desired }: ReturnType<InstanceView>): Mark {
-  const state =
-    ready > 0
-      ? isTrue('Active')
-      : desired > 0
-        ? isUnknown(
-            'Active',
-            'Queued',
-            'Requests to the target are being buffered as resources are provisioned.',
-          )
-        : isFalse('Active', 'NoTraffic', 'The target is not receiving traffic.');
-  return { ...state, severity: 'Info', type: 'Active' } satisfies Mark;
+/** Informs, and is no part of Ready: a revision at zero is as good as any. The PodAutoscaler says the same. */
+function activeOf(revision: Revision, view: ReturnType<InstanceView>): Mark {
+  const { ready, desired, trouble, hasBeenReady, scale = UNPLANNED } = view;
+  const wasReady = conditionOf(revision.status, 'Ready')?.status === 'True';
+  const standing = { ready, desired, hasFailed: trouble !== undefined, scale };
+  const before = conditionOf(revision.status, 'Active');
+  return { ...activeMark(standing, wasReady || hasBeenReady, before), severity: 'Info' };
 }
 
 function deploymentOf(
