@@ -1,5 +1,6 @@
 import type { GroupKind, KindDefinition } from './kind.ts';
 import * as core from './core/core-kinds.ts';
+import { nodeKind } from './core/node.ts';
 import { metricKind } from './autoscaling/metric/metric.ts';
 import { podAutoscalerKind } from './autoscaling/pod-autoscaler/pod-autoscaler.ts';
 import { LEGACY_KINDS } from './legacy/legacy-kinds.ts';
@@ -40,6 +41,7 @@ export const KINDS: readonly KindDefinition[] = [
   core.serviceKind,
   core.deploymentKind,
   core.crdKind,
+  nodeKind,
   channelKind,
   logChannelKind,
   inMemoryChannelKind,

@@ -3,11 +3,15 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openApiServer } from '../apiserver/api-server.ts';
 import { openPki, writeKubeconfig } from '../apiserver/pki/pki.ts';
+import { VERSION } from '../apiserver/discovery/discovery.ts';
 import { systemClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
 import { packageVersion } from '../cli/version.ts';
-import { openLog } from '../telemetry/log.ts';
+import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
+import { openLog, type Log } from '../telemetry/log.ts';
 import { askBacklogs } from './channel-figures.ts';
 import { ControlPlane } from './control-plane.ts';
+import { SERVING_USER } from './controllers.ts';
 import { openDashboard } from './dashboard.ts';
 import { openDataPlane, type DataPlane } from './data-plane.ts';
 import { removeRunFile, writeRunFile } from './data-dir.ts';
@@ -15,6 +19,7 @@ import { platformExtension } from './extension.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
 import { Outboxes } from './outboxes.ts';
 import { podLogs } from './pod-logs.ts';
+import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
 import { openStores, type Stores } from './stores.ts';
 import { Teardown } from './teardown.ts';
 import { Webhooks } from './webhooks.ts';
@@ -86,7 +91,29 @@ async function compose(
   });
   teardown.first('run file', () => removeRunFile(dataDir));
   state.isReady = true;
+  keepSelf(stores, control, faces.endpoints, teardown, log);
   return { endpoints: faces.endpoints, failed: stores.failed };
+}
+
+/** The objects that stand for the platform itself are there a moment after it is ready. */
+function keepSelf(
+  { objects }: Stores,
+  { informers }: ControlPlane,
+  endpoints: Endpoints,
+  teardown: Teardown,
+  log: Log,
+): void {
+  const versions = { version: packageVersion(), kubernetes: VERSION.gitVersion };
+  const facts = selfFacts(endpoints, versions, systemClock.nowMs());
+  const keeper = new SelfKeeper(new EmbeddedClient(objects, SERVING_USER), facts, (error) =>
+    log({
+      level: 'warn',
+      message: 'an object that stands for the platform could not be written',
+      fields: { error: messageOf(error) },
+    }),
+  );
+  keeper.start(informers);
+  teardown.first('own objects', () => keeper.close());
 }
 
 /** What people and their tools talk to: the API and the dashboard. */

@@ -23,7 +23,7 @@ export type Stores = {
   readonly failed: Promise<Error>;
 };
 
-const NAMESPACES = ['default', 'kube-system', 'knative-serving', 'knative-eventing'];
+const NAMESPACES = ['default', 'kube-system', 'knative-serving', 'knative-eventing', 'istio-system'];
 
 export async function openStores(options: PlatformOptions, teardown: Teardown): Promise<Stores> {
   const { dataDir, acceptLoss, drainMs } = options;
