@@ -84,7 +84,10 @@ export class ContainerRun {
       throw failedBy(how);
     });
     try {
-      await Promise.race([ended, this.#untilReady(begun, readyTimeoutMs)]);
+      await Promise.race([
+        ended,
+        this.#untilReady(begun, readyTimeoutMs).catch((error: unknown) => this.#isOver(ended, error)),
+      ]);
     } finally {
       ended.catch(() => undefined); // from here on its end is its instance's to see
     }
@@ -109,6 +112,12 @@ export class ContainerRun {
     this.#state = { kind: 'running', startedMs: begun.startedMs };
     this.#tools.onChange();
     return begun;
+  }
+
+  /** What is broken off with a run fails as that has ended, not because it was broken off. */
+  async #isOver(ended: Promise<never>, error: unknown): Promise<never> {
+    if (this.#over.signal.aborted) return ended;
+    throw error;
   }
 
   async stop(graceMs: number): Promise<void> {

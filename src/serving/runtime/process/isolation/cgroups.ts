@@ -133,9 +133,12 @@ function layoutOf(root: string, own: string): Layout {
 function handsOn(folder: string): boolean {
   const file = join(folder, 'cgroup.subtree_control');
   if (!existsSync(file)) return false;
-  attempt(() => writeFileSync(file, '+memory +cpu'));
-  const controllers = read(file).split(/\s+/);
-  return controllers.includes('memory') && controllers.includes('cpu');
+  const hasBoth = (): boolean => {
+    const controllers = read(file).split(/\s+/);
+    return controllers.includes('memory') && controllers.includes('cpu');
+  };
+  if (!hasBoth()) attempt(() => writeFileSync(file, '+memory +cpu'));
+  return hasBoth();
 }
 
 function fileOf(resource: 'memory' | 'cpu', version: 1 | 2): string {

@@ -31,7 +31,7 @@ export function mountScript(
     ...binds.flatMap((bind, i) => (bind.kind === 'bind' ? staged(`${base}/v${i}`, bind.source) : [])),
     ...(needsRoot ? rootOfBinds(base) : []),
     ...overlays.flatMap((folder, i) => overlay(`${base}/o${i}`, folder, root)),
-    ...closed.map((folder) => `chmod o+x ${at(folder)}`),
+    ...closed.map((folder) => `chmod ${reach.includes(folder) ? 'o+rx' : 'o+x'} ${at(folder)}`),
     ...binds.flatMap((bind, i) => shown(bind, `${base}/v${i}`, at(bind.path))),
     root === ''
       ? `cd ${quoted(cwd)}\nexec "$@"`
