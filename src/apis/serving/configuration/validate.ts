@@ -3,6 +3,8 @@ import type { AdmissionContext, FieldError } from '../../kind.ts';
 import { dns1035Fault } from '../../names.ts';
 import { autoscalingErrors } from '../../autoscaling/validate.ts';
 import { autoscalerConfigIn, revisionSpecErrors } from '../revision/validate.ts';
+import { metadataErrors } from '../metadata.ts';
+import { LABELS } from '../shared.ts';
 import type { Configuration, RevisionTemplate } from '../types.ts';
 
 /** The template of a Service or Configuration; paths are relative to its spec (configuration_validation.go). */
@@ -65,5 +67,6 @@ export function configurationErrors(configuration: Configuration, context: Admis
       templateErrors(configuration.metadata.name, configuration.spec?.template, before, context),
     ),
     ...misplacedAnnotationErrors(configuration.metadata.annotations),
+    ...metadataErrors(configuration, context, [LABELS.service, LABELS.serviceUid, LABELS.route]),
   ];
 }

@@ -1,6 +1,8 @@
 import { below, disallowedField, invalidValue, outOfBounds } from '../../field-error.ts';
-import type { FieldError } from '../../kind.ts';
+import type { AdmissionContext, FieldError } from '../../kind.ts';
 import { dns1035Fault } from '../../names.ts';
+import { metadataErrors } from '../metadata.ts';
+import { LABELS } from '../shared.ts';
 import type { Route, TrafficTarget } from '../types.ts';
 
 /** serving pkg/apis/serving/v1/route_validation.go; paths are relative to the list. */
@@ -46,6 +48,9 @@ function targetErrors(
   return errors;
 }
 
-export function routeErrors(route: Route): FieldError[] {
-  return below('spec.traffic', trafficErrors(route.spec?.traffic ?? [], false));
+export function routeErrors(route: Route, context: AdmissionContext): FieldError[] {
+  return [
+    ...below('spec.traffic', trafficErrors(route.spec?.traffic ?? [], false)),
+    ...metadataErrors(route, context, [LABELS.service]),
+  ];
 }

@@ -2,6 +2,7 @@ import { below } from '../../field-error.ts';
 import { isManual } from '../../legacy/serving/as-written.ts';
 import type { AdmissionContext, FieldError } from '../../kind.ts';
 import { misplacedAnnotationErrors, templateErrors } from '../configuration/validate.ts';
+import { metadataErrors } from '../metadata.ts';
 import { trafficErrors } from '../route/validate.ts';
 import type { Service } from '../types.ts';
 
@@ -13,5 +14,6 @@ export function serviceErrors(service: Service, context: AdmissionContext): Fiel
     ...below('spec', templateErrors(service.metadata.name, service.spec?.template, before, context)),
     ...below('spec.traffic', trafficErrors(service.spec?.traffic ?? [], true)),
     ...misplacedAnnotationErrors(service.metadata.annotations),
+    ...metadataErrors(service, context),
   ];
 }
