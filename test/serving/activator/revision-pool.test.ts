@@ -62,7 +62,7 @@ describe('requests at a revision at zero', () => {
     letStart();
   });
 
-  it('are refused beyond 10 000 in all, and those that wait are still answered', async () => {
+  it('are refused beyond 10 000 at one revision, and those that wait are still answered', async () => {
     const { web, serving, runtime, ask } = await open();
     const letStart = runtime.hold();
     web({ containerConcurrency: 1 }, { maxScale: 1 });
