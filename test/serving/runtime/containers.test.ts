@@ -152,9 +152,9 @@ describe('probes', () => {
   });
 
   it('of startup hold the others back until it succeeds, or end it', async () => {
-    const startup = aProbe(http('/healthz'), { periodMs: 1000, failureThreshold: 10 });
     const liveness = aProbe({ kind: 'exec', command: ['false'] }, { periodMs: 1, failureThreshold: 1 });
     const port = await freePort();
+    const startup = aProbe(http('/healthz', { port }), { periodMs: 1000, failureThreshold: 10 });
     const outcome = expect(
       start([serving({ startup, liveness, env: { ILL: '1', AT: String(port) } })]),
     ).rejects.toMatchObject({ message: expect.stringMatching(/^Liveness probe failed/) });
