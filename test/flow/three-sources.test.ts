@@ -133,9 +133,11 @@ async function asleep(channel: string): Promise<User> {
 async function traced({ shell }: User, line: RegExp): Promise<string> {
   const [logs = '', trace = ''] = LOOK.split(/^(?=bin)/m);
   await expect.poll(() => shell(logs), WAIT).toMatch(line);
-  const way = trace.replace('ID', line.exec(await shell(logs))?.[1] ?? '');
-  await expect.poll(() => shell(way), WAIT).toMatch(/delivered 204[^]*woken|woken[^]*delivered 204/);
-  return shell(way);
+  const [, id = ''] = line.exec(await shell(logs)) ?? [];
+  let way = '';
+  const told = async (): Promise<string> => (way = await shell(trace.replace('ID', id)));
+  await expect.poll(told, WAIT).toMatch(/delivered 204[^]*woken|woken[^]*delivered 204/);
+  return way;
 }
 
 /** The lines of a trace without what differs from one event to the next; their order by time does, too. */
@@ -154,7 +156,8 @@ function shapeOf(trace: string, namespace: string): string[] {
 
 /** The flags of `up` on the page, with the addresses of this run's servers. */
 function flagsOfUp(): string[] {
-  const words = /^bin\/millrace up (.*)$/m.exec(START)?.[1]?.split(' ') ?? [];
+  const [, flags = ''] = /^bin\/millrace up ((?:.*\\\n)*.*)$/m.exec(START) ?? [];
+  const words = flags.split(/[\s\\]+/);
   const values: Readonly<Record<string, string>> = { '--kafka': kafka, '--rabbitmq': rabbitmq };
   return words.map((word, i) => values[words[i - 1] ?? ''] ?? word);
 }
