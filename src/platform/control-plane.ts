@@ -16,7 +16,7 @@ import { bindingControllers } from './bindings.ts';
 import { EVENTING_USER, SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
 import type { DataPlane } from './data-plane.ts';
 import { openEventTypes, type RunningEventTypes } from './event-types.ts';
-import { InstanceStates } from './instance-states.ts';
+import { instanceView } from './instance-states.ts';
 import { legacyControllers } from './legacy.ts';
 import { configMapReader } from './live-objects.ts';
 import type { PlatformOptions } from './options.ts';
@@ -33,7 +33,6 @@ export class ControlPlane {
   readonly informers: Informers;
   readonly #client: EmbeddedClient;
   readonly #pods: Pods;
-  readonly #states = new InstanceStates();
   #autoscalers: Autoscalers | undefined;
   #controllers: RunningControllers | undefined;
   #feeder: PlanFeeder | undefined;
@@ -59,7 +58,6 @@ export class ControlPlane {
    * no API write competes with the request that an instance is woken for (design decision 8).
    */
   observe(event: InstanceEvent): void {
-    this.#states.observe(event);
     this.#autoscalers?.told(event.revision);
     setTimeout(() => {
       this.#pods.follow(event);
@@ -145,7 +143,7 @@ export class ControlPlane {
     const readConfigMap = configMapReader(this.informers);
     return {
       resolveImage: (reference) => images.resolve(reference),
-      instances: this.#states.view(serving, (key) => feeder.problemOf(key)),
+      instances: instanceView(serving, (key) => feeder.problemOf(key)),
       defaultInitialScale: () =>
         Number(readConfigMap('knative-serving', 'config-autoscaler')?.['initial-scale'] ?? 1),
     };

@@ -126,6 +126,11 @@ export class RevisionPool {
     this.#serveWaiting();
   }
 
+  /** Whether it has had as many ready instances as it starts with. */
+  get isInitialReached(): boolean {
+    return this.#isInitialReached;
+  }
+
   /** What the autoscaler saw last, and what it made of it. */
   get reading(): Reading | undefined {
     return this.#demand.reading;

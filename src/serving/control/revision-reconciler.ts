@@ -8,7 +8,7 @@ import { settled, type Outcome, type Reconciler } from '../../control/reconciler
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { ownerOf } from '../../control/owned.ts';
 import type { ScalePlan } from '../plan.ts';
-import { activeMark } from './active.ts';
+import { activeFrom, activeMark } from './active.ts';
 import { podAutoscalerOf } from './autoscaler-objects.ts';
 import { pinImage, type ResolveImage } from './pin-image.ts';
 
@@ -18,7 +18,7 @@ export type InstanceView = (key: string) => {
   readonly desired: number;
   /** Why none is ready, as long as none is. */
   readonly trouble: { readonly code: string; readonly reason: string } | undefined;
-  /** Whether an instance of this revision has ever been ready in this run. */
+  /** Whether it has had in this run as many ready instances as it starts with. */
   readonly hasBeenReady: boolean;
   /** How it scales; absent while the data plane has no plan of it. */
   readonly scale?: ScalePlan | undefined;
@@ -92,7 +92,8 @@ function outcomeOf(
     revision.status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
   const written = autoscalingAnnotations(revision.metadata.annotations).get('initial-scale');
   const startsAtZero = Number(written ?? defaultInitialScale()) === 0;
-  if (view.ready > 0 || view.hasBeenReady || wasReady || startsAtZero) {
+  const isStarted = view.ready >= activeFrom(view.scale ?? UNPLANNED, false) || view.hasBeenReady;
+  if (isStarted || wasReady || startsAtZero) {
     return settled(status, isTrue('ContainerHealthy'), isTrue('ResourcesAvailable'), active);
   }
   return settled(
