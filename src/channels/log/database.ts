@@ -7,6 +7,12 @@ export const FORMAT = 1;
 /** Where a SQLite file has its `user_version`, big-endian (sqlite.org/fileformat, 1.3). */
 const USER_VERSION_AT = 60;
 
+/**
+ * In bytes, of a database that is made now; one that is there keeps its own. Measured: a commit of webhooks takes a quarter less
+ * CPU time than with SQLite's 4096, and one of a single small event no more.
+ */
+const PAGE_SIZE = 16_384;
+
 const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   INSERT INTO meta VALUES ('accepted', 0), ('last_channel', 0), ('last_group', 0), ('dead_letters', 0), ('dead_bytes', 0);
@@ -44,7 +50,7 @@ export function openDatabase(file: string, acceptLoss: boolean): OpenDatabase {
   refuseNewer(file);
   const db = new DatabaseSync(file);
   // The worker makes checkpoints itself: SQLite would swallow the errors of its own, and a sync that failed is final.
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+  db.exec(`PRAGMA page_size = ${PAGE_SIZE}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
     PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000`);
   if (formatOf(db) === 0) db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${FORMAT}; COMMIT`);
   const markFile = `${file.replace(/\.db$/, '')}.mark`;

@@ -142,5 +142,5 @@ export type WorkerOptions = {
   readonly file: string;
   readonly acceptLoss: boolean;
   readonly journalBytesMax: number;
-  readonly walPages: number;
+  readonly walBytes: number;
 };

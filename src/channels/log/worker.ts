@@ -12,7 +12,7 @@ import { queries } from './queries.ts';
  */
 const port = parentPort;
 if (port === null) throw new Error('this file is the log worker; it is started by worker-client.ts');
-const { file, acceptLoss, journalBytesMax, walPages } = workerData as WorkerOptions; // posted by worker-client.ts only
+const { file, acceptLoss, journalBytesMax, walBytes } = workerData as WorkerOptions; // posted by worker-client.ts only
 
 const tell = (answer: Answer): void => port.postMessage(answer);
 const database = open();
@@ -86,10 +86,11 @@ function isDiskFull(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && error.errcode === 13;
 }
 
-/** Moves the log of SQLite into its file once it has `walPages` pages. A disk that is full then will be asked again. */
+/** Moves the log of SQLite into its file once it has `walBytes` bytes. A disk that is full then will be asked again. */
 function checkpointer(db: DatabaseSync): () => void {
   const look = db.prepare('PRAGMA wal_checkpoint(NOOP)');
   const move = db.prepare('PRAGMA wal_checkpoint(PASSIVE)');
+  const walPages = walBytes / numberOf(db.prepare('PRAGMA page_size').get(), 'page_size');
   return () => {
     const state = look.get();
     if (numberOf(state, 'log') - numberOf(state, 'checkpointed') < walPages) return;

@@ -58,8 +58,8 @@ export function isSigned(request: DoorRequest, secret: string): boolean {
   const signature = headerOnce(request, 'x-hub-signature-256');
   if (signature === undefined || !/^sha256=[0-9a-f]{64}$/.test(signature)) return false;
   if (body.length === 0) return false;
-  const expected = createHmac('sha256', secret).update(body).digest();
-  return timingSafeEqual(Buffer.from(signature.slice('sha256='.length), 'hex'), expected);
+  const expected = createHmac('sha256', secret).update(body).digest('hex'); // quicker than bytes
+  return timingSafeEqual(Buffer.from(signature.slice('sha256='.length)), Buffer.from(expected));
 }
 
 /** The payload of a signed request. */
