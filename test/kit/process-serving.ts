@@ -83,10 +83,19 @@ export async function openProcessServing({ warm = 2, logs }: { warm?: number; lo
       revision: string,
       directory: string,
       launch: Launch,
-      { plan = {}, scale = {} }: { plan?: Partial<RevisionPlan>; scale?: Partial<ScalePlan> } = {},
+      {
+        plan = {},
+        scale = {},
+        env = {},
+      }: {
+        readonly plan?: Partial<RevisionPlan>;
+        readonly scale?: Partial<ScalePlan>;
+        readonly env?: Readonly<Record<string, string>>;
+      } = {},
     ): void => {
       const base = revisionPlan('any', directory, launch);
-      const instance = { ...base.instance, revision, ...plan.instance };
+      const containers = base.instance.containers.map((each) => ({ ...each, env }));
+      const instance = { ...base.instance, revision, containers, ...plan.instance };
       const key = `demo/${revision}`;
       serving.setRevision({ ...base, key, ...plan, instance, scale: { ...SCALE, ...scale } });
     },
