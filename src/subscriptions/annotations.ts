@@ -1,3 +1,4 @@
+import type { BackingChannel } from '../apis/duck.ts';
 import type { GroupOptions, Start } from '../channels/channel.ts';
 
 /** Knobs that Knative's `delivery` has no field for (contract: Defaults and knobs). */
@@ -46,6 +47,24 @@ export function groupOptions(annotations: Annotations, uid: string): GroupOption
     backlogBytesMax: valueOf(bytes),
     sharedName: valueOf(sharedName),
   };
+}
+
+/**
+ * Why a subscriber cannot have a consumer group: another of its channel has it, and is not listed behind it if both have it.
+ * Undefined: it can, or wants none of its own.
+ */
+export function groupTaken(
+  { metadata, spec }: BackingChannel,
+  uid: string,
+  group: string | undefined,
+): string | undefined {
+  if (group === undefined) return undefined;
+  const { annotations = {} } = metadata;
+  const has = (each: { readonly uid: string }): boolean =>
+    annotations[annotationOf(ANNOTATIONS.sharedName, each.uid)] === group;
+  const holder = (spec?.subscribers ?? []).find((each) => has(each));
+  if (holder === undefined || holder.uid === uid) return undefined;
+  return `consumer group ${group} is that of subscription ${holder.name ?? holder.uid} of the same channel, and the two would take each other's events: give this one another ${ANNOTATIONS.sharedName}, or none`;
 }
 
 type Fault = { readonly fault: string };

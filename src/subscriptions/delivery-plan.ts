@@ -3,7 +3,7 @@ import { keyOf } from '../apis/resource.ts';
 import type { Backoff } from '../base/backoff.ts';
 import { parseIsoDuration } from '../base/duration.ts';
 import type { GroupOptions } from '../channels/channel.ts';
-import { groupOptions } from './annotations.ts';
+import { groupOptions, groupTaken } from './annotations.ts';
 
 /** What the dispatcher needs to serve one subscriber. Durations in milliseconds. */
 export type DeliveryPlan = {
@@ -55,6 +55,8 @@ export function planDelivery(channel: BackingChannel, entry: SubscriberEntry): P
   if (typeof waits === 'string') return invalid(waits);
   const options = groupOptions(channel.metadata.annotations ?? {}, group);
   if (typeof options === 'string') return invalid(options);
+  const taken = groupTaken(channel, group, options.sharedName);
+  if (taken !== undefined) return invalid(taken);
   return {
     kind: 'plan',
     group,

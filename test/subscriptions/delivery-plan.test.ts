@@ -140,4 +140,22 @@ describe('a delivery plan', () => {
     expect(planned).toMatchObject({ kind: 'invalid', group: 'u-1', reason: expect.stringContaining(reason) });
     expect(planned).toHaveProperty('reason', expect.stringContaining('LogChannel demo/orders'));
   });
+
+  it('is made for the first of two that have one consumer group, and for no other', () => {
+    const second = { ...entry, uid: 'u-2', name: 'mails' };
+    const named = Object.fromEntries(
+      ['u-1', 'u-2'].map((uid) => [annotationOf(ANNOTATIONS.sharedName, uid), 'workers']),
+    );
+    const orders = channelWith({ subscribers: [entry, second] }, named);
+    expect(planDelivery(orders, entry)).toMatchObject({ kind: 'plan', options: { sharedName: 'workers' } });
+    expect(planDelivery(orders, second)).toMatchObject({
+      kind: 'invalid',
+      reason: expect.stringContaining(
+        'consumer group workers is that of subscription audit of the same channel',
+      ),
+    });
+    expect(planDelivery(channelWith({ subscribers: [second] }, named), second)).toMatchObject({
+      kind: 'plan',
+    });
+  });
 });

@@ -14,7 +14,7 @@ import { KINDS, type Service } from '../../apis/serving/types.ts';
 import { resolveDestination } from '../../control/destination-resolver.ts';
 import { settled, waitingFor, type Reconciler } from '../../control/reconciler.ts';
 import { isUnknownKind, type ResourceClient } from '../../control/resource-client.ts';
-import { ANNOTATIONS } from '../annotations.ts';
+import { ANNOTATIONS, groupTaken } from '../annotations.ts';
 import { withAnnotations, withoutSubscriber, withSubscriber } from './subscriber-entry.ts';
 
 export const SUBSCRIPTION = { apiVersion: 'messaging.knative.dev/v1', kind: 'Subscription' };
@@ -47,6 +47,11 @@ export function subscriptionReconciler(cluster: ResourceClient): Reconciler<Subs
       }
       const entry = entryOf(subscription, physicalSubscription, delivery);
       const knobs = { ...(await serviceBound(cluster, spec.subscriber, namespace)), ...metadata.annotations };
+      const taken = groupTaken(channel, metadata.uid ?? '', knobs[ANNOTATIONS.sharedName]);
+      if (taken !== undefined) {
+        const mark = isFalse('AddedToChannel', 'ConsumerGroupTaken', taken); // what was written before stays as it was
+        return waitingFor({ physicalSubscription }, isTrue('ReferencesResolved'), mark, NO_OIDC);
+      }
       const written = await cluster.apply(
         withAnnotations(withSubscriber(channel, entry), subscription, knobs),
       );

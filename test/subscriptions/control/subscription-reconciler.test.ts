@@ -15,6 +15,7 @@ import { ADMIN, openObjects, type Open } from '../../kit/objects.ts';
 const MESSAGING = 'messaging.knative.dev/v1';
 const LOG = { apiVersion: 'messaging.knative.dev/v1alpha1', kind: 'LogChannel' };
 const IN_FLIGHT = 'delivery.millrace.dev/max-in-flight';
+const GROUP = 'delivery.millrace.dev/consumer-group';
 const ORDER = 'kafka.eventing.knative.dev/delivery.order';
 
 let folder: string;
@@ -158,6 +159,31 @@ describe('the controller of Subscriptions', () => {
     expect(metadata.annotations).toHaveProperty([`${ORDER}.${first.metadata.uid}`], 'ordered');
     await subscriptionReconciler(cluster).finalize?.(first);
     expect(Object.keys((await backing()).metadata.annotations ?? {}).join()).not.toContain(ORDER);
+  });
+
+  it('does not give one consumer group to two: the second is told whose it is, and has it when that one goes', async () => {
+    await aChannel();
+    const to = { subscriber: { uri: 'http://one.example/' } };
+    const first = await aSubscription(to, { [GROUP]: 'workers' });
+    const second = await aSubscription(to, { [GROUP]: 'workers' }, 'archives');
+    const third = await aSubscription(to, {}, 'mails');
+    for (const each of [first, third]) await reconcile(each);
+    const before = (await backing()).metadata.resourceVersion;
+    const refused = await reconcile(second);
+    expect(markOf(refused, 'AddedToChannel')).toEqual({
+      type: 'AddedToChannel',
+      status: 'False',
+      reason: 'ConsumerGroupTaken',
+      message:
+        "consumer group workers is that of subscription greets of the same channel, and the two would take each other's events: give this one another delivery.millrace.dev/consumer-group, or none",
+    });
+    const renamed = { ...third, metadata: { ...third.metadata, annotations: { [GROUP]: 'workers' } } };
+    expect(markOf(await reconcile(renamed), 'AddedToChannel')).toMatchObject({ status: 'False' });
+    expect((await backing()).metadata.resourceVersion).toBe(before); // what is served goes on being served
+    expect(markOf(await reconcile(first), 'AddedToChannel')).toMatchObject({ status: 'True' });
+    await subscriptionReconciler(cluster).finalize?.(first);
+    expect(markOf(await reconcile(second), 'AddedToChannel')).toMatchObject({ status: 'True' });
+    expect((await backing()).spec?.subscribers?.map(({ name }) => name)).toEqual(['mails', 'archives']);
   });
 
   it('writes nothing when nothing has changed', async () => {
