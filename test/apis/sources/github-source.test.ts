@@ -62,9 +62,16 @@ describe('a GitHubSource', () => {
     [{ accessToken: { secretKeyRef: { key: 'k' } } }, 'missing field(s): spec.accessToken.secretKeyRef.name'],
     [
       { ceOverrides: { extensions: { 'my-name': 'x' } } },
-      'invalid value: my-name: spec.ceOverrides.extensions',
+      'invalid key name "my-name": spec.ceOverrides.extensions\nkeys are expected to be alphanumeric',
     ],
-    [{ ceOverrides: { extensions: { id: 'x' } } }, 'invalid value: id: spec.ceOverrides.extensions'],
+    [
+      { ceOverrides: { extensions: { '': 'x' } } },
+      'invalid key name "": spec.ceOverrides.extensions\nkeys MUST NOT be empty',
+    ],
+    ...['id', 'Team'].map((name): [Record<string, unknown>, string] => [
+      { ceOverrides: { extensions: { [name]: 'x' } } },
+      `invalid key name "${name}": spec.ceOverrides.extensions\nan extension has lower-case letters and digits, and is no core attribute`,
+    ]),
     [{ ceOverrides: { extensions: { a: 'x\ny' } } }, 'spec.ceOverrides.extensions[a]'],
     [{ ceOverrides: { extensions: { a: '' } } }, 'spec.ceOverrides.extensions[a]'],
   ])('with %j is refused', (spec, text) => {
