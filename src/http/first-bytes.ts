@@ -12,19 +12,20 @@ export type FirstBytes = {
 
 /** Reads the first bytes of a connection, once, puts them back, and hands it to whoever speaks what they begin. */
 export function sortByFirstBytes(socket: Socket, { http1, http2, timeoutMs }: FirstBytes): void {
-  const give = (bytes: Buffer, take: (socket: Socket) => void): void => {
+  let held: Buffer = Buffer.alloc(0); // put back only at the end: whoever waits for bytes would be told of them again
+  const give = (take: (socket: Socket) => void): void => {
     socket.off('readable', look).off('timeout', cut).off('end', cut).off('error', ignore);
     socket.setTimeout(0);
-    socket.unshift(bytes);
+    socket.unshift(held);
     take(socket);
   };
   const look = (): void => {
     const bytes: Buffer | null = socket.read() as Buffer | null; // no encoding is set
     if (bytes === null) return;
-    const length = Math.min(bytes.length, PREFACE.length);
-    if (bytes.compare(PREFACE, 0, length, 0, length) !== 0) give(bytes, http1);
-    else if (length === PREFACE.length) give(bytes, http2);
-    else socket.unshift(bytes); // it may become either
+    held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
+    const length = Math.min(held.length, PREFACE.length);
+    if (held.compare(PREFACE, 0, length, 0, length) !== 0) give(http1);
+    else if (length === PREFACE.length) give(http2);
   };
   const cut = (): void => void socket.destroy();
   // Whoever ends its half before the first bytes asks for nothing.

@@ -4,6 +4,7 @@ import {
   Http2ServerResponse,
   type Http2Server,
   type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
@@ -113,5 +114,13 @@ export function inShapeOfHttp1({ stream, headers, rawHeaders }: Http2Call): {
     if (!name.startsWith(':') && name !== 'host') raw.push(name, value);
   }
   const request = new Http2ServerRequest(stream, { ...headers, host }, {}, raw);
-  return { request, response: new Http2ServerResponse(stream) };
+  return { request, response: new ShapedResponse(stream) };
+}
+
+/** Node warns of headers of the connection, which handlers of HTTP/1.1 may well set. */
+class ShapedResponse extends Http2ServerResponse {
+  override writeHead(code: number, headers?: unknown): this {
+    const { connection: _, ...others } = Object(headers) as OutgoingHttpHeaders;
+    return super.writeHead(code, others);
+  }
 }

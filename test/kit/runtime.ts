@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -36,6 +42,8 @@ export class TwinRuntime implements Runtime {
   readonly failures: PlatformError[] = [];
   starts = 0;
   onUpgrade: ((request: IncomingMessage, socket: Duplex) => void) | undefined;
+  /** What the next instances do with `Expect: 100-continue`, before they answer; Node says 100 unless given. */
+  onContinue: RequestListener | undefined;
   /** Makes the next instances speak HTTP/2 instead; given their servers. */
   onHttp2: ((server: Http2Server) => void) | undefined;
   #gate: Promise<void> = Promise.resolve();
@@ -74,7 +82,7 @@ export class TwinRuntime implements Runtime {
 async function openInstance(
   id: string,
   answer: RequestListener,
-  { onUpgrade, onHttp2 }: Pick<TwinRuntime, 'onUpgrade' | 'onHttp2'>,
+  { onUpgrade, onContinue, onHttp2 }: Pick<TwinRuntime, 'onUpgrade' | 'onContinue' | 'onHttp2'>,
   tell: TellStatus,
 ): Promise<TwinInstance> {
   const sockets = new Set<Socket>();
@@ -91,6 +99,12 @@ async function openInstance(
   if (http2 !== undefined) onHttp2?.(http2);
   const server = http2 ?? createServer(counted);
   if (onUpgrade !== undefined) server.on('upgrade', onUpgrade);
+  if (onContinue !== undefined) {
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      onContinue(request, response);
+      counted(request, response);
+    });
+  }
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));

@@ -101,7 +101,8 @@ function resumed(this: IncomingMessage): IncomingMessage {
 }
 
 function hearOut(request: IncomingMessage): void {
-  const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
+  const { socket } = request; // which Node takes from it when the answer is done
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   request.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer));
   request.resume();
 }
