@@ -43,6 +43,10 @@ export class PlanFeeder {
     revisions.onChange((object) => this.#queue.add(`revision ${keyOf(object)}`));
     // At once, and not in turn: whoever looks at an Ingress after its change finds the gateway routing by it.
     informers.of(INGRESS).onChange((object) => this.#feedIngress(keyOf(object)));
+    // What a Route leads to goes with its Service at the same time: nothing is to be sent there any more.
+    informers.of(KINDS.route).onChange((object) => {
+      if (object.metadata.deletionTimestamp !== undefined) this.#feedIngress(keyOf(object));
+    });
     for (const kind of [CONFIG_MAP, SECRET]) {
       informers.of(kind).onChange(({ metadata }) => {
         const isForAll = metadata.name === 'config-autoscaler' && metadata.namespace === 'knative-serving';
@@ -101,7 +105,8 @@ export class PlanFeeder {
   #feedIngress(key: string): void {
     const { informers, serving, domain } = this.#options;
     const ingress = informers.of(INGRESS).get(key) as Ingress | undefined;
-    const isGone = ingress === undefined || ingress.metadata.deletionTimestamp !== undefined;
+    const route = informers.of(KINDS.route).get(key);
+    const isGone = ingress === undefined || [ingress, route].some(isLeaving);
     const plans = isGone ? [] : planRoutes(ingress, domain);
     const keys = plans.map((plan) => plan.key);
     const before = this.#routes.get(key)?.keys ?? [];
@@ -110,6 +115,10 @@ export class PlanFeeder {
     if (isGone) this.#routes.delete(key);
     else this.#routes.set(key, { keys, generation: ingress.metadata.generation ?? 1 });
   }
+}
+
+function isLeaving(object: Resource | undefined): boolean {
+  return object?.metadata.deletionTimestamp !== undefined;
 }
 
 /** The plans that were made of an Ingress, by key, and of which of its generations. */
