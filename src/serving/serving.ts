@@ -4,6 +4,7 @@ import type { InstanceEvent, PoolCounts, PoolTools } from './activator/pool-tool
 import { RevisionPool } from './activator/revision-pool.ts';
 import type { Trouble } from './activator/trouble.ts';
 import { WaitingRoom } from './activator/limits.ts';
+import type { Reading } from './autoscaler/demand.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { InstanceLinks } from './gateway/instance-links.ts';
 import { instanceSuffix } from './instance-name.ts';
@@ -29,6 +30,8 @@ export type RevisionSnapshot = PoolCounts & {
   }[];
   /** Why none is ready, as long as none is. */
   readonly trouble: Trouble | undefined;
+  /** What the autoscaler saw last; undefined at zero, and where requests do not decide. */
+  readonly reading: Reading | undefined;
 };
 
 const NOTHING: PoolCounts = { ready: 0, desired: 0, inFlight: 0, waiting: 0 };
@@ -145,6 +148,7 @@ export class Serving {
       ...pool.counts,
       instances: pool.slots.map(({ id, state, inFlight }) => ({ id, state, inFlight })),
       trouble: pool.trouble,
+      reading: pool.reading,
     }));
   }
 

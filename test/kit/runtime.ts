@@ -17,6 +17,7 @@ import type {
   TellStatus,
   Unmet,
 } from '../../src/serving/runtime/runtime.ts';
+import type { Usage } from '../../src/serving/runtime/usage.ts';
 
 /** An instance of the twin: a real server in this process, which keeps count of what it is sent. */
 export type TwinInstance = Instance & {
@@ -41,6 +42,8 @@ export class TwinRuntime implements Runtime {
   /** The next starts fail with these, one each. */
   readonly failures: PlatformError[] = [];
   starts = 0;
+  /** What each instance uses. */
+  usage: Usage | undefined;
   onUpgrade: ((request: IncomingMessage, socket: Duplex) => void) | undefined;
   /** What the next instances do with `Expect: 100-continue`, before they answer; Node says 100 unless given. */
   onContinue: RequestListener | undefined;
@@ -65,7 +68,8 @@ export class TwinRuntime implements Runtime {
     const failure = this.failures.shift();
     await this.#gate;
     if (failure !== undefined) throw failure;
-    const instance = await openInstance(id, this.#answer, this, tell);
+    const opened = await openInstance(id, this.#answer, this, tell);
+    const instance = { ...opened, usage: () => Promise.resolve(this.usage) };
     this.started.push(instance);
     return instance;
   }
