@@ -5,6 +5,7 @@ import { KINDS, type Revision } from '../../apis/serving/types.ts';
 import type { Informers } from '../../control/informer.ts';
 import type { ResourceReader } from '../../control/resource-client.ts';
 import { WorkQueue } from '../../control/work-queue.ts';
+import type { RoutePlan } from '../plan.ts';
 import type { Serving } from '../serving.ts';
 import { resolveEnvironment } from './environment.ts';
 import { planRevision, type Bundle } from './plans.ts';
@@ -19,6 +20,8 @@ export type PlanFeederOptions = {
   readonly domain: string;
   /** The bundle of a pinned image; undefined when it is not in the local store any more. */
   readonly bundleOf: (imageDigest: string) => Bundle | undefined;
+  /** The gateway routes by an Ingress as it is now, which it did not when that was changed. */
+  readonly onRouted?: (key: string) => void;
 };
 
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
@@ -29,6 +32,8 @@ export class PlanFeeder {
   readonly #options: PlanFeederOptions;
   readonly #queue: WorkQueue;
   readonly #routes = new Map<string, Routed>(); // by Ingress
+  /** Ingresses whose change waits for the plan of a revision: what there was before goes on until then. */
+  readonly #held = new Set<string>();
   readonly #problems = new Map<string, string>();
 
   constructor(options: PlanFeederOptions) {
@@ -49,7 +54,7 @@ export class PlanFeeder {
     });
     for (const kind of [CONFIG_MAP, SECRET]) {
       informers.of(kind).onChange(({ metadata }) => {
-        const isForAll = metadata.name === 'config-autoscaler' && metadata.namespace === 'knative-serving';
+        const isForAll = metadata.namespace === 'knative-serving' && FOR_ALL.includes(metadata.name);
         const concerned = revisions
           .all()
           .filter(
@@ -98,8 +103,24 @@ export class PlanFeeder {
       revision.spec.containers?.[0] ?? {},
     );
     if (environment.kind === 'missing') return void this.#problems.set(key, environment.reason);
-    const config = informers.of(CONFIG_MAP).get('knative-serving/config-autoscaler');
-    serving.setRevision(planRevision(revision, bundle, environment.env, dataOf(config)));
+    const [config, features] = FOR_ALL.map((name) =>
+      dataOf(informers.of(CONFIG_MAP).get(`knative-serving/${name}`)),
+    );
+    serving.setRevision(planRevision(revision, bundle, environment.env, config ?? {}, features));
+    this.#feedHeld();
+  }
+
+  #feedHeld(): void {
+    for (const key of this.#held) {
+      this.#feedIngress(key);
+      if (!this.#held.has(key)) this.#options.onRouted?.(key);
+    }
+  }
+
+  /** Whether all that a route leads to can take requests, or be woken for them. */
+  #isKnown({ targets, byHeader = [] }: RoutePlan): boolean {
+    const all = [...targets, ...byHeader.flatMap((each) => each.targets)];
+    return all.every(({ revision }) => this.#options.serving.poolOf(revision) !== undefined);
   }
 
   #feedIngress(key: string): void {
@@ -110,12 +131,17 @@ export class PlanFeeder {
     const plans = isGone ? [] : planRoutes(ingress, domain);
     const keys = plans.map((plan) => plan.key);
     const before = this.#routes.get(key)?.keys ?? [];
+    if (before.length > 0 && !plans.every((plan) => this.#isKnown(plan))) return void this.#held.add(key);
+    this.#held.delete(key);
     for (const plan of plans) serving.setRoute(plan);
     for (const old of before) if (!keys.includes(old)) serving.removeRoute(old);
     if (isGone) this.#routes.delete(key);
     else this.#routes.set(key, { keys, generation: ingress.metadata.generation ?? 1 });
   }
 }
+
+/** The ConfigMaps that the plan of every revision is made from. */
+const FOR_ALL = ['config-autoscaler', 'config-features'];
 
 function isLeaving(object: Resource | undefined): boolean {
   return object?.metadata.deletionTimestamp !== undefined;

@@ -11,12 +11,13 @@ type Config = Readonly<Record<string, string>>;
 
 const PROGRESS_DEADLINE_MS = 600_000;
 
-/** What serving has to know of a Revision, from its object, its bundle, its resolved variables and config-autoscaler. */
+/** What serving has to know of a Revision, from its object, its bundle, its variables, config-autoscaler and config-features. */
 export function planRevision(
   revision: Revision,
   bundle: Bundle,
   env: Readonly<Record<string, string>>,
   config: Config,
+  features: Config = {},
 ): RevisionPlan {
   const { namespace = '', name, labels = {}, annotations = {} } = revision.metadata;
   const { spec } = revision;
@@ -43,12 +44,19 @@ export function planRevision(
       readyTimeoutMs: progressDeadlineMs,
     },
     containerConcurrency: spec.containerConcurrency ?? 0,
-    protocol: 'http1',
+    protocol: protocolOf(container, features),
     timeoutMs: (spec.timeoutSeconds ?? 300) * 1000 || 300_000,
     responseStartTimeoutMs: (spec.responseStartTimeoutSeconds ?? 0) * 1000,
     idleTimeoutMs: (spec.idleTimeoutSeconds ?? 0) * 1000,
     scale: scalePlanOf(revision, autoscalerConfig(config), progressDeadlineMs),
   };
+}
+
+/** By the name of its port; what has none may speak either, with `autodetect-http2` (serving config-features). */
+function protocolOf({ ports }: Container, features: Config): RevisionPlan['protocol'] {
+  const name = ports?.[0]?.name ?? '';
+  if (name === 'h2c') return 'h2c';
+  return name === '' && features['autodetect-http2']?.toLowerCase() === 'enabled' ? 'detect' : 'http1';
 }
 
 /** The container's command and args replace what the image starts; args alone are added to it (Kubernetes' rules). */

@@ -129,4 +129,14 @@ describe('the plan of a revision', () => {
       .containers;
     expect(container?.readiness?.action).toEqual(probe);
   });
+
+  it.each([
+    ['h2c', 'disabled', 'h2c'],
+    ['http1', 'enabled', 'http1'],
+    [undefined, 'disabled', 'http1'],
+    [undefined, 'Enabled', 'detect'],
+  ])('speaks by a port named %s, with autodetect-http2 %s, %s', (name, flag, protocol) => {
+    const of = revision({}, {}, { ports: [{ ...(name !== undefined && { name }) }] });
+    expect(planRevision(of, PROGRAM, {}, {}, { 'autodetect-http2': flag }).protocol).toBe(protocol);
+  });
 });
