@@ -94,7 +94,12 @@ export const container = Type.Object(
 );
 
 export const revisionSpec = {
-  containers: Type.Optional(Type.Array(container, { description: 'What runs: one container.' })),
+  containers: Type.Optional(
+    Type.Array(container, { description: 'What runs together; the one with ports answers requests.' }),
+  ),
+  initContainers: Type.Optional(
+    Type.Array(container, { description: 'What runs before, one after the other; a flag allows them.' }),
+  ),
   containerConcurrency: Type.Optional(int64('Requests that one instance has at a time; 0: no bound.')),
   timeoutSeconds: Type.Optional(int64('How long a request may take in all.')),
   responseStartTimeoutSeconds: Type.Optional(int64('How long until its first byte.')),

@@ -5,23 +5,35 @@ import type { Resource } from '../resource.ts';
 export type EnvVar = {
   readonly name: string;
   readonly value?: string;
-  readonly valueFrom?: { readonly secretKeyRef?: KeySelector; readonly configMapKeyRef?: KeySelector };
+  readonly valueFrom?: {
+    readonly secretKeyRef?: KeySelector;
+    readonly configMapKeyRef?: KeySelector;
+    readonly fieldRef?: { readonly fieldPath: string };
+    readonly resourceFieldRef?: ResourceFieldRef;
+  };
 };
 export type KeySelector = { readonly name: string; readonly key: string; readonly optional?: boolean };
+export type ResourceFieldRef = {
+  readonly resource: string;
+  readonly divisor?: string;
+  readonly containerName?: string;
+};
 export type EnvFrom = {
   readonly prefix?: string;
   readonly secretRef?: { readonly name: string; readonly optional?: boolean };
   readonly configMapRef?: { readonly name: string; readonly optional?: boolean };
 };
 export type Probe = {
-  readonly tcpSocket?: { readonly port?: number | string };
+  readonly tcpSocket?: { readonly port?: number | string; readonly host?: string };
   readonly httpGet?: {
+    readonly host?: string;
+    readonly scheme?: string;
     readonly path?: string;
     readonly port?: number | string;
     readonly httpHeaders?: readonly { name: string; value: string }[];
   };
   readonly exec?: { readonly command: readonly string[] };
-  readonly grpc?: unknown;
+  readonly grpc?: { readonly port?: number; readonly service?: string };
   readonly periodSeconds?: number;
   readonly successThreshold?: number;
   readonly failureThreshold?: number;
@@ -43,9 +55,60 @@ export type Container = {
     readonly protocol?: string;
     readonly hostPort?: number;
   }[];
-  readonly resources?: Readonly<Record<string, unknown>>;
+  readonly resources?: {
+    readonly requests?: Readonly<Record<string, string | number>>;
+    readonly limits?: Readonly<Record<string, string | number>>;
+  };
   readonly readinessProbe?: Probe;
-  readonly volumeMounts?: readonly unknown[];
+  readonly livenessProbe?: Probe;
+  readonly startupProbe?: Probe;
+  readonly volumeMounts?: readonly VolumeMount[];
+  readonly securityContext?: SecurityContext;
+  readonly terminationMessagePolicy?: string;
+};
+export type VolumeMount = {
+  readonly name?: string;
+  readonly mountPath?: string;
+  readonly subPath?: string;
+  readonly readOnly?: boolean;
+};
+/** Of a container, and as far as it is the same, of a Pod. */
+export type SecurityContext = {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
+  readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
+};
+
+export type KeyToPath = { readonly key: string; readonly path: string; readonly mode?: number };
+/** A file for each key, or for those that `items` name. */
+export type ObjectFiles = {
+  readonly items?: readonly KeyToPath[];
+  readonly optional?: boolean;
+};
+export type DownwardFile = {
+  readonly path: string;
+  readonly mode?: number;
+  readonly fieldRef?: { readonly fieldPath: string };
+  readonly resourceFieldRef?: ResourceFieldRef;
+};
+export type Projection = {
+  readonly secret?: ObjectFiles & { readonly name: string };
+  readonly configMap?: ObjectFiles & { readonly name: string };
+  readonly downwardAPI?: { readonly items?: readonly DownwardFile[] };
+  readonly serviceAccountToken?: {
+    readonly path: string;
+    readonly audience?: string;
+    readonly expirationSeconds?: number;
+  };
+};
+export type Volume = {
+  readonly name?: string;
+  readonly secret?: ObjectFiles & { readonly secretName?: string; readonly defaultMode?: number };
+  readonly configMap?: ObjectFiles & { readonly name?: string; readonly defaultMode?: number };
+  readonly projected?: { readonly sources?: readonly Projection[]; readonly defaultMode?: number };
+  readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string | number };
+  readonly persistentVolumeClaim?: { readonly claimName?: string; readonly readOnly?: boolean };
 };
 
 export type RevisionSpec = {
@@ -57,7 +120,8 @@ export type RevisionSpec = {
   readonly idleTimeoutSeconds?: number;
   readonly serviceAccountName?: string;
   readonly enableServiceLinks?: boolean;
-  readonly volumes?: readonly unknown[];
+  readonly volumes?: readonly Volume[];
+  readonly securityContext?: SecurityContext;
 };
 export type RevisionTemplate = {
   readonly metadata?: {

@@ -149,7 +149,7 @@ function aimOf(metric: 'cpu' | 'memory', target: string | undefined): number {
 /** Of all containers; a core for each where nothing is requested and nothing limits it. */
 function requestedCores({ spec }: Revision): number {
   const cores = (spec.containers ?? []).map(({ resources = {} }) => {
-    const of = (part: string): unknown => Reflect.get(Object(resources[part]), 'cpu');
+    const of = (part: 'requests' | 'limits'): unknown => Reflect.get(Object(resources[part]), 'cpu');
     return quantityOf(of('requests') ?? of('limits')) ?? 1;
   });
   return Math.max(

@@ -10,10 +10,12 @@ import type { AdmissionContext, FieldError } from '../../kind.ts';
 import { subdomainFault } from '../../names.ts';
 import { autoscalerConfig, type AutoscalerConfig } from '../../autoscaling/config.ts';
 import { autoscalingErrors } from '../../autoscaling/validate.ts';
+import { featureFlags } from '../features.ts';
 import type { Container, Revision, RevisionSpec } from '../types.ts';
+import { containerErrors, disallowed, idErrors } from './validate-container.ts';
+import { volumesErrors } from './validate-volumes.ts';
 
-const RESERVED_ENV = new Set(['PORT', 'K_SERVICE', 'K_CONFIGURATION', 'K_REVISION']);
-const RESERVED_PORTS = new Set([8012, 8013, 8022, 9090, 9091]);
+/** Fields of a Pod that no revision has (serving pkg/apis/serving/fieldmask.go, PodSpecMask). */
 const POD_FIELDS = [
   'restartPolicy',
   'terminationGracePeriodSeconds',
@@ -23,6 +25,17 @@ const POD_FIELDS = [
   'subdomain',
   'readinessGates',
   'overhead',
+  'ephemeralContainers',
+  'priority',
+  'preemptionPolicy',
+  'setHostnameAsFQDN',
+  'os',
+  'hostUsers',
+  'schedulingGates',
+  'resourceClaims',
+];
+/** Those that a flag allows; it is named as the field is, in small letters. */
+const FLAGGED_FIELDS = [
   'affinity',
   'nodeSelector',
   'tolerations',
@@ -34,120 +47,104 @@ const POD_FIELDS = [
   'dnsPolicy',
   'dnsConfig',
   'securityContext',
-  'initContainers',
   'shareProcessNamespace',
   'hostIPC',
   'hostPID',
   'hostNetwork',
 ];
-const CONTAINER_FIELDS = ['lifecycle', 'stdin', 'stdinOnce', 'tty', 'volumeDevices'];
+
+type Flags = ReturnType<typeof featureFlags>;
 
 /** serving pkg/apis/serving/k8s_validation.go and v1/revision_validation.go; paths are relative to the spec. */
 export function revisionSpecErrors(spec: RevisionSpec, context: AdmissionContext): FieldError[] {
-  const { containers, containerConcurrency = 0, timeoutSeconds = 0, serviceAccountName, volumes = [] } = spec;
-  const config = context.configMap('knative-serving', 'config-defaults') ?? {};
-  const [timeoutMax, concurrencyMax] = [
-    Number(config['max-revision-timeout-seconds'] ?? 600),
-    Number(config['container-concurrency-max-limit'] ?? 1000),
-  ];
-  const accountFault =
-    serviceAccountName === undefined || serviceAccountName === ''
-      ? undefined
-      : subdomainFault(serviceAccountName);
+  const {
+    containers = [],
+    initContainers = [],
+    volumes = [],
+    serviceAccountName = '',
+    securityContext,
+  } = spec;
+  const flags = featureFlags(context);
+  const refused = FLAGGED_FIELDS.filter(
+    (field) => flags(`kubernetes.podspec-${field.toLowerCase()}`) === 'disabled',
+  );
+  const accountFault = serviceAccountName === '' ? undefined : subdomainFault(serviceAccountName);
   return [
-    ...disallowed(spec, POD_FIELDS),
-    ...containersErrors(containers),
-    ...(containerConcurrency < 0 || containerConcurrency > concurrencyMax
-      ? [outOfBounds(containerConcurrency, 0, concurrencyMax, 'containerConcurrency')]
+    ...disallowed(spec, [...POD_FIELDS, ...refused]),
+    ...(securityContext === undefined ? [] : below('securityContext', idErrors(securityContext))),
+    ...below('volumes', volumesErrors(volumes, [...initContainers, ...containers], flags)),
+    ...initErrors(spec, flags),
+    ...containersErrors(spec, flags),
+    ...(accountFault === undefined
+      ? []
+      : [invalidValue(serviceAccountName, 'serviceAccountName', accountFault)]),
+    ...boundsErrors(spec, context.configMap('knative-serving', 'config-defaults') ?? {}),
+  ];
+}
+
+function boundsErrors(
+  { containerConcurrency = 0, timeoutSeconds = 0 }: RevisionSpec,
+  config: Readonly<Record<string, string>>,
+): FieldError[] {
+  const timeoutMax = Number(config['max-revision-timeout-seconds'] ?? 600);
+  const concurrencyMax = Number(config['container-concurrency-max-limit'] ?? 1000);
+  const least = config['allow-container-concurrency-zero'] === 'false' ? 1 : 0;
+  return [
+    ...(containerConcurrency < least || containerConcurrency > concurrencyMax
+      ? [outOfBounds(containerConcurrency, least, concurrencyMax, 'containerConcurrency')]
       : []),
     ...(timeoutSeconds < 0 || timeoutSeconds > timeoutMax
       ? [outOfBounds(timeoutSeconds, 0, timeoutMax, 'timeoutSeconds')]
       : []),
-    ...(accountFault === undefined
-      ? []
-      : [invalidValue(serviceAccountName, 'serviceAccountName', accountFault)]),
-    ...(volumes.length === 0
-      ? []
-      : [
-          {
-            ...disallowedField('volumes'),
-            details:
-              'volumes come with a later version of Millrace; env and envFrom read Secrets and ConfigMaps',
-          },
-        ]),
   ];
 }
 
-function containersErrors(containers: readonly Container[] | undefined): FieldError[] {
-  if (containers === undefined || containers.length === 0) return [missingField('containers')];
-  if (containers.length > 1) {
-    return [
-      {
-        ...disallowedField('containers'),
-        details: 'several containers in one revision come with a later version of Millrace',
-      },
-    ];
-  }
-  return containers.flatMap((container, i) => below(`containers[${i}]`, containerErrors(container)));
+function containersErrors({ containers = [], volumes = [] }: RevisionSpec, flags: Flags): FieldError[] {
+  if (containers.length === 0) return [missingField('containers')];
+  const ports = containers.flatMap((container) => container.ports ?? []);
+  const port = { name: ports[0]?.name || 'http' };
+  if (containers.length > 1 && flags('multi-container') !== 'enabled')
+    return [{ message: `multi-container is off, but found ${containers.length} containers`, paths: [] }];
+  return [
+    ...below('containers[*]', portsErrors(containers, ports.length)),
+    ...containers.flatMap((container, i) => {
+      const isServing = containers.length === 1 || (container.ports ?? []).length > 0;
+      return below(`containers[${i}]`, [
+        ...duplicateErrors(container, containers.slice(0, i)),
+        ...containerErrors(container, isServing ? 'serving' : 'sidecar', port, volumes, flags),
+      ]);
+    }),
+  ];
 }
 
-function containerErrors(container: Container): FieldError[] {
-  const { image, name, env = [], ports = [], readinessProbe, volumeMounts = [] } = container;
-  const errors: FieldError[] = [...disallowed(container, CONTAINER_FIELDS)];
-  if (image === undefined || image === '') errors.push(missingField('image'));
-  if (name === 'queue-proxy')
-    errors.push({ message: '"queue-proxy" is a reserved container name', paths: ['name'] });
-  for (const [i, variable] of env.entries()) {
-    if (!variable.name) errors.push(missingField(`env[${i}].name`));
-    else if (RESERVED_ENV.has(variable.name))
-      errors.push({
-        message: `"${variable.name}" is a reserved environment variable`,
-        paths: [`env[${i}].name`],
-      });
-  }
-  if (ports.length > 1)
-    errors.push({
-      message: 'more than one container port is set',
-      paths: ['ports'],
-      details: 'Only a single port is allowed across all containers',
-    });
-  for (const { name: portName = '', containerPort = 0, protocol = 'TCP', hostPort } of ports.slice(0, 1)) {
-    if (!['', 'http1', 'h2c'].includes(portName))
-      errors.push({
-        message: `Port name ${portName} is not allowed`,
-        paths: ['ports'],
-        details: "Name must be empty, or one of: 'h2c', 'http1'",
-      });
-    if (portName === 'h2c')
-      errors.push({
-        message: 'Port name h2c is not allowed',
-        paths: ['ports'],
-        details: 'HTTP/2 to instances comes with a later version of Millrace',
-      });
-    if (RESERVED_PORTS.has(containerPort))
-      errors.push({ message: `${containerPort} is a reserved port`, paths: ['ports.containerPort'] });
-    if (containerPort < 0 || containerPort > 65_535)
-      errors.push(outOfBounds(containerPort, 0, 65_535, 'ports.containerPort'));
-    if (protocol !== 'TCP') errors.push(invalidValue(protocol, 'ports.protocol'));
-    if (hostPort !== undefined) errors.push(disallowedField('ports.hostPort'));
-  }
-  if (readinessProbe?.grpc !== undefined)
-    errors.push({
-      ...disallowedField('readinessProbe.grpc'),
-      details: 'gRPC probes come with a later version of Millrace',
-    });
-  if (volumeMounts.length > 0)
-    errors.push({
-      ...disallowedField('volumeMounts'),
-      details: 'volumes come with a later version of Millrace',
-    });
-  return errors;
+function portsErrors(containers: readonly Container[], count: number): FieldError[] {
+  if (count === 0 && containers.length > 1) return [missingField('ports')];
+  if (count <= 1) return [];
+  const details = 'Only a single port is allowed across all containers';
+  return [{ message: 'more than one container port is set', paths: ['ports'], details }];
 }
 
-function disallowed(object: object, fields: readonly string[]): FieldError[] {
-  return fields
-    .filter((field) => Reflect.get(object, field) !== undefined)
-    .map((field) => disallowedField(field));
+function initErrors(
+  { initContainers = [], containers = [], volumes = [] }: RevisionSpec,
+  flags: Flags,
+): FieldError[] {
+  if (initContainers.length === 0) return [];
+  if (flags('kubernetes.podspec-init-containers') !== 'enabled') {
+    const message = `pod spec support for init-containers is off, but found ${initContainers.length} init containers`;
+    return [{ message, paths: [] }, disallowedField('initContainers')];
+  }
+  return initContainers.flatMap((container, i) =>
+    below(`initContainers[${i}]`, [
+      ...duplicateErrors(container, [...containers, ...initContainers.slice(0, i)]),
+      ...containerErrors(container, 'init', { name: '' }, volumes, flags),
+    ]),
+  );
+}
+
+function duplicateErrors({ name }: Container, others: readonly Container[]): FieldError[] {
+  return name !== undefined && others.some((other) => other.name === name)
+    ? [{ message: `duplicate container name "${name}"`, paths: ['name'] }]
+    : [];
 }
 
 export function autoscalerConfigIn(context: AdmissionContext): AutoscalerConfig {

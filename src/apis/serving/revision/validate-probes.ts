@@ -1,0 +1,66 @@
+import { invalidValue, missingField, oneOf, outOfBounds } from '../../field-error.ts';
+import type { FieldError } from '../../kind.ts';
+import type { Probe } from '../types.ts';
+
+const INT32_MAX = 2 ** 31 - 1;
+const HANDLERS = ['httpGet', 'tcpSocket', 'exec', 'grpc'] as const;
+
+/** What a probe may name as its port: the name of the port that serves, or, of a sidecar, any number. */
+export type ProbePort = { readonly name: string } | 'its own';
+
+/** serving pkg/apis/serving/k8s_validation.go, validateProbe. */
+export function probeErrors(probe: Probe | undefined, port: ProbePort): FieldError[] {
+  if (probe === undefined) return [];
+  const named = HANDLERS.filter((handler) => probe[handler] !== undefined);
+  const errors = (['httpGet', 'tcpSocket'] as const).flatMap((handler) => {
+    if (probe[handler] === undefined) return [];
+    const { port: own = 0 } = probe[handler];
+    const path = `${handler}.port`;
+    if (port === 'its own')
+      return own === 0 || own === '' ? [invalidValue(0, path, 'Probe port must be specified')] : [];
+    return typeof own === 'string' && own !== '' && own !== port.name
+      ? [invalidValue(own, path, 'Probe port must match container port')]
+      : [];
+  });
+  if (named.length === 0) return [...errors, oneOf(...HANDLERS)];
+  const shown = named.map((handler) => (handler === 'grpc' ? 'gRPC' : handler));
+  return named.length > 1 ? [...errors, multipleOneOf(...shown)] : errors;
+}
+
+export function readinessErrors(probe: Probe | undefined, port: ProbePort): FieldError[] {
+  if (probe === undefined) return [];
+  const { periodSeconds = 0, initialDelaySeconds = 0, successThreshold = 0 } = probe;
+  const { failureThreshold = 0, timeoutSeconds = 0 } = probe;
+  const atLeast = (value: number, least: number, name: string): FieldError[] =>
+    value < least ? [outOfBounds(value, least, INT32_MAX, name)] : [];
+  const aggressive = (name: 'failureThreshold' | 'timeoutSeconds', value: number): FieldError[] =>
+    value === 0 ? [] : [{ message: `${name} is disallowed when periodSeconds is zero`, paths: [name] }];
+  return [
+    ...probeErrors(probe, port),
+    ...atLeast(periodSeconds, 0, 'periodSeconds'),
+    ...atLeast(initialDelaySeconds, 0, 'initialDelaySeconds'),
+    ...atLeast(successThreshold, 1, 'successThreshold'),
+    ...(periodSeconds === 0
+      ? [...aggressive('failureThreshold', failureThreshold), ...aggressive('timeoutSeconds', timeoutSeconds)]
+      : [
+          ...atLeast(timeoutSeconds, 1, 'timeoutSeconds'),
+          ...atLeast(failureThreshold, 1, 'failureThreshold'),
+        ]),
+  ];
+}
+
+/** Of a container that may have none: each of what it sets. */
+export function disallowedProbe(probe: Probe | undefined, name: string): FieldError[] {
+  if (probe === undefined) return [];
+  const paths = Object.keys(probe).map((field) =>
+    HANDLERS.some((handler) => handler === field) ? name : `${name}.${field}`,
+  );
+  return [{ message: 'must not set the field(s)', paths: paths.length === 0 ? [name] : [...new Set(paths)] }];
+}
+
+export function multipleOneOf(...paths: string[]): FieldError {
+  return { message: 'expected exactly one, got both', paths };
+}
+
+export const required = (value: string | undefined, path: string): FieldError[] =>
+  value === undefined || value === '' ? [missingField(path)] : [];

@@ -1,0 +1,211 @@
+import { posix } from 'node:path';
+import { below, disallowedField, invalidValue, oneOf } from '../../field-error.ts';
+import type { FieldError } from '../../kind.ts';
+import { labelFault } from '../../names.ts';
+import type { Container, DownwardFile, KeyToPath, Projection, Volume, VolumeMount } from '../types.ts';
+import { multipleOneOf, required } from './validate-probes.ts';
+
+type Flags = (name: string) => 'enabled' | 'allowed' | 'disabled';
+
+/** Volume sources that a flag allows, with the words of their refusal. */
+const BY_FLAG = [
+  ['emptyDir', 'EmptyDir', 'kubernetes.podspec-volumes-emptydir'],
+  ['hostPath', 'HostPath', 'kubernetes.podspec-volumes-hostpath'],
+  ['csi', 'CSI', 'kubernetes.podspec-volumes-csi'],
+  ['ephemeral', 'Ephemeral', 'kubernetes.podspec-volumes-ephemeral'],
+  ['image', 'Image', 'kubernetes.podspec-volumes-image'],
+] as const;
+const ALWAYS = ['secret', 'configMap', 'projected'] as const;
+const RESERVED_PATHS = new Set(['/', '/dev', '/dev/log']);
+
+/** serving pkg/apis/serving/k8s_validation.go, ValidateVolumes. */
+export function volumesErrors(
+  volumes: readonly Volume[],
+  containers: readonly Container[],
+  flags: Flags,
+): FieldError[] {
+  const mounted = new Set(
+    containers.flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ name }) => name)),
+  );
+  const seen = new Set<string | undefined>();
+  return volumes.flatMap((volume, i) => {
+    const { name = '' } = volume;
+    const isTwice = seen.has(name);
+    seen.add(name);
+    return below(`[${i}]`, [
+      ...(isTwice ? [{ message: `duplicate volume name "${name}"`, paths: ['name'] }] : []),
+      ...(mounted.has(name) ? [] : [{ message: `volume with name "${name}" not mounted`, paths: ['name'] }]),
+      ...volumeErrors(volume, flags),
+    ]);
+  });
+}
+
+function volumeErrors(volume: Volume, flags: Flags): FieldError[] {
+  const { name = '', secret, configMap, projected, emptyDir } = volume;
+  const optional = BY_FLAG.filter(([source]) => Reflect.get(volume, source) !== undefined);
+  const refused = optional.filter(([, , flag]) => flags(flag) !== 'enabled');
+  const known = new Set<string>([
+    'name',
+    ...ALWAYS,
+    ...BY_FLAG.map(([source]) => source),
+    'persistentVolumeClaim',
+  ]);
+  const named = [...ALWAYS, ...BY_FLAG.map(([source]) => source), 'persistentVolumeClaim'].filter(
+    (source) => Reflect.get(volume, source) !== undefined,
+  );
+  const fault = name === '' ? undefined : labelFault(name);
+  return [
+    ...required(name, 'name'),
+    ...(fault === undefined ? [] : [invalidValue(name, 'name')]),
+    ...claimErrors(volume, flags),
+    ...refused.map(([, shown]) => ({
+      message: `${shown} volume support is disabled, but found ${shown} volume ${name}`,
+      paths: [],
+    })),
+    ...Object.keys(volume)
+      .filter(
+        (source) => !known.has(source) || refused.some(([each]) => each === source && each !== 'emptyDir'),
+      )
+      .map((source) => disallowedField(source)),
+    ...itemsErrors(secret?.items),
+    ...itemsErrors(configMap?.items),
+    ...(projected?.sources ?? []).flatMap((source, i) => below(`projected[${i}]`, projectionErrors(source))),
+    ...below('emptyDir', emptyDirErrors(emptyDir)),
+    ...sourceErrors(named, flags),
+  ];
+}
+
+function sourceErrors(named: readonly string[], flags: Flags): FieldError[] {
+  if (named.length > 1) return [multipleOneOf(...named)];
+  if (named.length === 1) return [];
+  const possible = [
+    ...ALWAYS,
+    ...BY_FLAG.filter(([, , flag]) => flags(flag) === 'enabled').map(([source]) => source),
+  ];
+  const hasClaims = flags('kubernetes.podspec-persistent-volume-claim') === 'enabled';
+  return [oneOf(...possible, ...(hasClaims ? ['persistentVolumeClaim'] : []))];
+}
+
+function claimErrors({ persistentVolumeClaim: claim }: Volume, flags: Flags): FieldError[] {
+  if (claim === undefined) return [];
+  const { claimName = '', readOnly = false } = claim;
+  const isOff = flags('kubernetes.podspec-persistent-volume-claim') !== 'enabled';
+  const isWriteOff = flags('kubernetes.podspec-persistent-volume-write') !== 'enabled';
+  return [
+    ...(isOff
+      ? [
+          {
+            message: `Persistent volume claim support is disabled, but found persistent volume claim ${claimName}`,
+            paths: [],
+          },
+          disallowedField('persistentVolumeClaim'),
+        ]
+      : []),
+    ...(isWriteOff && !readOnly
+      ? [
+          {
+            message: `Persistent volume write support is disabled, but found persistent volume claim ${claimName} that is not read-only`,
+            paths: [],
+          },
+        ]
+      : []),
+  ];
+}
+
+function emptyDirErrors(emptyDir: Volume['emptyDir']): FieldError[] {
+  const { medium = '', sizeLimit } = emptyDir ?? {};
+  return [
+    ...(medium === '' || medium === 'Memory' ? [] : [invalidValue(medium, 'medium')]),
+    ...(String(sizeLimit ?? '').startsWith('-') ? [invalidValue(sizeLimit, 'sizeLimit')] : []),
+  ];
+}
+
+function projectionErrors(projection: Projection): FieldError[] {
+  const { secret, configMap, serviceAccountToken, downwardAPI } = projection;
+  const sources = ['secret', 'configMap', 'serviceAccountToken', 'downwardAPI'] as const;
+  const named = sources.filter((source) => projection[source] !== undefined);
+  return [
+    ...(secret === undefined
+      ? []
+      : below('secret', [...required(secret.name, 'name'), ...itemsErrors(secret.items)])),
+    ...(configMap === undefined
+      ? []
+      : below('configMap', [...required(configMap.name, 'name'), ...itemsErrors(configMap.items)])),
+    ...(serviceAccountToken === undefined
+      ? []
+      : required(serviceAccountToken.path, 'serviceAccountToken.path')),
+    ...below(
+      'downwardAPI',
+      (downwardAPI?.items ?? []).flatMap((item, i) => below(`items[${i}]`, downwardErrors(item))),
+    ),
+    ...(named.length === 0 ? [oneOf(...sources)] : named.length > 1 ? [multipleOneOf(...named)] : []),
+  ];
+}
+
+function downwardErrors({ path, fieldRef, resourceFieldRef }: DownwardFile): FieldError[] {
+  return [
+    ...(fieldRef === undefined && resourceFieldRef === undefined
+      ? [oneOf('fieldRef', 'resourceFieldRef')]
+      : []),
+    ...(fieldRef !== undefined && resourceFieldRef !== undefined
+      ? [{ message: 'Within a single item, cannot set both', paths: ['resourceFieldRef', 'fieldRef'] }]
+      : []),
+    ...required(path, 'path'),
+  ];
+}
+
+function itemsErrors(items: readonly KeyToPath[] = []): FieldError[] {
+  return items.flatMap(({ key, path }, i) =>
+    below(`items[${i}]`, [...required(key, 'key'), ...required(path, 'path')]),
+  );
+}
+
+/** serving pkg/apis/serving/k8s_validation.go, validateVolumeMounts. */
+export function mountsErrors(
+  mounts: readonly VolumeMount[],
+  volumes: readonly Volume[],
+  flags: Flags,
+): FieldError[] {
+  const seen = new Set<string>();
+  return mounts.flatMap((mount, i) => {
+    const { name, mountPath = '', readOnly = false } = mount;
+    const path = posix.normalize(mountPath).replace(/(.)\/$/, '$1');
+    const volume = volumes.find((each) => each.name === name);
+    const isTwice = seen.has(path);
+    seen.add(path);
+    const mustBeReadOnly = volume?.emptyDir === undefined && volume?.persistentVolumeClaim === undefined;
+    return below(`[${i}]`, [
+      ...disallowedMountFields(mount, flags),
+      ...(volume === undefined ? [{ message: 'volumeMount has no matching volume', paths: ['name'] }] : []),
+      ...pathErrors(mountPath, path, isTwice),
+      ...(mustBeReadOnly && !readOnly && Reflect.get(volume ?? {}, 'ephemeral') === undefined
+        ? [{ message: 'volume mount should be readOnly for this type of volume', paths: ['readOnly'] }]
+        : []),
+      ...(volume?.persistentVolumeClaim?.readOnly === true && !readOnly
+        ? [{ message: 'volume is readOnly but volume mount is not', paths: ['readOnly'] }]
+        : []),
+    ]);
+  });
+}
+
+function disallowedMountFields(mount: VolumeMount, flags: Flags): FieldError[] {
+  const hasPropagation = flags('kubernetes.podspec-volumes-mount-propagation') !== 'disabled';
+  const allowed = [
+    'name',
+    'readOnly',
+    'mountPath',
+    'subPath',
+    ...(hasPropagation ? ['mountPropagation'] : []),
+  ];
+  return Object.keys(mount)
+    .filter((field) => !allowed.includes(field))
+    .map((field) => disallowedField(field));
+}
+
+function pathErrors(mountPath: string, path: string, isTwice: boolean): FieldError[] {
+  if (mountPath === '') return required('', 'mountPath');
+  if (RESERVED_PATHS.has(path))
+    return [{ message: `mountPath "${path}" is a reserved path`, paths: ['mountPath'] }];
+  if (!posix.isAbsolute(mountPath)) return [invalidValue(mountPath, 'mountPath')];
+  return isTwice ? [invalidValue(`"${mountPath}" must be unique`, 'mountPath')] : [];
+}
