@@ -1,20 +1,28 @@
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { CHECKOUT } from './page.ts';
 
 /** A fenced block: what its first line says after the fence, and its text. */
 export type Block = { readonly language: string; readonly path: string | undefined; readonly text: string };
 
-const CHECKOUT = join(import.meta.dirname, '../..');
-/** What a checkout needs to be run and checked; its modules are linked. */
+/**
+ * What a checkout needs to be run, and to be checked in what a guide adds to it: of the tests those that hold every source,
+ * and what they stand on. Modules are linked.
+ */
 const PARTS = [
   'bin',
   'src',
-  'test',
+  'test/kit',
+  'test/contracts',
+  'test/servers',
+  'test/fixtures',
+  'test/architecture/imports.test.ts',
+  'test/architecture/layers.ts',
+  'test/architecture/read-imports.ts',
+  'test/platform/source-kinds.test.ts',
   'bench',
   'scripts',
   'docs',
-  'examples',
-  'README.md',
   'package.json',
   'tsconfig.json',
   'vitest.config.ts',
@@ -34,7 +42,7 @@ export function blocksOf(page: string): Block[] {
   );
 }
 
-/** Copies this checkout, without what is built or installed. */
+/** Copies this checkout as far as a guide needs it. */
 export function copyCheckout(folder: string): void {
   for (const part of PARTS) cpSync(join(CHECKOUT, part), join(folder, part), { recursive: true });
   symlinkSync(join(CHECKOUT, 'node_modules'), join(folder, 'node_modules'));
