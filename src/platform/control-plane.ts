@@ -92,6 +92,7 @@ export class ControlPlane {
       random: Math.random,
       domain: options.domain,
       bundleOf: (digest) => images.resolve(digest),
+      onRouted: (key) => this.#controllers?.enqueueIngress(key),
     });
     this.#feeder = feeder;
     channels.follow(informers, (channel) => this.#controllers?.enqueueChannel(channel));

@@ -37,6 +37,7 @@ export type ControllersOptions = {
 
 export type RunningControllers = {
   readonly enqueueRevision: (key: string) => void;
+  readonly enqueueIngress: (key: string) => void;
   readonly enqueueChannel: (channel: Resource) => void;
   close(): Promise<void>;
 };
@@ -81,13 +82,14 @@ export function startControllers(
       concerns: subscribers,
     })),
   );
-  startTraffic(options, serving, start);
+  const ingresses = startTraffic(options, serving, start);
   const revisions = start(serving, revisionReconciler(serving, revision), [
     { kind: KINDS.deployment, concerns: ownedBy('Revision') },
   ]);
   for (const each of more) each(start);
   return {
     enqueueRevision: (key) => revisions.enqueue(key),
+    enqueueIngress: (key) => ingresses.enqueue(key),
     enqueueChannel: (channel) =>
       backing
         .find(
@@ -102,7 +104,11 @@ export function startControllers(
 }
 
 /** Services, Configurations and Routes, and the Ingresses that the gateway is told by. */
-function startTraffic(options: ControllersOptions, serving: EmbeddedClient, start: StartOne): void {
+function startTraffic(
+  options: ControllersOptions,
+  serving: EmbeddedClient,
+  start: StartOne,
+): { enqueue(key: string): void } {
   const { informers } = options;
   start(
     serving,
@@ -124,7 +130,7 @@ function startTraffic(options: ControllersOptions, serving: EmbeddedClient, star
       concerns: everyOnConfig(informers, KINDS.route, ['config-network', 'config-features']),
     },
   ]);
-  start(serving, ingressReconciler(options.ingress), []);
+  return start(serving, ingressReconciler(options.ingress), []);
 }
 
 export type StartOne = <R extends Resource>(

@@ -9,6 +9,8 @@ import { BIN } from '../kit/millrace.ts';
 import { codeBelow } from '../kit/page.ts';
 import { openPlatform } from '../kit/platform.ts';
 
+const DEADLINE = { timeout: 20_000 };
+
 const PAGE = 'docs/serving/traffic.md';
 const root = temporaryFolder('traffic-page');
 
@@ -52,17 +54,17 @@ describe('the page on traffic', { timeout: 90_000 }, () => {
 
   it('switches and rolls back by one apply each, under load, and no request fails', async () => {
     const load = new Load(platform.endpoints.gateway, 'shop.default.localhost');
-    await expect.poll(() => load.count).toBeGreaterThan(200);
+    await expect.poll(() => load.count, DEADLINE).toBeGreaterThan(200);
     expect([...load.take().texts.keys()]).toEqual(['blue\n']);
     expect(await run(there)).toMatch(/\ngreen\n$/);
     load.take();
     const after = load.count;
-    await expect.poll(() => load.count).toBeGreaterThan(after + 200);
+    await expect.poll(() => load.count, DEADLINE).toBeGreaterThan(after + 200);
     expect([...load.take().texts.keys()]).toEqual(['green\n']);
     expect(await run(back)).toMatch(/\nblue\n$/);
     load.take();
     const last = load.count;
-    await expect.poll(() => load.count).toBeGreaterThan(last + 200);
+    await expect.poll(() => load.count, DEADLINE).toBeGreaterThan(last + 200);
     const { texts, failures } = await load.stop();
     expect([...texts.keys()]).toEqual(['blue\n']);
     expect(failures).toEqual([]);
@@ -74,6 +76,6 @@ describe('the page on traffic', { timeout: 90_000 }, () => {
     );
     const asked =
       "kubectl get route shop -o jsonpath='{.metadata.annotations.serving\\.knative\\.dev/rollout-duration}'";
-    await expect.poll(() => run(asked)).toBe('60s');
+    await expect.poll(() => run(asked), DEADLINE).toBe('60s');
   });
 });

@@ -9,6 +9,8 @@ import { Load } from '../kit/load.ts';
 import { millrace } from '../kit/millrace.ts';
 import { openPlatform } from '../kit/platform.ts';
 
+const DEADLINE = { timeout: 20_000 };
+
 const root = temporaryFolder('traffic');
 const dataDir = join(root, 'data');
 const code = folderWith('text', {
@@ -52,7 +54,7 @@ async function ok(args: readonly string[], input?: string): Promise<string> {
   expect({ args, exit, stderr }).toEqual({ args, exit: 0, stderr: expect.any(String) });
   return stdout;
 }
-const ready = (what: string): Promise<string> => ok(['wait', '--for=condition=Ready', '--timeout=20s', what]);
+const ready = (what: string): Promise<string> => ok(['wait', '--for=condition=Ready', '--timeout=60s', what]);
 async function deploy(manifest: string, what = 'ksvc/a'): Promise<void> {
   await ok(['apply'], manifest);
   await ready(what);
@@ -80,14 +82,14 @@ function ask(
 }
 async function shares(host: string, count: number): Promise<Record<string, number>> {
   const load = new Load(platform.endpoints.gateway, `${host}.default.localhost`);
-  await expect.poll(() => load.count, { timeout: 10_000 }).toBeGreaterThan(count);
+  await expect.poll(() => load.count, DEADLINE).toBeGreaterThan(count);
   const { texts, failures } = await load.stop();
   expect(failures).toEqual([]);
   const all = [...texts.values()].reduce((sum, n) => sum + n, 0);
   return Object.fromEntries([...texts].map(([text, n]) => [text, Math.round((n / all) * 100)]));
 }
 
-describe('a Service by kubectl', { timeout: 60_000 }, () => {
+describe('a Service by kubectl', { timeout: 90_000 }, () => {
   it('is created, updated with a new revision, and listed (TestServiceCreateAndUpdate)', async () => {
     await deploy(service('one'));
     expect(await ask('a')).toBe('200 one');
@@ -115,8 +117,8 @@ describe('a Service by kubectl', { timeout: 60_000 }, () => {
     await ok(['label', 'ksvc', 'a', 'team=red']);
     await ok(['annotate', 'ksvc', 'a', 'note=n']);
     for (const kind of ['configuration', 'route']) {
-      await expect.poll(() => read(`${kind}/a`, '.metadata.labels.team')).toBe('red');
-      await expect.poll(() => read(`${kind}/a`, '.metadata.annotations.note')).toBe('n');
+      await expect.poll(() => read(`${kind}/a`, '.metadata.labels.team'), DEADLINE).toBe('red');
+      await expect.poll(() => read(`${kind}/a`, '.metadata.annotations.note'), DEADLINE).toBe('n');
     }
     await ready('ksvc/a');
     expect(await read('ksvc/a', '.status.latestCreatedRevisionName')).toBe('a-00002');
@@ -160,10 +162,10 @@ describe('a Service by kubectl', { timeout: 60_000 }, () => {
         `{"data":{"tag-header-based-routing":"${value}"}}`,
       ]);
     await flag('enabled');
-    await expect.poll(() => tagged('two')).toBe('200 two');
+    await expect.poll(() => tagged('two'), DEADLINE).toBe('200 two');
     expect([await tagged('none'), await ask('a')]).toEqual(['200 one by default', '200 one by default']);
     await flag('disabled');
-    await expect.poll(() => ask('a')).toBe('200 one');
+    await expect.poll(() => ask('a'), DEADLINE).toBe('200 one');
   });
 
   it('keeps its last good traffic when a new revision fails, and says why', async () => {
@@ -183,7 +185,7 @@ describe('a Service by kubectl', { timeout: 60_000 }, () => {
     await deploy(service('blue', { name: 'b', revision: 'b-blue' }), 'ksvc/b');
     load.take();
     const before = load.count;
-    await expect.poll(() => load.count).toBeGreaterThan(before + 100);
+    await expect.poll(() => load.count, DEADLINE).toBeGreaterThan(before + 100);
     const { texts, failures } = await load.stop();
     expect([...texts.keys()]).toEqual(['blue']);
     expect(failures).toEqual([]);
@@ -197,9 +199,9 @@ describe('a Service by kubectl', { timeout: 60_000 }, () => {
   it('lets what it has begun end when it is deleted, and answers nothing more (TestServiceCreateListAndDelete)', async () => {
     const until = join(root, 'until');
     const begun = ask('b', { path: `/?until=${until}` });
-    await expect.poll(() => existsSync(`${until}.begun`)).toBe(true);
+    await expect.poll(() => existsSync(`${until}.begun`), DEADLINE).toBe(true);
     await ok(['delete', 'ksvc', 'b']);
-    await expect.poll(() => ask('b')).toMatch(/^404 /);
+    await expect.poll(() => ask('b'), DEADLINE).toMatch(/^404 /);
     writeFileSync(until, '');
     expect(await begun).toBe('200 blue');
     for (const kind of [
@@ -225,7 +227,7 @@ describe('a Service by kubectl', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a bare Route and Configuration by kubectl', { timeout: 60_000 }, () => {
+describe('a bare Route and Configuration by kubectl', { timeout: 90_000 }, () => {
   const bare = (text: string, name = 'name: bare', of = 'bare'): string => `
 apiVersion: serving.knative.dev/v1
 kind: Configuration
@@ -243,11 +245,11 @@ spec: {traffic: [{configurationName: ${of}, percent: 100}]}
     expect(await ask('bare')).toBe('200 first');
     const uid = await read('revision/bare-00001', '.metadata.uid');
     await ok(['apply'], bare('second'));
-    await expect.poll(() => ask('bare'), { timeout: 10_000 }).toBe('200 second');
+    await expect.poll(() => ask('bare'), DEADLINE).toBe('200 second');
     expect(await read('revision/bare-00001', '.metadata.uid')).toBe(uid);
     const annotated = (name: string): Promise<string> =>
       read(`revision/${name}`, '.metadata.labels.serving\\.knative\\.dev/routingState');
-    await expect.poll(() => annotated('bare-00001')).toBe('reserve');
+    await expect.poll(() => annotated('bare-00001'), DEADLINE).toBe('reserve');
     expect(await annotated('bare-00002')).toBe('active');
   });
 
@@ -272,7 +274,7 @@ spec: {traffic: [{configurationName: ${of}, percent: 100}]}
   });
 });
 
-describe('a gradual roll-out by kubectl', { timeout: 60_000 }, () => {
+describe('a gradual roll-out by kubectl', { timeout: 90_000 }, () => {
   const metadata = ', annotations: {serving.knative.dev/rollout-duration: 6s}';
   const newest = async (): Promise<number> =>
     Number(await read('ksvc/slow', '.status.traffic[1].percent').catch(() => '0'));
@@ -281,7 +283,7 @@ describe('a gradual roll-out by kubectl', { timeout: 60_000 }, () => {
     await deploy(service('old', { name: 'slow', metadata }), 'ksvc/slow');
     await ok(['apply'], service('new', { name: 'slow', metadata }));
     const load = new Load(platform.endpoints.gateway, 'slow.default.localhost');
-    await expect.poll(newest, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(newest, DEADLINE).toBeGreaterThan(0);
     const reason = await read('ksvc/slow', '.status.conditions[?(@.type=="Ready")].reason');
     expect(reason).toBe('RolloutInProgress');
     expect((await load.stop()).failures).toEqual([]);

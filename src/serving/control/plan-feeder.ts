@@ -54,7 +54,7 @@ export class PlanFeeder {
     });
     for (const kind of [CONFIG_MAP, SECRET]) {
       informers.of(kind).onChange(({ metadata }) => {
-        const isForAll = metadata.namespace === 'knative-serving' && FOR_ALL.includes(metadata.name);
+        const isForAll = metadata.name === 'config-autoscaler' && metadata.namespace === 'knative-serving';
         const concerned = revisions
           .all()
           .filter(
@@ -103,10 +103,8 @@ export class PlanFeeder {
       revision.spec.containers?.[0] ?? {},
     );
     if (environment.kind === 'missing') return void this.#problems.set(key, environment.reason);
-    const [config, features] = FOR_ALL.map((name) =>
-      dataOf(informers.of(CONFIG_MAP).get(`knative-serving/${name}`)),
-    );
-    serving.setRevision(planRevision(revision, bundle, environment.env, config ?? {}, features));
+    const config = informers.of(CONFIG_MAP).get('knative-serving/config-autoscaler');
+    serving.setRevision(planRevision(revision, bundle, environment.env, dataOf(config)));
     this.#feedHeld();
   }
 
@@ -139,9 +137,6 @@ export class PlanFeeder {
     else this.#routes.set(key, { keys, generation: ingress.metadata.generation ?? 1 });
   }
 }
-
-/** The ConfigMaps that the plan of every revision is made from. */
-const FOR_ALL = ['config-autoscaler', 'config-features'];
 
 function isLeaving(object: Resource | undefined): boolean {
   return object?.metadata.deletionTimestamp !== undefined;

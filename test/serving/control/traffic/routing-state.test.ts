@@ -7,6 +7,8 @@ import { aRoute, aService } from '../../../kit/serving-objects.ts';
 import { ServingWorld } from '../../../kit/serving-world.ts';
 import type { World } from '../../../kit/world.ts';
 
+const DEADLINE = { timeout: 20_000 };
+
 let serving: ServingWorld;
 let world: World;
 beforeEach(async () => {
@@ -107,6 +109,6 @@ describe('the index of routes', () => {
     });
     await world.admin.remove(KINDS.route, 'default', 'other');
     const elsewhere = { ...revision, metadata: { name: 'elsewhere', namespace: 'default' } };
-    await expect.poll(() => index.concerns(elsewhere)).toEqual([]);
+    await expect.poll(() => index.concerns(elsewhere), DEADLINE).toEqual([]);
   });
 });
