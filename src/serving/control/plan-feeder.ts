@@ -54,7 +54,7 @@ export class PlanFeeder {
     });
     for (const kind of [CONFIG_MAP, SECRET]) {
       informers.of(kind).onChange(({ metadata }) => {
-        const isForAll = metadata.name === 'config-autoscaler' && metadata.namespace === 'knative-serving';
+        const isForAll = metadata.namespace === 'knative-serving' && FOR_ALL.includes(metadata.name);
         const concerned = revisions
           .all()
           .filter(
@@ -91,7 +91,7 @@ export class PlanFeeder {
     const revision = informers.of(KINDS.revision).get(key) as Revision | undefined;
     this.#problems.delete(key);
     if (revision === undefined || revision.metadata.deletionTimestamp !== undefined)
-      return serving.removeRevision(key);
+      return void serving.removeRevision(key); // its last requests hold up no other plan
     const digest = revision.status?.containerStatuses?.[0]?.imageDigest;
     if (digest === undefined) return; // its reconciler has not pinned the image yet
     const bundle = bundleOf(digest);
@@ -103,8 +103,10 @@ export class PlanFeeder {
       revision.spec.containers?.[0] ?? {},
     );
     if (environment.kind === 'missing') return void this.#problems.set(key, environment.reason);
-    const config = informers.of(CONFIG_MAP).get('knative-serving/config-autoscaler');
-    serving.setRevision(planRevision(revision, bundle, environment.env, dataOf(config)));
+    const [config, features] = FOR_ALL.map((name) =>
+      dataOf(informers.of(CONFIG_MAP).get(`knative-serving/${name}`)),
+    );
+    serving.setRevision(planRevision(revision, bundle, environment.env, config ?? {}, features));
     this.#feedHeld();
   }
 
@@ -137,6 +139,9 @@ export class PlanFeeder {
     else this.#routes.set(key, { keys, generation: ingress.metadata.generation ?? 1 });
   }
 }
+
+/** The ConfigMaps that the plan of every revision is made from. */
+const FOR_ALL = ['config-autoscaler', 'config-features'];
 
 function isLeaving(object: Resource | undefined): boolean {
   return object?.metadata.deletionTimestamp !== undefined;
