@@ -43,6 +43,8 @@ export class Serving {
   readonly #options: ServingOptions;
   readonly #tools: PoolTools;
   readonly #pools = new Map<string, RevisionPool>();
+  /** Removed, and not yet done with what they had. */
+  readonly #leaving = new Set<RevisionPool>();
   /** Those that the ticker looks at: a revision at zero is not among them. */
   readonly #up = new Set<Parameters<PoolTools['keepTicking']>[0]>();
   readonly #routes = new Map<string, RoutePlan>();
@@ -105,10 +107,14 @@ export class Serving {
     pool.prepare();
   }
 
+  /** Resolves when its last instance has gone, which is after the last of its requests. */
   async removeRevision(key: string): Promise<void> {
     const pool = this.#pools.get(key);
+    if (pool === undefined) return;
     this.#pools.delete(key);
-    await pool?.remove(pool.plan.timeoutMs);
+    this.#leaving.add(pool);
+    await pool.remove(pool.plan.timeoutMs);
+    this.#leaving.delete(pool);
   }
 
   setRoute(plan: RoutePlan): void {
@@ -163,7 +169,7 @@ export class Serving {
 
   async close(graceMs: number): Promise<void> {
     this.#stop.abort();
-    await Promise.all([...this.#pools.values()].map((pool) => pool.remove(graceMs)));
+    await Promise.all([...this.#pools.values(), ...this.#leaving].map((pool) => pool.remove(graceMs)));
     await this.#options.runtime.close();
   }
 

@@ -94,6 +94,18 @@ describe('an instance that is to go', { timeout: 30_000 }, () => {
     await own.close(); // its timeoutSeconds are 300
     expect(await hung).toSatisfy((how) => how === 'cut' || how === 502);
   }, 10_000);
+
+  it('of a removed revision still answers what it has when the platform is asked to end', async () => {
+    const own = await openProcessServing({ warm: 1 });
+    own.revision('removed', witness, FUNCTION);
+    own.route('removed', 'removed');
+    const long = own.witness('removed', '/?ms=800');
+    await expect.poll(() => own.counts('removed').inFlight, { timeout: 5000 }).toBe(1);
+    void own.serving.removeRevision('demo/removed');
+    await own.serving.close(10_000);
+    expect(await long).toMatchObject({ wasIll: false });
+    await own.close();
+  });
 });
 
 describe('scaling down', { timeout: 30_000 }, () => {

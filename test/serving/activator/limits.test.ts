@@ -104,7 +104,7 @@ describe('a full queue', () => {
     const noisy = serving.poolOf(WEB);
     const crowd = Array.from({ length: 10_000 }, () => {
       const gone = new AbortController();
-      return { gone, place: noisy?.acquire(gone.signal).catch(() => 'gone') };
+      return { gone, place: (async () => noisy?.acquire(gone.signal))().catch(() => 'gone') };
     });
     expect(counts().waiting).toBe(10_000);
     expect(await ask()).toMatchObject(full);
