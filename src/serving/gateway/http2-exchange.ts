@@ -22,7 +22,7 @@ export class Http2Exchange extends Exchange {
   readonly #otherwise: (() => void) | undefined;
 
   static send(client: Http2Client, options: Http2ExchangeOptions): void {
-    void new Http2Exchange(client, options).#send();
+    new Http2Exchange(client, options).#send();
   }
 
   private constructor(client: Http2Client, options: Http2ExchangeOptions) {
@@ -38,27 +38,42 @@ export class Http2Exchange extends Exchange {
     else stream.destroy(new Error(reason));
   }
 
-  async #send(): Promise<void> {
+  #send(): void {
     const { inbound } = this;
     const headers = callHeaders(inbound, this.added);
     if (inbound.asksToContinue) headers.push('expect', '100-continue');
     try {
-      let stream = this.#begin(headers);
+      const stream = this.#begin(headers);
+      if (stream === undefined) void this.#sendLater(headers);
+      else this.#follow(stream);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  /** No connection has room for it: when one has. */
+  async #sendLater(headers: readonly string[]): Promise<void> {
+    try {
+      let stream: ClientHttp2Stream | undefined;
       while (stream === undefined) {
         await this.#client.connect();
         if (this.isOver) return;
         stream = this.#begin(headers);
       }
-      this.#stream = stream;
       this.#follow(stream);
     } catch (error) {
       this.#refuse(error);
     }
   }
 
+  /** They cost every request a frame, so they have to be announced; gRPC has none. */
+  get #announcesTrailers(): boolean {
+    return this.inbound.body !== undefined && this.inbound.headers.trailer !== undefined;
+  }
+
   #begin(headers: readonly string[]): ClientHttp2Stream | undefined {
-    const hasBody = this.inbound.body !== undefined;
-    return this.#client.tryRequest(headers, { endStream: !hasBody, waitForTrailers: hasBody });
+    const endStream = this.inbound.body === undefined;
+    return this.#client.tryRequest(headers, { endStream, waitForTrailers: this.#announcesTrailers });
   }
 
   #refuse(error: unknown): void {
@@ -71,6 +86,7 @@ export class Http2Exchange extends Exchange {
   }
 
   #follow(stream: ClientHttp2Stream): void {
+    this.#stream = stream;
     let trailers: readonly string[] = [];
     let [owed, read]: [number | undefined, number] = [undefined, 0]; // what `content-length` says, and came
     stream.on('response', (headers, flags, raw) => {
@@ -102,7 +118,8 @@ export class Http2Exchange extends Exchange {
   }
 
   #sendBody(stream: ClientHttp2Stream): void {
-    stream.once('wantTrailers', () => stream.sendTrailers(objectOf(this.inbound.trailers)));
+    if (this.#announcesTrailers)
+      stream.once('wantTrailers', () => stream.sendTrailers(objectOf(this.inbound.trailers)));
     this.inbound.body?.pipe(stream);
   }
 
@@ -112,7 +129,7 @@ export class Http2Exchange extends Exchange {
     const isRefused = rstCode === NGHTTP2_REFUSED_STREAM && !this.hasHead;
     if (isRefused && this.inbound.body === undefined && !this.#hasRetried) {
       this.#hasRetried = true; // it was not processed: RFC 9113, 8.7
-      return void this.#send();
+      return this.#send();
     }
     if (session?.destroyed !== false) return void this.failBroken('the connection was lost');
     this.fail(notAnswered(`the stream was reset with code ${rstCode}`), false);
