@@ -183,6 +183,18 @@ describe.skipIf(reason !== undefined)(
       await ready('guarded');
     });
 
+    it('is scaled by kubectl, to none and back, and loses nothing meanwhile', async () => {
+      const consumers = (): Promise<string> =>
+        ok(['get', 'kafkasource/guarded', '--subresource=scale', '-o', 'jsonpath={.status.replicas}']);
+      await ok(['scale', 'kafkasource/guarded', '--replicas=0']);
+      await expect.poll(consumers, WAIT).toBe('0');
+      taken.length = 0;
+      await send('guarded', 'meanwhile', Buffer.from('k'));
+      await ok(['scale', 'kafkasource/guarded', '--replicas=3']);
+      await expect.poll(consumers, WAIT).toBe('3');
+      await expect.poll(() => taken, WAIT).toEqual(['meanwhile k shop']);
+    });
+
     it('keeps what a sink that is away does not take, over a kill of the platform', async () => {
       isAway = true;
       taken.length = 0;
