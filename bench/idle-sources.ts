@@ -25,7 +25,7 @@ import { tableOf, type Figures } from './rounds.ts';
 const WINDOW_MS = 40_000;
 const READY_MAX_MS = 180_000;
 /** What starting leaves to be done and to be collected. */
-const SETTLE_MS = 20_000;
+const SETTLE_MS = 60_000;
 
 /**
  * What a thousand sources of mixed kinds cost that have nothing to do: two whole platforms at once, one without any source,

@@ -205,8 +205,8 @@ export class Member {
   /** Until the group is divided anew; false when we were expelled. */
   async #beat(): Promise<boolean> {
     let broker: Broker | undefined;
+    const over = AbortSignal.any([this.#stop.signal, this.#rejoin.signal]);
     for (;;) {
-      const over = AbortSignal.any([this.#stop.signal, this.#rejoin.signal]);
       await this.#clock.until(this.#clock.nowMs() + this.#times.heartbeatMs, over);
       if (over.aborted) return true;
       const askedMs = this.#clock.nowMs();

@@ -10,14 +10,23 @@ export class Pulse {
   readonly #clock: Clock;
   readonly #everyMs: number;
   readonly #onLost: (error: unknown) => void;
+  readonly #otherQuestion: (() => Promise<void>) | undefined;
   readonly #end = new AbortController();
   #asking: Promise<void> | undefined;
 
-  constructor(connection: KafkaConnection, clock: Clock, everyMs: number, onLost: (error: unknown) => void) {
+  /** `otherQuestion`: what is asked in place of the versions that a broker knows, which is a long answer; rejects when there is none. */
+  constructor(
+    connection: KafkaConnection,
+    clock: Clock,
+    everyMs: number,
+    onLost: (error: unknown) => void,
+    otherQuestion?: () => Promise<void>,
+  ) {
     this.#connection = connection;
     this.#clock = clock;
     this.#everyMs = everyMs;
     this.#onLost = onLost;
+    this.#otherQuestion = otherQuestion;
   }
 
   start(): void {
@@ -59,7 +68,9 @@ export class Pulse {
     }
   }
 
+  /** Any answer will do. */
   async #question(): Promise<void> {
+    if (this.#otherQuestion !== undefined) return this.#otherQuestion();
     await (await this.#connection.any()).apiVersions();
   }
 }

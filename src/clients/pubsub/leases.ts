@@ -30,7 +30,8 @@ export class Leases {
   readonly #stop = new AbortController();
   readonly #held = new Map<string, number>(); // id, and since when
   readonly #acks: Ack[] = [];
-  readonly #renewing: Promise<void>;
+  /** While something is held. */
+  #renewing: Promise<void> | undefined;
   #running = 0;
 
   constructor(link: Link, clock: Clock, subscription: string, lost: AbortSignal) {
@@ -38,11 +39,11 @@ export class Leases {
     this.#clock = clock;
     this.#subscription = subscription;
     this.#over = AbortSignal.any([lost, this.#stop.signal]);
-    this.#renewing = this.#renew();
   }
 
   hold(id: string): void {
     this.#held.set(id, this.#clock.nowMs());
+    this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined));
   }
 
   ack(id: string): Promise<void> {
@@ -91,7 +92,7 @@ export class Leases {
   }
 
   async #renew(): Promise<void> {
-    while (!this.#over.aborted) {
+    while (!this.#over.aborted && this.#held.size > 0) {
       await this.#clock.until(this.#clock.nowMs() + EXTEND_EVERY_MS, this.#over);
       if (this.#over.aborted) return;
       const sinceMs = this.#clock.nowMs() - LEASE_MAX_MS;

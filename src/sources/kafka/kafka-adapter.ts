@@ -15,7 +15,6 @@ export const SOURCE_TIMES: SessionTimes = {
   heartbeatMs: 3000,
   idlePollMs: 4000,
   pulseMs: 15_000,
-  lookAfterMs: 15_000,
 };
 const RETRY = { policy: 'exponential', delayMs: 250, maxMs: 10_000 } as const;
 /** A cluster that does not answer forgets a group by itself, in time. */

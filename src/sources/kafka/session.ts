@@ -2,7 +2,7 @@ import { PlatformError } from '../../base/errors.ts';
 import { Committer } from '../../clients/kafka/committer.ts';
 import { KafkaConnection } from '../../clients/kafka/connection.ts';
 import type { Assignment } from '../../clients/kafka/divide.ts';
-import { refused } from '../../clients/kafka/faults.ts';
+import { kafkaCode, refused } from '../../clients/kafka/faults.ts';
 import { Intake } from '../../clients/kafka/intake.ts';
 import { Member, type MemberTimes } from '../../clients/kafka/member.ts';
 import type { Protocol } from '../../clients/kafka/protocol.ts';
@@ -18,10 +18,8 @@ import { Work } from './work.ts';
 export type SessionTimes = MemberTimes & {
   /** How long at most Kafka keeps an answer back when there is nothing to read; a record is there at once. */
   readonly idlePollMs: number;
-  /** How often the cluster is asked whether it is there; a connection that is cut says so at once. */
+  /** How often the cluster is asked for partitions that were added, and whether it is there; a connection that is cut says so at once. */
   readonly pulseMs: number;
-  /** How often partitions are looked for that were added. */
-  readonly lookAfterMs: number;
 };
 
 export type SessionTools = Pick<SourceTools, 'clock' | 'deliver'> & {
@@ -77,7 +75,8 @@ export class KafkaSession {
     this.#coordinating = connect();
     this.#fetching = connect();
     const { clock, times } = tools;
-    this.#pulse = new Pulse(this.#asking, clock, times.pulseMs, (error) => this.#fail(error));
+    const look = (): Promise<void> => this.#look();
+    this.#pulse = new Pulse(this.#asking, clock, times.pulseMs, (error) => this.#fail(error), look);
     const own = { connection: this.#coordinating, clock, times };
     this.#member = new Member(
       own,
@@ -137,7 +136,6 @@ export class KafkaSession {
   async begin(signal: AbortSignal): Promise<void> {
     const { clock } = this.#tools;
     this.#member.start();
-    void this.#lookAfterForEver();
     const untilMs = clock.nowMs() + START_MAX_MS;
     while (!(await this.#isStarted())) {
       const fault = await Promise.race([
@@ -249,14 +247,13 @@ export class KafkaSession {
     );
   }
 
-  /** Partitions that were added are nobody's until the group is divided anew; a topic that is gone ends it. */
-  async #lookAfterForEver(): Promise<void> {
-    const { clock, times } = this.#tools;
-    while (!this.#end.signal.aborted) {
-      await clock.until(clock.nowMs() + times.lookAfterMs, this.#end.signal);
-      if (this.#end.signal.aborted) return;
-      this.#work.fill(); // should it have waited for the membership
-      await this.#seePartitions().catch(() => undefined); // the next time
+  /** Partitions that were added are nobody's until the group is divided anew. Rejects when there is no answer at all. */
+  async #look(): Promise<void> {
+    this.#work.fill(); // should it have waited for the membership
+    try {
+      await this.#seePartitions();
+    } catch (error) {
+      if (kafkaCode(error) === undefined) throw error;
     }
   }
 

@@ -16,7 +16,7 @@ export const QUICK: SessionTimes = {
   sessionTimeoutMs: 3000,
   rebalanceTimeoutMs: 5000,
   heartbeatMs: 200,
-  lookAfterMs: 1000,
+  pulseMs: 1000,
 };
 
 /** A running source, what it has delivered, and what it has said of itself. */
