@@ -1,7 +1,8 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformError } from '../base/errors.ts';
 import type { Bookmark } from '../sources/source.ts';
+import { writeDurably } from './durable-file.ts';
 
 const TEXT_MAX = 64 * 1024;
 
@@ -39,21 +40,7 @@ export class Bookmarks {
       throw new PlatformError('BOOKMARK_TOO_LARGE', `${file}: ${text.length} characters`, {
         retryable: false,
       });
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const beside = await open(`${file}.new`, 'w', 0o600);
-    try {
-      await beside.writeFile(text);
-      await beside.sync();
-    } finally {
-      await beside.close();
-    }
-    await rename(`${file}.new`, file);
-    const folder = await open(this.#folder, 'r');
-    try {
-      await folder.sync(); // a rename is durable with its folder
-    } finally {
-      await folder.close();
-    }
+    await writeDurably(file, text);
   }
 }
 

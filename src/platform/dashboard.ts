@@ -7,6 +7,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { askBacklogs } from './channel-figures.ts';
 import type { OpenChannel } from './channel-host.ts';
 import type { Address } from './options.ts';
+import type { UsageRecords } from './usage/usage.ts';
 
 export type DashboardOptions = {
   readonly address: Address;
@@ -15,8 +16,12 @@ export type DashboardOptions = {
   readonly metrics: Metrics;
   readonly channels: () => readonly OpenChannel[];
   readonly serving: Serving;
+  readonly usage: UsageRecords;
   readonly isReady: () => boolean;
 };
+
+/** Revisions whose usage is on the page; `millrace usage` has them all. */
+const USAGE_SERIES_MAX = 1000;
 
 /** `/metrics`, `/healthz`, `/readyz`, and at `/` a page that says what runs; the full dashboard comes later. */
 export function openDashboard(options: DashboardOptions): Promise<OpenServer> {
@@ -60,6 +65,7 @@ async function gauges({
   channels,
   serving,
   journal,
+  usage,
 }: DashboardOptions): Promise<{ name: string; labels: Record<string, string>; value: number }[]> {
   const found: { name: string; labels: Record<string, string>; value: number }[] = [
     { name: 'millrace_journal_dropped', labels: {}, value: journal.dropped },
@@ -84,6 +90,16 @@ async function gauges({
       { name: 'millrace_requests_waiting', labels, value: waiting },
     );
   }
+  for (const { requests, instanceSeconds, cpuSeconds, gibSeconds, ...labels } of usage.total.slice(
+    0,
+    USAGE_SERIES_MAX,
+  ))
+    found.push(
+      { name: 'millrace_usage_requests_total', labels, value: requests },
+      { name: 'millrace_usage_instance_seconds_total', labels, value: instanceSeconds },
+      { name: 'millrace_usage_cpu_seconds_total', labels, value: cpuSeconds },
+      { name: 'millrace_usage_gib_seconds_total', labels, value: gibSeconds },
+    );
   return found;
 }
 

@@ -10,6 +10,7 @@ import type { ImageStore } from '../serving/images/image-store.ts';
 import type { Journal, JournalRecord } from '../telemetry/journal.ts';
 import { askAll } from './channel-figures.ts';
 import type { OpenChannel } from './channel-host.ts';
+import type { UsageRecords } from './usage/usage.ts';
 
 export type ExtensionOptions = {
   readonly images: ImageStore;
@@ -20,6 +21,7 @@ export type ExtensionOptions = {
   readonly status: () => Promise<unknown>;
   readonly backup: (folder: string) => Promise<void>;
   readonly clock: Clock;
+  readonly usage: UsageRecords;
   readonly stop: AbortSignal;
 };
 
@@ -35,6 +37,7 @@ export function platformExtension(options: ExtensionOptions): Extension {
     'GET journal': (request) => readJournal(options, request),
     'GET deadletters': (request) => readDeadLetters(options, request),
     'GET status': async ({ response }) => answerJson(response, 200, await options.status()),
+    'GET usage': (request) => readUsage(options, request),
     'POST backup': (request) => backup(options, request),
   };
   return {
@@ -130,6 +133,21 @@ async function readDeadLetters(
   }));
   const newest = items.toSorted((a, b) => b.diedMs - a.diedMs).slice(0, limit);
   answerJson(response, 200, { items: newest, away });
+}
+
+/** `since`: milliseconds since the epoch; `by`: `service` or `revision`. */
+async function readUsage({ usage }: ExtensionOptions, { query, response }: ApiRequest): Promise<void> {
+  const [since, by] = [query.get('since'), query.get('by') ?? 'revision'];
+  if (since !== null && !/^\d{1,15}$/.test(since))
+    throw badRequest('since: milliseconds since the epoch are expected');
+  if (by !== 'service' && by !== 'revision') throw badRequest('by: service or revision is expected');
+  const items = await usage.query({
+    sinceMs: since === null ? undefined : Number(since),
+    namespace: query.get('namespace') ?? undefined,
+    service: query.get('service') ?? undefined,
+    by,
+  });
+  answerJson(response, 200, { items });
 }
 
 async function backup(options: ExtensionOptions, request: ApiRequest): Promise<void> {

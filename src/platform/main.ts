@@ -51,6 +51,10 @@ const commands: CommandTable = {
     summary: 'what could not be delivered, and why',
     load: async () => (await import('../cli/dead-letters.ts')).deadLetters,
   },
+  usage: {
+    summary: 'requests, instance, CPU and memory time by Service',
+    load: async () => (await import('../cli/usage.ts')).usage,
+  },
   backup: {
     summary: "a consistent copy of a platform's objects and events",
     load: async () => (await import('../cli/dead-letters.ts')).backup,

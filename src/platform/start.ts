@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { KINDS } from '../apis/serving/types.ts';
 import { openApiServer } from '../apiserver/api-server.ts';
 import { openPki, writeKubeconfig } from '../apiserver/pki/pki.ts';
 import { VERSION } from '../apiserver/discovery/discovery.ts';
@@ -22,6 +23,7 @@ import { podLogs } from './pod-logs.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
 import { openStores, type Stores } from './stores.ts';
 import { Teardown } from './teardown.ts';
+import { UsageRecords } from './usage/usage.ts';
 import { Webhooks } from './webhooks.ts';
 
 const JOURNAL_KEPT_MS = 24 * 3_600_000;
@@ -58,9 +60,13 @@ async function compose(
   );
   const stores = await openStores(options, teardown);
   const control = new ControlPlane(stores, log);
+  const usage = await openUsage(options, control, log);
   const webhooks = new Webhooks();
   const plane = await openDataPlane(options, stores, {
-    observe: (event) => control.observe(event),
+    observe(event) {
+      usage.observe(event);
+      control.observe(event);
+    },
     onOtherHost: webhooks.onOtherHost,
   });
   const state = { isReady: false, stop: new AbortController() };
@@ -74,13 +80,14 @@ async function compose(
   teardown.step('deliveries', () => plane.channels.close());
   teardown.step('internal door', (drainMs) => plane.eventsServer.close(drainMs));
   teardown.step('instances', (drainMs) => plane.serving.close(drainMs));
+  teardown.step('usage', () => usage.close());
   teardown.step('informers', () => control.stop());
   teardown.step('connections', () => plane.outbound.destroy());
   teardown.step('logs', () => plane.logs.close());
   const outboxes = new Outboxes(stores, plane);
   await control.start(options, stores, plane, outboxes, log);
   await webhooks.open(outboxes, plane, control.informers, log);
-  const faces = await openFaces(options, stores, plane, outboxes, control, state);
+  const faces = await openFaces(options, { ...stores, usage }, plane, outboxes, control, state);
   teardown.first('faces', () => faces.close());
   writeRunFile(dataDir, {
     pid: process.pid,
@@ -93,6 +100,19 @@ async function compose(
   state.isReady = true;
   keepSelf(stores, control, faces.endpoints, teardown, log);
   return { endpoints: faces.endpoints, failed: stores.failed };
+}
+
+function openUsage(
+  { dataDir }: PlatformOptions,
+  { informers }: ControlPlane,
+  log: Log,
+): Promise<UsageRecords> {
+  return UsageRecords.open({
+    folder: join(dataDir, 'usage'),
+    clock: systemClock,
+    log,
+    revisionOf: (key) => informers.of(KINDS.revision).get(key),
+  });
 }
 
 /** The objects that stand for the platform itself are there a moment after it is ready. */
@@ -119,14 +139,14 @@ function keepSelf(
 /** What people and their tools talk to: the API and the dashboard. */
 async function openFaces(
   options: PlatformOptions,
-  stores: Stores,
+  stores: Stores & { readonly usage: UsageRecords },
   plane: DataPlane,
   outboxes: Outboxes,
   control: ControlPlane,
   state: { readonly isReady: boolean; readonly stop: AbortController },
 ): Promise<Faces> {
   const { dataDir, api } = options;
-  const { objects: store, events, journal, metrics } = stores;
+  const { objects: store, events, journal, metrics, usage } = stores;
   const clock = systemClock;
   const channels = (): ReturnType<typeof plane.channels.all> => [...plane.channels.all(), ...outboxes.all()];
   const isReady = (): boolean => state.isReady;
@@ -140,6 +160,7 @@ async function openFaces(
     status,
     backup: (folder) => backup(folder, stores),
     clock,
+    usage,
     stop: state.stop.signal,
   });
   const pki = await openPki(
@@ -164,6 +185,7 @@ async function openFaces(
     metrics,
     channels,
     serving: plane.serving,
+    usage,
     isReady,
   }).catch(async (error: unknown) => {
     await apiServer.close(0);
