@@ -6,7 +6,7 @@ import type { InstanceEvent } from '../../src/serving/activator/pool-tools.ts';
 import { localHostsOf, type RevisionPlan, type ScalePlan } from '../../src/serving/plan.ts';
 import type { LogSink } from '../../src/serving/runtime/process/output.ts';
 import { ProcessRuntime } from '../../src/serving/runtime/process/process-runtime.ts';
-import type { Launch } from '../../src/serving/runtime/container-spec.ts';
+import type { Launch, Limits } from '../../src/serving/runtime/container-spec.ts';
 import { Serving, type RevisionSnapshot } from '../../src/serving/serving.ts';
 import { temporaryFolder } from './folders.ts';
 import { revisionPlan, SCALE } from './small-platform.ts';
@@ -87,14 +87,16 @@ export async function openProcessServing({ warm = 2, logs }: { warm?: number; lo
         plan = {},
         scale = {},
         env = {},
+        limits = { memoryBytes: undefined, milliCpus: undefined },
       }: {
         readonly plan?: Partial<RevisionPlan>;
         readonly scale?: Partial<ScalePlan>;
         readonly env?: Readonly<Record<string, string>>;
+        readonly limits?: Limits;
       } = {},
     ): void => {
       const base = revisionPlan('any', directory, launch);
-      const containers = base.instance.containers.map((each) => ({ ...each, env }));
+      const containers = base.instance.containers.map((each) => ({ ...each, env, limits }));
       const instance = { ...base.instance, revision, containers, ...plan.instance };
       const key = `demo/${revision}`;
       serving.setRevision({ ...base, key, ...plan, instance, scale: { ...SCALE, ...scale } });

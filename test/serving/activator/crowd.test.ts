@@ -58,16 +58,23 @@ describe('1 000 requests at once', { timeout: 60_000 }, () => {
     const plan = { containerConcurrency: 2 };
     revision('moving', directory, FUNCTION, { plan, scale: { maxScale: 4, target: 1.4, total: 2 } });
     route('moving', 'moving');
-    const answers = crowd('moving');
-    let replaced = 0;
-    while (replaced < 6) {
-      await expect.poll(() => counts('moving').ready, { timeout: 10_000 }).toBeGreaterThan(1);
+    let answered = 0;
+    const answers = Array.from({ length: CROWD }, async () => {
+      const answer = await serving.witness('moving', '/?ms=10');
+      answered += 1;
+      return answer;
+    });
+    for (let replaced = 1; replaced <= 6; replaced += 1) {
+      await expect
+        .poll(() => answered >= replaced * 100 && counts('moving').ready > 1, {
+          timeout: 20_000,
+          interval: 5,
+        })
+        .toBe(true);
       const [oldest] = instances('moving').filter(({ state }) => state === 'ready');
       void serving.serving.replaceInstance('demo/moving', oldest?.id ?? '');
-      replaced += 1;
-      await serving.witness('moving'); // one more, behind all those that wait
     }
-    const all = await answers;
+    const all = await Promise.all(answers);
     expect(all).toHaveLength(CROWD);
     expect(all.filter(({ wasIll }) => wasIll)).toEqual([]);
     expect(Math.max(...all.map(({ most }) => most))).toBeLessThanOrEqual(2);

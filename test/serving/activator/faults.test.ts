@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Cgroups } from '../../../src/serving/runtime/process/isolation/cgroups.ts';
 import { filesIn } from '../../../src/serving/runtime/process/files-in.ts';
 import { LogFiles } from '../../../src/serving/runtime/process/log-files.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
@@ -32,11 +33,13 @@ const directory = folderWith('ill', {
       if (does === 'throw') await never();
       if (does === 'fork') return String(spawn('sleep', ['600'], { stdio: 'ignore' }).pid);
       if (does === 'flood') setInterval(() => { for (let i = 0; i < 50; i += 1) console.log('x'.repeat(20_000)); }, 1);
+      if (does === 'leak') for (const kept = []; ; ) kept.push(Buffer.alloc(8 * 1024 * 1024, 1));
       if (does === 'big') return Buffer.alloc(64 * 1024 * 1024);
       await new Promise((resolve) => setTimeout(resolve, Number(context.query.ms ?? 0)));
       return String(process.pid);
     };`,
 });
+const noMemoryLimit = new Cgroups({ name: `faults-${process.pid}` }).why('memory');
 const witness = folderWith('witness', WITNESS);
 
 let serving: ProcessServing;
@@ -67,6 +70,7 @@ describe('a function that', { timeout: 30_000 }, () => {
   it('never returns is a 504 when its time is over, and its instance goes on answering others', async () => {
     service('never', { plan: { timeoutMs: 500 } });
     const { ask, counts } = serving;
+    await expect.poll(async () => (await ask('never')).code, { timeout: 10_000 }).toBe(200);
     const pid = (await ask('never')).text;
     expect(await ask('never', '/?does=never')).toMatchObject({ code: 504, text: 'request timeout\n' });
     expect((await ask('never')).text).toBe(pid);
@@ -107,6 +111,27 @@ describe('a function that', { timeout: 30_000 }, () => {
     await data.scaleToZero('demo/fork');
     expect(isRunning(other)).toBe(false);
   });
+
+  it.skipIf(noMemoryLimit !== undefined)(
+    'leaks memory up to its limit is ended there, and nobody else',
+    async () => {
+      const limits = { memoryBytes: 128 * 1024 * 1024, milliCpus: undefined };
+      service('leak', { limits });
+      service('beside');
+      const { ask, events } = serving;
+      const [pid, beside] = [(await ask('leak')).text, (await ask('beside')).text];
+      expect(await ask('leak', '/?does=leak')).toMatchObject({
+        code: 502,
+        text: 'the instance did not answer: it was ended by SIGKILL\n',
+      });
+      const again = await ask('leak');
+      expect(again.code).toBe(200);
+      expect(again.text).not.toBe(pid);
+      expect((await ask('beside')).text).toBe(beside);
+      const ended = events.find(({ kind, revision }) => kind === 'ended' && revision === 'demo/leak');
+      expect(ended).toMatchObject({ ended: { reason: expect.stringMatching(/^OOMKilled/) } });
+    },
+  );
 
   it('floods its output is logged within the bounds, while it and its neighbours answer', async () => {
     service('flood');
