@@ -93,6 +93,7 @@ export class ControlPlane {
       domain: options.domain,
       bundleOf: (digest) => images.resolve(digest),
       onRouted: (key) => this.#controllers?.enqueueIngress(key),
+      onProblem: (key) => this.#controllers?.enqueueRevision(key),
     });
     this.#feeder = feeder;
     channels.follow(informers, (channel) => this.#controllers?.enqueueChannel(channel));
@@ -140,11 +141,15 @@ export class ControlPlane {
     await informers.synced();
   }
 
-  #revisionSettings({ serving, images }: DataPlane, feeder: PlanFeeder): RevisionSettings {
+  #revisionSettings({ serving, images, runtime }: DataPlane, feeder: PlanFeeder): RevisionSettings {
     const readConfigMap = configMapReader(this.informers);
     return {
       resolveImage: (reference) => images.resolve(reference),
-      instances: instanceView(serving, (key) => feeder.problemOf(key)),
+      instances: instanceView(
+        serving,
+        (key) => feeder.problemOf(key),
+        (spec) => runtime.unmet(spec),
+      ),
       defaultInitialScale: () =>
         Number(readConfigMap('knative-serving', 'config-autoscaler')?.['initial-scale'] ?? 1),
     };

@@ -204,6 +204,7 @@ export function aContainer(more: Partial<ContainerSpec>): ContainerSpec {
     directory: '/',
     launch: { kind: 'program', command: ['true'] },
     env: {},
+    idEnv: [],
     workingDir: undefined,
     isServing: false,
     containerPort: undefined,

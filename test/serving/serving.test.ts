@@ -206,7 +206,11 @@ describe('what goes wrong', () => {
       ['node', '-e', 'require("http").createServer().listen(0, "127.0.0.1")'],
       /PortNotOpened: the program listens on port \d+, not on the one it was given in PORT/,
     ],
-    ['never listens', ['sleep', '30'], /PortNotOpened: nothing listened on the port in PORT within 4000 ms/],
+    [
+      'never listens',
+      ['sleep', '30'],
+      /ProgressDeadlineExceeded: nothing listened on the port in PORT within 4000 ms/,
+    ],
     ['does not exist', ['./nothing-here'], /ExitCode/],
   ])('a program that %s: waiting requests get 503 with the reason', async (_, command, reason) => {
     const plan = revisionPlan('web', SERVER, { kind: 'program', command });

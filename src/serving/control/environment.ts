@@ -1,34 +1,54 @@
-import type { Container, EnvFrom, EnvVar, KeySelector } from '../../apis/serving/types.ts';
-import type { Resource } from '../../apis/resource.ts';
+import type { Container, EnvFrom, EnvVar, KeySelector, Revision } from '../../apis/serving/types.ts';
 import type { ResourceReader } from '../../control/resource-client.ts';
+import { expanded } from '../expand.ts';
+import { fieldOf, INSTANCE_ID, resourceOf } from './field-ref.ts';
+import { keysOf } from './objects-of.ts';
 
 export type Environment =
-  | { readonly kind: 'resolved'; readonly env: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'resolved';
+      readonly env: Readonly<Record<string, string>>;
+      /** Variables that are the name of the instance. */
+      readonly idEnv: readonly string[];
+    }
   | { readonly kind: 'missing'; readonly reason: string };
 
 type Source = { readonly kind: 'Secret' | 'ConfigMap'; readonly name: string; readonly isOptional: boolean };
-type Data = Resource & { readonly data?: Readonly<Record<string, string>> };
+type Owner = Pick<Revision, 'metadata' | 'spec'>;
+type Value = string | typeof INSTANCE_ID | undefined | Extract<Environment, { kind: 'missing' }>;
 
-/** The variables of a container, those from Secrets and ConfigMaps included; or which of them is not there. */
+/** What no process can have in the name of a variable. */
+const UNUSABLE = /[=\0]/;
+
+/**
+ * The variables of a container, those from Secrets and ConfigMaps included; or which of them is not there. A value may name
+ * those before it, as `$(NAME)`; keys that cannot be a variable's name are left out (Kubernetes).
+ */
 export async function resolveEnvironment(
   reader: ResourceReader,
-  namespace: string,
-  { env = [], envFrom = [] }: Container,
+  owner: Owner,
+  container: Container,
 ): Promise<Environment> {
+  const { env = [], envFrom = [] } = container;
+  const namespace = owner.metadata.namespace ?? '';
   const resolved: Record<string, string> = {};
+  const idEnv: string[] = [];
   for (const { prefix = '', ...from } of envFrom) {
     const source = sourceOf(from);
-    const data = source && (await dataOf(reader, namespace, source));
-    if (source !== undefined && data === undefined && !source.isOptional)
+    const keys = source && (await keysOf(reader, namespace, source.kind, source.name));
+    if (source !== undefined && keys === undefined && !source.isOptional)
       return missing(`${source.kind} ${namespace}/${source.name} is not there`);
-    for (const [key, value] of Object.entries(data ?? {})) resolved[prefix + key] = value;
+    for (const [key, value] of Object.entries(keys ?? {}))
+      if (!UNUSABLE.test(prefix + key)) resolved[prefix + key] = value.toString();
   }
   for (const variable of env) {
-    const value = await valueOf(reader, namespace, variable);
+    const value = await valueOf(reader, owner, container, variable);
     if (typeof value === 'object') return value;
-    if (value !== undefined) resolved[variable.name] = value;
+    if (value === INSTANCE_ID) idEnv.push(variable.name);
+    else if (value !== undefined)
+      resolved[variable.name] = variable.valueFrom === undefined ? expanded(value, resolved) : value;
   }
-  return { kind: 'resolved', env: resolved };
+  return { kind: 'resolved', env: resolved, idEnv };
 }
 
 function sourceOf({ secretRef, configMapRef }: EnvFrom): Source | undefined {
@@ -41,12 +61,24 @@ function sourceOf({ secretRef, configMapRef }: EnvFrom): Source | undefined {
 
 async function valueOf(
   reader: ResourceReader,
-  namespace: string,
-  { value, valueFrom = {} }: EnvVar,
-): Promise<string | undefined | Environment> {
-  const { secretKeyRef, configMapKeyRef } = valueFrom;
+  owner: Owner,
+  container: Container,
+  { name, value, valueFrom = {} }: EnvVar,
+): Promise<Value> {
+  const { secretKeyRef, configMapKeyRef, fieldRef, resourceFieldRef } = valueFrom;
+  const namespace = owner.metadata.namespace ?? '';
   if (secretKeyRef !== undefined) return keyOf(reader, namespace, 'Secret', secretKeyRef);
   if (configMapKeyRef !== undefined) return keyOf(reader, namespace, 'ConfigMap', configMapKeyRef);
+  if (fieldRef !== undefined)
+    return (
+      fieldOf(owner, fieldRef.fieldPath) ??
+      missing(`variable ${name} is of field ${fieldRef.fieldPath}, which no instance has here`)
+    );
+  if (resourceFieldRef !== undefined)
+    return (
+      resourceOf(resourceFieldRef, container) ??
+      missing(`variable ${name} is of resource ${resourceFieldRef.resource}, which no container has`)
+    );
   return value ?? '';
 }
 
@@ -55,24 +87,11 @@ async function keyOf(
   namespace: string,
   kind: Source['kind'],
   { name, key, optional = false }: KeySelector,
-): Promise<string | undefined | Environment> {
-  const data = await dataOf(reader, namespace, { kind, name, isOptional: optional });
-  const value = data?.[key];
+): Promise<Value> {
+  const value = (await keysOf(reader, namespace, kind, name))?.[key]?.toString();
   return value !== undefined || optional
     ? value
     : missing(`key ${key} of ${kind} ${namespace}/${name} is not there`);
 }
 
-async function dataOf(
-  reader: ResourceReader,
-  namespace: string,
-  { kind, name }: Source,
-): Promise<Readonly<Record<string, string>> | undefined> {
-  const found = await reader.find<Data>({ apiVersion: 'v1', kind }, namespace, name);
-  if (found === undefined || kind === 'ConfigMap') return found?.data ?? (found && {});
-  return Object.fromEntries(
-    Object.entries(found.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
-  );
-}
-
-const missing = (reason: string): Environment => ({ kind: 'missing', reason });
+const missing = (reason: string): Extract<Environment, { kind: 'missing' }> => ({ kind: 'missing', reason });

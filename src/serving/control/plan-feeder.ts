@@ -1,14 +1,16 @@
 import type { Clock } from '../../base/clock.ts';
 import { keyOf, type Resource } from '../../apis/resource.ts';
 import { INGRESS, type Ingress } from '../../apis/networking/ingress/types.ts';
-import { KINDS, type Revision } from '../../apis/serving/types.ts';
+import { KINDS, type Container, type Revision } from '../../apis/serving/types.ts';
 import type { Informers } from '../../control/informer.ts';
 import type { ResourceReader } from '../../control/resource-client.ts';
 import { WorkQueue } from '../../control/work-queue.ts';
 import type { RoutePlan } from '../plan.ts';
 import type { Serving } from '../serving.ts';
-import { resolveEnvironment } from './environment.ts';
-import { planRevision, type Bundle } from './plans.ts';
+import type { Bundle } from './container-plan.ts';
+import { planRevision } from './plans.ts';
+import { pinnedImages } from './pin-image.ts';
+import { preparePod } from './prepare-pod.ts';
 import { planRoutes } from './route-plans.ts';
 
 export type PlanFeederOptions = {
@@ -22,6 +24,8 @@ export type PlanFeederOptions = {
   readonly bundleOf: (imageDigest: string) => Bundle | undefined;
   /** The gateway routes by an Ingress as it is now, which it did not when that was changed. */
   readonly onRouted?: (key: string) => void;
+  /** What `problemOf` tells of a revision is other than before. */
+  readonly onProblem?: (key: string) => void;
 };
 
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
@@ -89,25 +93,27 @@ export class PlanFeeder {
   async #feedRevision(key: string): Promise<void> {
     const { informers, serving, reader, bundleOf } = this.#options;
     const revision = informers.of(KINDS.revision).get(key) as Revision | undefined;
-    this.#problems.delete(key);
+    if (revision === undefined || revision.metadata.deletionTimestamp !== undefined)
+      this.#problems.delete(key);
     if (revision === undefined || revision.metadata.deletionTimestamp !== undefined)
       return void serving.removeRevision(key); // its last requests hold up no other plan
-    const digest = revision.status?.containerStatuses?.[0]?.imageDigest;
-    if (digest === undefined) return; // its reconciler has not pinned the image yet
-    const bundle = bundleOf(digest);
-    if (bundle === undefined)
-      return void this.#problems.set(key, `image ${digest} is no longer in the local store`);
-    const environment = await resolveEnvironment(
-      reader,
-      revision.metadata.namespace ?? '',
-      revision.spec.containers?.[0] ?? {},
-    );
-    if (environment.kind === 'missing') return void this.#problems.set(key, environment.reason);
-    const [config, features] = FOR_ALL.map((name) =>
+    const images = pinnedImages(revision);
+    if (images === undefined) return; // its reconciler has not pinned them yet
+    const imageOf = ({ name = '' }: Container): string => images.get(name) ?? '';
+    const pod = await preparePod(revision, { reader, bundleOf, imageOf });
+    if (pod.kind === 'problem') return this.#lacks(key, pod.message);
+    if (this.#problems.delete(key)) this.#options.onProblem?.(key);
+    const [autoscaler = {}, features = {}, deployment = {}] = FOR_ALL.map((name) =>
       dataOf(informers.of(CONFIG_MAP).get(`knative-serving/${name}`)),
     );
-    serving.setRevision(planRevision(revision, bundle, environment.env, config ?? {}, features));
+    serving.setRevision(planRevision(revision, pod, { autoscaler, features, deployment }));
     this.#feedHeld();
+  }
+
+  #lacks(key: string, problem: string): void {
+    const isNew = this.#problems.get(key) !== problem;
+    this.#problems.set(key, problem);
+    if (isNew) this.#options.onProblem?.(key);
   }
 
   #feedHeld(): void {
@@ -141,7 +147,7 @@ export class PlanFeeder {
 }
 
 /** The ConfigMaps that the plan of every revision is made from. */
-const FOR_ALL = ['config-autoscaler', 'config-features'];
+const FOR_ALL = ['config-autoscaler', 'config-features', 'config-deployment'];
 
 function isLeaving(object: Resource | undefined): boolean {
   return object?.metadata.deletionTimestamp !== undefined;
@@ -150,9 +156,10 @@ function isLeaving(object: Resource | undefined): boolean {
 /** The plans that were made of an Ingress, by key, and of which of its generations. */
 type Routed = { readonly keys: readonly string[]; readonly generation: number };
 
-/** Whether a revision's variables come from an object of that name. */
+/** Whether a revision's variables or volumes come from an object of that name. */
 function names(revision: Resource, name: string): boolean {
-  return JSON.stringify(Reflect.get(revision, 'spec')).includes(`"name":${JSON.stringify(name)}`);
+  const spec = JSON.stringify(Reflect.get(revision, 'spec'));
+  return ['name', 'secretName'].some((field) => spec.includes(`"${field}":${JSON.stringify(name)}`));
 }
 
 function dataOf(configMap: Resource | undefined): Readonly<Record<string, string>> {

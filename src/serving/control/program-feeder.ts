@@ -6,9 +6,9 @@ import { isOwnedBy } from '../../control/owned.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { WorkQueue } from '../../control/work-queue.ts';
 import type { Programs } from '../programs/programs.ts';
-import { resolveEnvironment } from './environment.ts';
 import { pinImage, type ResolveImage } from './pin-image.ts';
-import type { Bundle } from './plans.ts';
+import type { Bundle } from './container-plan.ts';
+import { preparePod, type PreparedPod } from './prepare-pod.ts';
 import { programPod, programPodStatus, programStatus } from './program-objects.ts';
 import { isProgram, planProgram, templateHashOf, type Deployment } from './program-plan.ts';
 
@@ -27,8 +27,7 @@ type Prepared =
   | {
       readonly kind: 'ready';
       readonly imageDigest: string;
-      readonly bundle: Bundle;
-      readonly env: Readonly<Record<string, string>>;
+      readonly pod: PreparedPod;
     }
   | { readonly kind: 'problem'; readonly message: string; readonly imageDigest?: string };
 
@@ -94,7 +93,7 @@ export class ProgramFeeder {
     }
     const generation = templateHashOf(deployment);
     const prepared = await this.#prepare(deployment, generation);
-    if (prepared.kind === 'ready') programs.set(planProgram(deployment, prepared.bundle, prepared.env));
+    if (prepared.kind === 'ready') programs.set(planProgram(deployment, prepared.pod));
     await this.#writePods(deployment);
     const problem = prepared.kind === 'problem' ? prepared.message : undefined;
     const { imageDigest } = prepared;
@@ -111,17 +110,12 @@ export class ProgramFeeder {
     const known = status?.templateHash === generation ? status.imageDigest : undefined;
     const imageDigest = known ?? pinImage(resolveImage, container.image ?? '');
     if (typeof imageDigest !== 'string') return { kind: 'problem', message: imageDigest.message };
-    const bundle = bundleOf(imageDigest);
-    if (bundle === undefined)
-      return {
-        kind: 'problem',
-        message: `image ${imageDigest} is no longer in the local store`,
-        imageDigest,
-      };
-    const environment = await resolveEnvironment(cluster, metadata.namespace ?? '', container);
-    return environment.kind === 'missing'
-      ? { kind: 'problem', message: environment.reason, imageDigest }
-      : { kind: 'ready', imageDigest, bundle, env: environment.env };
+    const volumes = deployment.spec?.template?.spec?.volumes;
+    const pod = await preparePod(
+      { metadata, spec: { containers: [container], ...(volumes !== undefined && { volumes }) } },
+      { reader: cluster, bundleOf, imageOf: () => imageDigest },
+    );
+    return pod.kind === 'problem' ? { ...pod, imageDigest } : { kind: 'ready', imageDigest, pod };
   }
 
   async #writePods(deployment: Deployment): Promise<void> {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { Container } from '../../apis/serving/types.ts';
+import type { Container, Volume } from '../../apis/serving/types.ts';
 import type { Resource } from '../../apis/resource.ts';
 import type { ProgramPlan } from '../programs/program.ts';
-import { containerSpec, type Bundle } from './plans.ts';
+import { containerSpec, servingPortOf } from './container-plan.ts';
+import type { PreparedPod } from './prepare-pod.ts';
 
 /** A Deployment, as far as it is read here. */
 export type Deployment = Resource & {
@@ -13,6 +14,7 @@ export type Deployment = Resource & {
       readonly metadata?: { readonly labels?: Readonly<Record<string, string>> };
       readonly spec?: {
         readonly containers?: readonly Container[];
+        readonly volumes?: readonly Volume[];
         readonly terminationGracePeriodSeconds?: number;
       };
     };
@@ -47,14 +49,11 @@ export function templateHashOf({ spec }: Deployment): string {
     .slice(0, HASH_LENGTH);
 }
 
-export function planProgram(
-  deployment: Deployment,
-  bundle: Bundle,
-  env: Readonly<Record<string, string>>,
-): ProgramPlan {
+/** Its first container; the others come with Deployments of any owner. */
+export function planProgram(deployment: Deployment, pod: PreparedPod): ProgramPlan {
   const { namespace = '', name } = deployment.metadata;
   const { replicas = 1, minReadySeconds = MIN_READY_S, template } = deployment.spec ?? {};
-  const container = template?.spec?.containers?.[0] ?? {};
+  const place = { isServing: false, servingPort: servingPortOf([]), podSecurity: undefined };
   return {
     key: `${namespace}/${name}`,
     instance: {
@@ -62,9 +61,9 @@ export function planProgram(
       revision: name,
       service: undefined,
       configuration: undefined,
-      containers: [containerSpec(container, bundle, env)],
+      containers: pod.containers.map((each) => containerSpec(each, place)),
       initContainers: [],
-      volumes: [],
+      volumes: pod.volumes,
       readyTimeoutMs: START_MS,
     },
     replicas: Math.min(Math.max(0, replicas), REPLICAS_MAX),

@@ -3,14 +3,14 @@ import { REVISION_CONDITIONS } from '../../apis/serving/revision/status.ts';
 import { autoscalingAnnotations } from '../../apis/autoscaling/annotations.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import type { Resource } from '../../apis/resource.ts';
-import { KINDS, type Revision } from '../../apis/serving/types.ts';
+import { KINDS, type Container, type PinnedImage, type Revision } from '../../apis/serving/types.ts';
 import { settled, type Outcome, type Reconciler } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { ownerOf } from '../../control/owned.ts';
 import type { ScalePlan } from '../plan.ts';
 import { activeFrom, activeMark } from './active.ts';
 import { podAutoscalerOf } from './autoscaler-objects.ts';
-import { pinImage, type ResolveImage } from './pin-image.ts';
+import { pinContainers, type ResolveImage } from './pin-image.ts';
 
 /** How a revision's instances stand, as the activator knows. */
 export type InstanceView = (key: string) => {
@@ -22,6 +22,8 @@ export type InstanceView = (key: string) => {
   readonly hasBeenReady: boolean;
   /** How it scales; absent while the data plane has no plan of it. */
   readonly scale?: ScalePlan | undefined;
+  /** What of its spec is not done where it runs, each with what to do about it. */
+  readonly ignored?: readonly string[];
 };
 
 export type RevisionSettings = {
@@ -30,6 +32,7 @@ export type RevisionSettings = {
   readonly defaultInitialScale: () => number;
 };
 
+const LOOK_AGAIN_MS = 10_000;
 /** Of a revision that the data plane has no plan of. */
 const UNPLANNED = { scaler: { kind: 'kpa' }, minScale: 0, initialScale: 1 } as const;
 
@@ -42,33 +45,35 @@ export function revisionReconciler(
     kind: KINDS.revision,
     conditions: REVISION_CONDITIONS,
     async reconcile(revision) {
-      const container = revision.spec.containers?.[0];
-      const image = container?.image ?? '';
-      const pinned =
-        revision.status?.containerStatuses?.[0]?.imageDigest ?? pinImage(settings.resolveImage, image);
-      if (typeof pinned !== 'string') {
-        return {
-          ...settled(
-            {},
-            isFalse('ContainerHealthy', 'ContainerMissing', pinned.message),
-            isUnknown('ResourcesAvailable', 'ContainerMissing', pinned.message),
-          ),
-          next: { afterMs: 10_000 },
-        };
-      }
+      const { spec, status: before } = revision;
+      const pin = (containers: readonly Container[] | undefined, known: readonly PinnedImage[] | undefined) =>
+        pinContainers(settings.resolveImage, containers ?? [], known);
+      const pinned = pin(spec.containers, before?.containerStatuses);
+      if ('message' in pinned) return imageMissing(pinned.message);
+      const pinnedInits = pin(spec.initContainers, before?.initContainerStatuses);
+      if ('message' in pinnedInits) return imageMissing(pinnedInits.message);
       const { namespace = '', name } = revision.metadata;
       const view = settings.instances(`${namespace}/${name}`);
       const deployment = await cluster.apply(deploymentOf(revision, pinned, view.desired));
       await cluster.patchStatus({ ...deployment, status: deploymentStatus(deployment, view) });
       await cluster.apply(podAutoscalerOf(revision));
       const status = {
-        containerStatuses: [{ name: container?.name ?? 'user-container', imageDigest: pinned }],
+        containerStatuses: pinned,
+        ...(pinnedInits.length > 0 && { initContainerStatuses: pinnedInits }),
         actualReplicas: view.ready,
         desiredReplicas: view.desired,
       };
       return outcomeOf(revision, settings, view, status);
     },
   };
+}
+
+function imageMissing(message: string): Outcome {
+  const marks = [
+    isFalse('ContainerHealthy', 'ContainerMissing', message),
+    isUnknown('ResourcesAvailable', 'ContainerMissing', message),
+  ];
+  return { ...settled({}, ...marks), next: { afterMs: LOOK_AGAIN_MS } };
 }
 
 function outcomeOf(
@@ -78,6 +83,7 @@ function outcomeOf(
   status: Outcome['status'],
 ): Outcome {
   const active = activeOf(revision, view);
+  const told = [active, ...ignoredMark(view)];
   if (view.trouble !== undefined) {
     const { code, reason } = view.trouble;
     const message = code.startsWith('ExitCode') ? `Container failed with: ${reason}` : reason;
@@ -85,7 +91,7 @@ function outcomeOf(
       status,
       isFalse('ContainerHealthy', code, message),
       isFalse('ResourcesAvailable', code, message),
-      active,
+      ...told,
     );
   }
   const wasReady =
@@ -94,14 +100,20 @@ function outcomeOf(
   const startsAtZero = Number(written ?? defaultInitialScale()) === 0;
   const isStarted = view.ready >= activeFrom(view.scale ?? UNPLANNED, false) || view.hasBeenReady;
   if (isStarted || wasReady || startsAtZero) {
-    return settled(status, isTrue('ContainerHealthy'), isTrue('ResourcesAvailable'), active);
+    return settled(status, isTrue('ContainerHealthy'), isTrue('ResourcesAvailable'), ...told);
   }
   return settled(
     status,
     isUnknown('ContainerHealthy', 'Deploying'),
     isUnknown('ResourcesAvailable', 'Deploying'),
-    active,
+    ...told,
   );
+}
+
+/** Informs, and is no part of Ready: that something which was asked for is not done is never kept quiet. */
+function ignoredMark({ ignored = [] }: ReturnType<InstanceView>): readonly Mark[] {
+  if (ignored.length === 0) return [];
+  return [{ ...isFalse('SpecHonoured', 'PartlyIgnored', ignored.join('\n')), severity: 'Info' }];
 }
 
 /** Informs, and is no part of Ready: a revision at zero is as good as any. The PodAutoscaler says the same. */
@@ -115,7 +127,7 @@ function activeOf(revision: Revision, view: ReturnType<InstanceView>): Mark {
 
 function deploymentOf(
   revision: Revision,
-  image: string,
+  images: readonly PinnedImage[],
   replicas: number,
 ): Parameters<ResourceClient['apply']>[0] {
   const { name, namespace, labels = {} } = revision.metadata;
@@ -126,7 +138,10 @@ function deploymentOf(
     [LABELS.revisionUid]: revision.metadata.uid ?? '',
   };
   const containers = [
-    ...(revision.spec.containers ?? []).map((container) => ({ ...container, image })),
+    ...(revision.spec.containers ?? []).map((container) => {
+      const image = images.find(({ name: each }) => each === container.name)?.imageDigest ?? container.image;
+      return { ...container, image };
+    }),
     { name: 'queue-proxy', image: 'millrace/gateway' },
   ];
   return {

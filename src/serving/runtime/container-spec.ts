@@ -7,6 +7,8 @@ export type ContainerSpec = {
   readonly directory: string;
   readonly launch: Launch;
   readonly env: Readonly<Record<string, string>>;
+  /** Variables that are the id of the instance. */
+  readonly idEnv: readonly string[];
   /** Where the program starts; undefined: `directory`. */
   readonly workingDir: string | undefined;
   /** Whether it is the one that answers requests, and is told in PORT where. */

@@ -72,7 +72,7 @@ export type TellStatus = (status: InstanceStatus) => void;
  * Starts instances: as local processes, later as containers and Pods.
  *   R1  start() resolves once the instance is ready to answer, and not before.
  *   R2  it rejects with a PlatformError whose code is the reason a Revision's condition shows (`ExitCode1`,
- *       `ContainerCannotRun`, `PortNotOpened`, `ProbeFailed`, `DeadlineExceeded`, `FunctionInvalid`) and whose message
+ *       `ContainerCannotRun`, `PortNotOpened`, `ProbeFailed`, `ProgressDeadlineExceeded`, `FunctionInvalid`) and whose message
  *       says what to mend, the last lines of output included; nothing of the failed instance keeps running.
  *   R3  close() ends every instance; no process outlives the platform, not even a killed one.
  *   R4  what instances print goes to the log sink that the runtime was opened with.

@@ -12,6 +12,6 @@ export type VolumeSpec =
 
 export type VolumeFile = {
   readonly path: string; // below the volume, checked to stay there
-  readonly content: Buffer;
+  readonly content: Buffer | 'instance id';
   readonly mode: number; // 0o644
 };

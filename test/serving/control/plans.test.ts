@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { LABELS } from '../../../src/apis/serving/shared.ts';
 import { KINDS, type Container, type Revision } from '../../../src/apis/serving/types.ts';
-import { planRevision, type Bundle } from '../../../src/serving/control/plans.ts';
+import type { Bundle } from '../../../src/serving/control/container-plan.ts';
+import { planRevision, type ServingConfig } from '../../../src/serving/control/plans.ts';
 import type { RevisionPlan, ScalePlan } from '../../../src/serving/plan.ts';
 
 const PROGRAM: Bundle = { directory: '/b', launch: { kind: 'program', command: ['./run', '-v'] } };
@@ -20,7 +21,17 @@ const revision = (
   },
   spec: { containers: [container], ...spec },
 });
-const plan = (of: Revision, config = {}): RevisionPlan => planRevision(of, PROGRAM, { A: '1' }, config);
+const planWith = (of: Revision, config: ServingConfig): RevisionPlan => {
+  const containers = (of.spec.containers ?? []).map((container) => ({
+    container,
+    image: 'i@sha256:0',
+    bundle: PROGRAM,
+    env: { A: '1' },
+    idEnv: [],
+  }));
+  return planRevision(of, { kind: 'ready', containers, initContainers: [], volumes: [] }, config);
+};
+const plan = (of: Revision, autoscaler = {}): RevisionPlan => planWith(of, { autoscaler });
 const scale = (annotations: Record<string, string>, config = {}, spec = {}): ScalePlan => {
   const full = Object.entries(annotations).map(([name, value]) => [`autoscaling.knative.dev/${name}`, value]);
   return plan(revision(Object.fromEntries(full), spec), config).scale;
@@ -100,7 +111,11 @@ describe('the plan of a revision', () => {
     expect(plan(was).scale.initialScale).toBe(0);
   });
 
-  it('gives it as long to start as its annotation says', () => {
+  it('gives it as long to start as config-deployment says, and its annotation before that', () => {
+    const deployment = { 'progress-deadline': '40s' };
+    expect(planWith(revision(), { deployment }).instance.readyTimeoutMs).toBe(40_000);
+    const own = revision({ 'serving.knative.dev/progress-deadline': '5s' });
+    expect(planWith(own, { deployment }).instance.readyTimeoutMs).toBe(5000);
     const { instance, scale: of } = plan(revision({ 'serving.knative.dev/progress-deadline': '5s' }));
     expect([instance.readyTimeoutMs, of.progressDeadlineMs]).toEqual([5000, 5000]);
   });
@@ -124,10 +139,47 @@ describe('the plan of a revision', () => {
     [{ httpGet: {} }, { kind: 'http', port: undefined, path: '/', headers: {}, isTls: false }],
     [{ exec: { command: ['true'] } }, { kind: 'exec', command: ['true'] }],
     [{ tcpSocket: { port: 0 } }, { kind: 'tcp', port: undefined }],
+    [{ tcpSocket: { port: 8080 } }, { kind: 'tcp', port: undefined }], // what it is told in PORT stands for it
+    [{ tcpSocket: { port: 9000 } }, { kind: 'tcp', port: 9000 }],
+    [
+      { httpGet: { path: 'up?a=b', port: 'http', scheme: 'HTTPS' } },
+      { kind: 'http', port: undefined, path: '/up?a=b', headers: {}, isTls: true },
+    ],
+    [{ grpc: { port: 8080, service: 's' } }, { kind: 'grpc', port: undefined, service: 's' }],
   ])('probes as %o says', (readinessProbe, probe) => {
     const [container] = plan(revision({}, {}, { ...(readinessProbe && { readinessProbe }) })).instance
       .containers;
     expect(container?.readiness?.action).toEqual(probe);
+  });
+
+  it('bounds, mounts and runs a container as its manifest says', () => {
+    const [container] = plan(
+      revision(
+        {},
+        { securityContext: { runAsGroup: 7, runAsNonRoot: true } },
+        {
+          resources: { limits: { memory: '64Mi', cpu: '250m' } },
+          volumeMounts: [{ name: 'v', mountPath: '/v/', readOnly: true, subPath: 'a' }],
+          securityContext: { runAsUser: 5 },
+          livenessProbe: { httpGet: { path: '/' } },
+        },
+      ),
+    ).instance.containers;
+    expect(container).toMatchObject({
+      limits: { memoryBytes: 67_108_864, milliCpus: 250 },
+      mounts: [{ volume: 'v', path: '/v', subPath: 'a', isReadOnly: true }],
+      user: { uid: 5, gid: 7, mustNotBeRoot: true },
+      liveness: { periodMs: 10_000, timeoutMs: 1000, successThreshold: 1, failureThreshold: 3 },
+      startup: undefined,
+    });
+  });
+
+  it('sends requests to the container that has ports', () => {
+    const containers = [{ name: 'a' }, { name: 'b', ports: [{ name: 'h2c', containerPort: 81 }] }];
+    const { instance, protocol } = plan(revision({}, { containers }));
+    expect(instance.containers.map(({ isServing }) => isServing)).toEqual([false, true]);
+    expect(instance.containers.map(({ readiness }) => readiness?.action.kind)).toEqual([undefined, 'tcp']);
+    expect(protocol).toBe('h2c');
   });
 
   it.each([
@@ -137,6 +189,6 @@ describe('the plan of a revision', () => {
     [undefined, 'Enabled', 'detect'],
   ])('speaks by a port named %s, with autodetect-http2 %s, %s', (name, flag, protocol) => {
     const of = revision({}, {}, { ports: [{ ...(name !== undefined && { name }) }] });
-    expect(planRevision(of, PROGRAM, {}, {}, { 'autodetect-http2': flag }).protocol).toBe(protocol);
+    expect(planWith(of, { features: { 'autodetect-http2': flag } }).protocol).toBe(protocol);
   });
 });

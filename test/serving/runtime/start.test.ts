@@ -72,7 +72,7 @@ describe('an instance that cannot start says why (R2)', () => {
     ],
     [
       'a function whose init() does not end',
-      'DeadlineExceeded',
+      'ProgressDeadlineExceeded',
       { 'index.mjs': 'export const init = () => new Promise(() => {}); export const handle = () => 1' },
       FUNCTION,
       '',
@@ -80,7 +80,7 @@ describe('an instance that cannot start says why (R2)', () => {
     ],
     [
       'a function that never ends importing',
-      'DeadlineExceeded',
+      'ProgressDeadlineExceeded',
       { 'index.mjs': 'console.log("connecting"); await new Promise(() => {})' },
       FUNCTION,
       '',
@@ -88,7 +88,7 @@ describe('an instance that cannot start says why (R2)', () => {
     ],
     [
       'a function that loops at import',
-      'DeadlineExceeded',
+      'ProgressDeadlineExceeded',
       { 'index.mjs': 'for (;;);' },
       FUNCTION,
       '',
@@ -122,7 +122,7 @@ describe('an instance that cannot start says why (R2)', () => {
     ],
     [
       'a program that listens nowhere',
-      'PortNotOpened',
+      'ProgressDeadlineExceeded',
       { run: '#!/bin/sh\nsleep 60' },
       program('./run'),
       '',
@@ -155,7 +155,7 @@ describe('an instance that cannot start says why (R2)', () => {
       readyTimeoutMs: 1500,
     });
     await expect(failing).rejects.toMatchObject({
-      code: 'ProbeFailed',
+      code: 'ProgressDeadlineExceeded',
       message: `the ${kind} readiness probe did not succeed within 1500 ms`,
     });
   });

@@ -165,8 +165,10 @@ export class ContainerRun {
     let elsewhereMs: number | undefined;
     return (waitedMs) => {
       if (waitedMs > readyTimeoutMs) {
-        const code = action.kind === 'tcp' ? 'PortNotOpened' : 'ProbeFailed';
-        throw failed(code, `${notDone(action)} within ${readyTimeoutMs} ms${child.output.said}`);
+        throw failed(
+          'ProgressDeadlineExceeded',
+          `${notDone(action)} within ${readyTimeoutMs} ms${child.output.said}`,
+        );
       }
       if (action.kind === 'exec' || !this.spec.isServing || ('port' in action && action.port !== undefined))
         return;

@@ -146,7 +146,7 @@ export class LocalInstance implements Instance {
     const { readyTimeoutMs } = this.#spec;
     const late = (): Error =>
       failed(
-        'DeadlineExceeded',
+        'ProgressDeadlineExceeded',
         `init container ${container.name} has not come to its end within ${readyTimeoutMs} ms`,
       );
     try {

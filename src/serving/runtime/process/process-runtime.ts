@@ -15,11 +15,12 @@ import { unmetOf } from './isolation/unmet.ts';
 import { sweepMemory, VolumeFolders } from './isolation/volume-folders.ts';
 import { endLeftOvers } from './left-overs.ts';
 import { LocalInstance } from './local-instance.ts';
+import { expanded } from '../../expand.ts';
 import { nativeUrl } from './native-url.ts';
 import type { LogSink } from './output.ts';
 import { freePort } from './ports.ts';
 import { ProcessTable } from './process-table.ts';
-import { expanded, located, workingDirOf } from './program.ts';
+import { located, workingDirOf } from './program.ts';
 import { RUNNER_MAIN } from './runner-child.ts';
 import { closed, COMPILED, portContract, RunnerPool } from './runner-pool.ts';
 import type { HostRoute } from './runner-protocol.ts';
@@ -138,11 +139,12 @@ export class ProcessRuntime implements Runtime {
     const { memoryBytes, milliCpus } = container.limits;
     const isBounded = memoryBytes !== undefined || milliCpus !== undefined;
     const view = (): View => this.#viewOf(container, spec, volumes);
-    const envOf = (port: number): Record<string, string> => this.#envOf(container, spec, port);
+    const own = { ...container, env: withId(container, id) };
+    const envOf = (port: number): Record<string, string> => this.#envOf(own, spec, port);
     return {
       begin: (onTaken) =>
         container.launch.kind === 'function'
-          ? this.#beginFunction(container, container.launch.entry, spec, view(), onTaken)
+          ? this.#beginFunction(own, container.launch.entry, spec, view(), onTaken)
           : this.#beginProgram(container, container.launch.command, envOf, view(), onTaken),
       cgroup: isBounded ? this.#cgroups.open(container.limits) : undefined,
       targetOf: ({ child, port }) => ({
@@ -214,7 +216,7 @@ export class ProcessRuntime implements Runtime {
       ...container.env,
       ...(K_SINK !== undefined && { K_SINK: nativeUrl(K_SINK, this.#options.routes()) }),
       ...runtimeContract(spec),
-      ...(container === mainContainer(spec) && portContract(port)),
+      ...(container.name === mainContainer(spec).name && portContract(port)),
     };
   }
 
@@ -272,6 +274,11 @@ export class ProcessRuntime implements Runtime {
 function boundFolder(folder: string, bytesMax: number): void {
   const bytes = filesIn(folder).reduce((sum, file) => sum + file.bytes, 0);
   if (bytes > bytesMax) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Its variables, with those that are the name of its instance. */
+function withId({ env, idEnv }: ContainerSpec, id: string): ContainerSpec['env'] {
+  return idEnv.length === 0 ? env : { ...env, ...Object.fromEntries(idEnv.map((name) => [name, id])) };
 }
 
 /** knative specs, runtime-contract.md. */

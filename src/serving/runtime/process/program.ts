@@ -40,10 +40,3 @@ function isExecutable(path: string): boolean {
     return false;
   }
 }
-
-/** `$(NAME)` in a command or an argument is the variable's value, `$$(NAME)` is `$(NAME)`, an unknown one stays (Kubernetes). */
-export function expanded(text: string, env: Readonly<Record<string, string>>): string {
-  return text.replace(/\$\$|\$\(([^)$]*)\)/g, (all, name: string | undefined) =>
-    name === undefined ? '$' : (env[name] ?? all),
-  );
-}

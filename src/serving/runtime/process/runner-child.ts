@@ -69,7 +69,8 @@ export class RunnerChild {
   ): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const timer = setTimeout(
-      () => reject(failed('DeadlineExceeded', `${late} within ${timeoutMs} ms${this.child.output.said}`)),
+      () =>
+        reject(failed('ProgressDeadlineExceeded', `${late} within ${timeoutMs} ms${this.child.output.said}`)),
       timeoutMs,
     );
     this.#hear = (message) => {

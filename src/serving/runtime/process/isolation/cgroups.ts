@@ -33,6 +33,7 @@ const PREFIX = 'millrace-';
 export class Cgroups {
   readonly #layout: Layout;
   readonly #name: string;
+  readonly #why = new Map<'memory' | 'cpu', { readonly why: string | undefined }>();
   #count = 0;
 
   constructor({ root = '/sys/fs/cgroup', own = read('/proc/self/cgroup'), name }: CgroupOptions) {
@@ -42,6 +43,12 @@ export class Cgroups {
 
   /** Why this resource cannot be bounded; undefined when it can. */
   why(resource: 'memory' | 'cpu'): string | undefined {
+    const known = this.#why.get(resource) ?? { why: this.#findOut(resource) };
+    this.#why.set(resource, known);
+    return known.why;
+  }
+
+  #findOut(resource: 'memory' | 'cpu'): string | undefined {
     const folder = this.#layout[resource];
     if (folder === undefined) return `the kernel shows no ${resource} control group for the platform`;
     try {

@@ -23,7 +23,11 @@ const CURRENT = '..data';
  * they are in a folder of their own, `..data` links to it, each file is a link through `..data`, and an update is one
  * rename of that link. What is the same already is left as it is.
  */
-export function writeVolume(folder: string, files: readonly VolumeFile[]): void {
+export function writeVolume(folder: string, volume: readonly VolumeFile[], id: string): void {
+  const files = volume.map(({ content, ...file }) => ({
+    ...file,
+    content: content === 'instance id' ? Buffer.from(id) : content,
+  }));
   mkdirSync(folder, { recursive: true, mode: 0o755 });
   if (isSame(folder, files)) return;
   const before = currentOf(folder);
@@ -52,7 +56,7 @@ function currentOf(folder: string): string | undefined {
   }
 }
 
-function isSame(folder: string, files: readonly VolumeFile[]): boolean {
+function isSame(folder: string, files: readonly (VolumeFile & { readonly content: Buffer })[]): boolean {
   const current = join(folder, CURRENT);
   if (!existsSync(current)) return false;
   const there = filesIn(current);

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ContainerSpec } from '../../container-spec.ts';
 import type { InstanceSpec } from '../../runtime.ts';
 import { failed } from '../child.ts';
@@ -15,7 +15,7 @@ export class VolumeFolders {
   readonly #token: string;
   #memory: string | undefined;
 
-  /** `token` marks what is left in memory, so that the next run of the platform can remove it. */
+  /** `folder` is named as the instance is; `token` marks what is left in memory, so that the next run of the platform can remove it. */
   constructor(folder: string, token: string) {
     this.#folder = folder;
     this.#token = token;
@@ -25,7 +25,7 @@ export class VolumeFolders {
   write({ volumes }: Pick<InstanceSpec, 'volumes'>): void {
     for (const volume of volumes) {
       const folder = join(this.#folder, volume.name);
-      if (volume.kind === 'files') writeVolume(folder, volume.files);
+      if (volume.kind === 'files') writeVolume(folder, volume.files, basename(this.#folder));
       else if (!existsSync(folder)) openFolder(folder);
     }
   }

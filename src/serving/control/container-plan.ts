@@ -1,0 +1,129 @@
+import { posix } from 'node:path';
+import { quantityOf } from '../../apis/quantity.ts';
+import type { Container, Probe, SecurityContext } from '../../apis/serving/types.ts';
+import type {
+  ContainerSpec,
+  Launch,
+  Limits,
+  ProbeAction,
+  ProbeSpec,
+  User,
+} from '../runtime/container-spec.ts';
+
+export type Bundle = { readonly directory: string; readonly launch: Launch };
+
+/** What a container is made of beside its manifest: its image, and its variables as they are now. */
+export type PreparedContainer = {
+  readonly container: Container;
+  readonly image: string; // by its digest
+  readonly bundle: Bundle;
+  readonly env: Readonly<Record<string, string>>;
+  /** Variables that are the name of the instance (fieldRef metadata.name). */
+  readonly idEnv: readonly string[];
+};
+
+/** How a container of a revision stands to its requests. */
+export type Place = {
+  readonly isServing: boolean;
+  /** The port that its manifest gives to the container that answers, and its name: both stand for the one in PORT. */
+  readonly servingPort: { readonly number: number; readonly name: string };
+  readonly podSecurity: SecurityContext | undefined;
+};
+
+const DEFAULT_PORT = 8080;
+
+/** The port of the container that answers, as manifests may name it in probes. */
+export function servingPortOf(containers: readonly Container[]): Place['servingPort'] {
+  const port = containers.flatMap(({ ports = [] }) => ports)[0];
+  return { number: port?.containerPort || DEFAULT_PORT, name: port?.name || 'http' };
+}
+
+export function containerSpec(prepared: PreparedContainer, place: Place): ContainerSpec {
+  const { container, image, bundle, env, idEnv } = prepared;
+  const probe = (of: Probe | undefined, periodSeconds: number): ProbeSpec | undefined =>
+    of && probeSpec(of, periodSeconds, place);
+  return {
+    name: container.name ?? 'user-container',
+    image,
+    directory: bundle.directory,
+    launch: launchOf(container, bundle.launch),
+    env,
+    idEnv,
+    workingDir: container.workingDir,
+    isServing: place.isServing,
+    containerPort: container.ports?.[0]?.containerPort,
+    readiness: probe(container.readinessProbe ?? (place.isServing ? {} : undefined), 0),
+    liveness: probe(container.livenessProbe, USUAL_PERIOD_S),
+    startup: probe(container.startupProbe, USUAL_PERIOD_S),
+    mounts: (container.volumeMounts ?? []).map(
+      ({ name = '', mountPath = '', subPath = '', readOnly = false }) => ({
+        volume: name,
+        path: posix.normalize(mountPath).replace(/(.)\/$/, '$1'),
+        subPath,
+        isReadOnly: readOnly,
+      }),
+    ),
+    limits: limitsOf(container),
+    user: userOf(container.securityContext, place.podSecurity),
+  };
+}
+
+/** The container's command and args replace what the image starts; args alone are added to it (Kubernetes' rules). */
+export function launchOf({ command, args = [] }: Container, launch: Launch): Launch {
+  if (command !== undefined && command.length > 0) return { kind: 'program', command: [...command, ...args] };
+  return launch.kind === 'program' && args.length > 0
+    ? { kind: 'program', command: [...launch.command, ...args] }
+    : launch;
+}
+
+/** kubelet's, of probes that are not Knative's own. */
+const USUAL_PERIOD_S = 10;
+
+function probeSpec(probe: Probe, usualPeriodS: number, place: Place): ProbeSpec {
+  const { initialDelaySeconds = 0, periodSeconds, timeoutSeconds } = probe;
+  const { successThreshold, failureThreshold } = probe;
+  return {
+    action: actionOf(probe, place),
+    initialDelayMs: initialDelaySeconds * 1000,
+    periodMs: (periodSeconds || usualPeriodS) * 1000,
+    timeoutMs: (timeoutSeconds || 1) * 1000,
+    successThreshold: successThreshold || 1,
+    failureThreshold: failureThreshold || 3,
+  };
+}
+
+function actionOf({ exec, httpGet, tcpSocket, grpc }: Probe, { servingPort }: Place): ProbeAction {
+  const portOf = (port: number | string | undefined): number | undefined => {
+    const number = Number(port ?? 0);
+    return Number.isNaN(number) || number === 0 || number === servingPort.number ? undefined : number;
+  };
+  if (exec !== undefined) return { kind: 'exec', command: exec.command };
+  if (grpc !== undefined) return { kind: 'grpc', port: portOf(grpc.port), service: grpc.service ?? '' };
+  if (httpGet === undefined) return { kind: 'tcp', port: portOf(tcpSocket?.port) };
+  const { httpHeaders = [], path = '/', port, scheme } = httpGet;
+  return {
+    kind: 'http',
+    port: portOf(port),
+    path: path.startsWith('/') ? path : `/${path}`,
+    headers: Object.fromEntries(httpHeaders.map(({ name, value }) => [name, value])),
+    isTls: scheme === 'HTTPS',
+  };
+}
+
+function limitsOf({ resources = {} }: Container): Limits {
+  const { memory, cpu } = resources.limits ?? {};
+  const [bytes, cores] = [quantityOf(memory), quantityOf(cpu)];
+  return {
+    memoryBytes: bytes === undefined || bytes <= 0 ? undefined : Math.ceil(bytes),
+    milliCpus: cores === undefined || cores <= 0 ? undefined : Math.ceil(cores * 1000),
+  };
+}
+
+/** A container's own before that of its Pod. */
+function userOf(own: SecurityContext = {}, pod: SecurityContext = {}): User {
+  return {
+    uid: own.runAsUser ?? pod.runAsUser,
+    gid: own.runAsGroup ?? pod.runAsGroup,
+    mustNotBeRoot: own.runAsNonRoot ?? pod.runAsNonRoot ?? false,
+  };
+}

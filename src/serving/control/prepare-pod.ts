@@ -1,0 +1,59 @@
+import type { Container, Revision } from '../../apis/serving/types.ts';
+import type { ResourceReader } from '../../control/resource-client.ts';
+import type { VolumeSpec } from '../runtime/volume-spec.ts';
+import type { Bundle, PreparedContainer } from './container-plan.ts';
+import { resolveEnvironment } from './environment.ts';
+import { resolveVolumes } from './volumes.ts';
+
+/** Everything that the containers of an object are made of, as it is now. */
+export type PreparedPod = {
+  readonly kind: 'ready';
+  readonly containers: readonly PreparedContainer[];
+  readonly initContainers: readonly PreparedContainer[];
+  readonly volumes: readonly VolumeSpec[];
+};
+export type Preparation = PreparedPod | { readonly kind: 'problem'; readonly message: string };
+
+type Owner = Pick<Revision, 'metadata' | 'spec'>;
+
+export type PodSources = {
+  readonly reader: ResourceReader;
+  /** The bundle of a pinned image; undefined when it is not in the local store any more. */
+  readonly bundleOf: (imageDigest: string) => Bundle | undefined;
+  /** What the image of a container was pinned to. */
+  readonly imageOf: (container: Container) => string;
+};
+
+/** Resolves images, variables and volumes; or says which of them is not there. */
+export async function preparePod(owner: Owner, sources: PodSources): Promise<Preparation> {
+  const { containers = [], initContainers = [] } = owner.spec;
+  const prepared: PreparedContainer[] = [];
+  for (const container of [...initContainers, ...containers]) {
+    const one = await prepare(owner, container, sources);
+    if ('kind' in one) return one;
+    prepared.push(one);
+  }
+  const volumes = await resolveVolumes(sources.reader, owner);
+  if (volumes.kind === 'missing') return { kind: 'problem', message: volumes.reason };
+  return {
+    kind: 'ready',
+    initContainers: prepared.slice(0, initContainers.length),
+    containers: prepared.slice(initContainers.length),
+    volumes: volumes.volumes,
+  };
+}
+
+async function prepare(
+  owner: Owner,
+  container: Container,
+  { reader, bundleOf, imageOf }: PodSources,
+): Promise<PreparedContainer | Extract<Preparation, { kind: 'problem' }>> {
+  const image = imageOf(container);
+  const bundle = bundleOf(image);
+  if (bundle === undefined)
+    return { kind: 'problem', message: `image ${image} is no longer in the local store` };
+  const environment = await resolveEnvironment(reader, owner, container);
+  if (environment.kind === 'missing') return { kind: 'problem', message: environment.reason };
+  const { env, idEnv } = environment;
+  return { container, image, bundle, env, idEnv };
+}

@@ -1,0 +1,133 @@
+import { quantityOf } from '../../apis/quantity.ts';
+import type { ObjectFiles, Projection, Revision, Volume } from '../../apis/serving/types.ts';
+import type { ResourceReader } from '../../control/resource-client.ts';
+import type { VolumeFile, VolumeSpec } from '../runtime/volume-spec.ts';
+import { fieldOf, INSTANCE_ID, resourceOf } from './field-ref.ts';
+import { keysOf } from './objects-of.ts';
+
+type Missing = { readonly kind: 'missing'; readonly reason: string };
+export type Volumes = { readonly kind: 'resolved'; readonly volumes: readonly VolumeSpec[] } | Missing;
+type Files = readonly VolumeFile[] | Missing;
+
+type Owner = Pick<Revision, 'metadata' | 'spec'>;
+
+const MODE = 0o644;
+
+/** The volumes of a revision with what is in them now; or what is not there of it. */
+export async function resolveVolumes(reader: ResourceReader, owner: Owner): Promise<Volumes> {
+  const volumes: VolumeSpec[] = [];
+  for (const volume of owner.spec.volumes ?? []) {
+    const { name = '', emptyDir } = volume;
+    if (emptyDir !== undefined) {
+      volumes.push({
+        kind: 'empty',
+        name,
+        isMemory: emptyDir.medium === 'Memory',
+        bytesMax: quantityOf(emptyDir.sizeLimit) || undefined,
+      });
+      continue;
+    }
+    const files = await filesOf(reader, owner, volume);
+    if ('kind' in files) return files;
+    volumes.push({ kind: 'files', name, files });
+  }
+  return { kind: 'resolved', volumes };
+}
+
+async function filesOf(reader: ResourceReader, owner: Owner, volume: Volume): Promise<Files> {
+  const { name = '', secret, configMap, projected } = volume;
+  const modeOf = (mode: number | undefined): number => mode ?? MODE;
+  if (secret !== undefined)
+    return objectFiles(reader, owner, 'Secret', secret.secretName ?? '', secret, modeOf(secret.defaultMode));
+  if (configMap !== undefined)
+    return objectFiles(
+      reader,
+      owner,
+      'ConfigMap',
+      configMap.name ?? '',
+      configMap,
+      modeOf(configMap.defaultMode),
+    );
+  if (projected !== undefined) {
+    const files: VolumeFile[] = [];
+    for (const source of projected.sources ?? []) {
+      const more = await projectedFiles(reader, owner, name, source, modeOf(projected.defaultMode));
+      if ('kind' in more) return more;
+      files.push(...more);
+    }
+    return files;
+  }
+  const kind = Object.keys(volume).find((field) => field !== 'name') ?? 'nothing';
+  return missing(
+    `volume ${name} is of ${kind}, which this platform does not mount; it mounts secret, configMap, projected and emptyDir`,
+  );
+}
+
+async function projectedFiles(
+  reader: ResourceReader,
+  owner: Owner,
+  volume: string,
+  { secret, configMap, downwardAPI, serviceAccountToken }: Projection,
+  mode: number,
+): Promise<Files> {
+  if (secret !== undefined) return objectFiles(reader, owner, 'Secret', secret.name, secret, mode);
+  if (configMap !== undefined)
+    return objectFiles(reader, owner, 'ConfigMap', configMap.name, configMap, mode);
+  if (serviceAccountToken !== undefined)
+    return missing(
+      `volume ${volume} projects a serviceAccountToken, and the API of this platform takes client certificates, no tokens; leave that source out`,
+    );
+  return downwardFiles(owner, volume, downwardAPI?.items ?? [], mode);
+}
+
+async function objectFiles(
+  reader: ResourceReader,
+  { metadata }: Owner,
+  kind: 'Secret' | 'ConfigMap',
+  name: string,
+  { items, optional = false }: ObjectFiles,
+  mode: number,
+): Promise<Files> {
+  const namespace = metadata.namespace ?? '';
+  const keys = await keysOf(reader, namespace, kind, name);
+  if (keys === undefined) return optional ? [] : missing(`${kind} ${namespace}/${name} is not there`);
+  if (items === undefined) return Object.entries(keys).map(([path, content]) => ({ path, content, mode }));
+  const files: VolumeFile[] = [];
+  for (const { key, path, mode: own = mode } of items) {
+    const content = keys[key];
+    if (!isInside(path))
+      return missing(`path ${path} of ${kind} ${namespace}/${name} leads out of its volume`);
+    if (content !== undefined) files.push({ path, content, mode: own });
+    else if (!optional) return missing(`key ${key} of ${kind} ${namespace}/${name} is not there`);
+  }
+  return files;
+}
+
+function downwardFiles(
+  owner: Owner,
+  volume: string,
+  items: NonNullable<NonNullable<Projection['downwardAPI']>['items']>,
+  mode: number,
+): Files {
+  const files: VolumeFile[] = [];
+  for (const { path, fieldRef, resourceFieldRef, mode: own = mode } of items) {
+    const container = owner.spec.containers?.find(({ name }) => name === resourceFieldRef?.containerName);
+    const content =
+      fieldRef === undefined
+        ? resourceFieldRef && resourceOf(resourceFieldRef, container ?? {})
+        : fieldOf(owner, fieldRef.fieldPath);
+    if (content === undefined || !isInside(path))
+      return missing(
+        `${path} of volume ${volume} is of a field that no instance has here, or leads out of it`,
+      );
+    files.push({ path, content: content === INSTANCE_ID ? 'instance id' : Buffer.from(content), mode: own });
+  }
+  return files;
+}
+
+/** Kubernetes allows no path that climbs. */
+function isInside(path: string): boolean {
+  return path !== '' && !path.startsWith('/') && !path.split('/').includes('..');
+}
+
+const missing = (reason: string): Missing => ({ kind: 'missing', reason });
