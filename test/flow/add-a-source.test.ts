@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,6 +19,7 @@ const [checks = '', blogAndUp = '', applied = ''] = blocks.flatMap(({ language, 
 );
 
 let me: Subscriber;
+let blog: ChildProcess | undefined;
 let platform: Running;
 let blogPort: number;
 /** The ports that the page names, and those that are free here. */
@@ -57,7 +58,10 @@ beforeAll(async () => {
   copyCheckout(checkout);
   for (const block of blocks) applyBlock(checkout, { ...block, text: here(block.text) });
 });
-afterAll(() => me.close());
+afterAll(() => {
+  blog?.kill();
+  me.close();
+});
 
 describe(`the source that ${PAGE} adds`, { timeout: 300_000 }, () => {
   it('passes the checks and the tests that the page runs', async () => {
@@ -67,10 +71,11 @@ describe(`the source that ${PAGE} adds`, { timeout: 300_000 }, () => {
   });
 
   it('brings an item of the blog to a subscriber, as the page says', async () => {
-    const [blog = '', up = ''] = blogAndUp.split('\n');
-    expect([blog, up]).toEqual(['node blog.mjs &', expect.stringMatching(/^bin\/millrace up /)]);
-    const child = spawn(process.execPath, ['blog.mjs'], { cwd: checkout });
-    afterAll(() => child.kill());
+    expect(blogAndUp.trim().split('\n')).toEqual([
+      'node blog.mjs &',
+      expect.stringMatching(/^bin\/millrace up /),
+    ]);
+    blog = spawn(process.execPath, ['blog.mjs'], { cwd: checkout });
     platform = await start(dataDir);
     await sh(applied);
     await expect.poll(ids, WAIT).toEqual(['1']);
