@@ -17,23 +17,24 @@ beforeAll(async () => {
 });
 afterAll(() => serving.close());
 
-const crowd = (service: string, count = CROWD): Promise<readonly Witnessed[]> =>
-  Promise.all(Array.from({ length: count }, () => serving.witness(service)));
+const crowd = (service: string, path?: string): Promise<readonly Witnessed[]> =>
+  Promise.all(Array.from({ length: CROWD }, () => serving.witness(service, path)));
 const pidsIn = (answers: readonly Witnessed[]): number => new Set(answers.map(({ pid }) => pid)).size;
 
 describe('1 000 requests at once', { timeout: 60_000 }, () => {
-  it.each([1, 3])('at zero are all answered by ten instances of %d at a time', async (bound) => {
+  it.each([1, 3])('at zero are all answered, by at most ten instances of %d at a time', async (bound) => {
     const { revision, route, counts } = serving;
     const name = `crowd-${bound}`;
     const scale = { maxScale: 10, target: 0.7 * bound, total: bound };
     revision(name, directory, FUNCTION, { plan: { containerConcurrency: bound }, scale });
     route(name, name);
-    const all = await crowd(name);
+    const all = await crowd(name, `/?ms=${10 * bound}`);
     expect(all).toHaveLength(CROWD);
     expect(Math.max(...all.map(({ most }) => most))).toBe(bound);
     expect(all.filter(({ wasIll }) => wasIll)).toEqual([]);
-    expect(pidsIn(all)).toBe(10);
-    expect(counts(name)).toMatchObject({ ready: 10, inFlight: 0, waiting: 0 });
+    expect(pidsIn(all)).toBeGreaterThan(1);
+    expect(pidsIn(all)).toBeLessThanOrEqual(10);
+    expect(counts(name)).toMatchObject({ inFlight: 0, waiting: 0 });
     await serving.serving.removeRevision(`demo/${name}`);
   });
 
