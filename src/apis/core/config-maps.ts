@@ -3,6 +3,7 @@ import { parseAutoscalerConfig } from '../autoscaling/config.ts';
 import type { FieldError } from '../kind.ts';
 import { networkFault } from '../networking/network-config.ts';
 import type { Resource } from '../resource.ts';
+import { defaultsFault, deploymentFault } from '../serving/defaults-config.ts';
 import { parseGcConfig } from '../serving/gc-config.ts';
 
 type Data = Readonly<Record<string, string>>;
@@ -21,6 +22,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return 'fault' in parsed ? parsed.fault : undefined;
   },
   'knative-serving/config-network': networkFault,
+  'knative-serving/config-defaults': defaultsFault,
+  'knative-serving/config-deployment': deploymentFault,
 };
 
 const WEBHOOKS: Readonly<Record<string, string>> = {

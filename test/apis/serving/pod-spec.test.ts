@@ -352,7 +352,7 @@ describe('config-defaults', () => {
     await world.configMap('knative-serving', 'config-defaults', {
       'revision-cpu-request': '100m',
       'revision-memory-limit': '64Mi',
-      'container-name-template': 'mine',
+      'container-name-template': 'of-{{.Name}}',
       'revision-timeout-seconds': '20',
       'revision-response-start-timeout-seconds': '10',
       'revision-idle-timeout-seconds': '5',
@@ -367,12 +367,56 @@ describe('config-defaults', () => {
       responseStartTimeoutSeconds: 10,
       idleTimeoutSeconds: 5,
       containers: [
-        { name: 'mine', resources: { requests: { cpu: '100m' }, limits: { cpu: '1', memory: '64Mi' } } },
+        {
+          name: 'of-defaulted',
+          resources: { requests: { cpu: '100m' }, limits: { cpu: '1', memory: '64Mi' } },
+        },
       ],
     });
     expect(await refused({ ...one({}), containerConcurrency: 0 })).toBe(
       `expected 1 <= 0 <= 1000: ${SPEC}.containerConcurrency`,
     );
     await world.configMap('knative-serving', 'config-defaults', {});
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    [
+      'config-defaults',
+      { 'revision-timeout-seconds': '700' },
+      'revision-timeout-seconds (700) cannot be greater than max-revision-timeout-seconds (600)',
+    ],
+    [
+      'config-defaults',
+      { 'revision-idle-timeout-seconds': '301' },
+      'revision-idle-timeout-seconds (301) cannot be greater than revision-timeout-seconds (300)',
+    ],
+    ['config-defaults', { 'container-concurrency': '-1' }, 'expected 0 <= -1 <= 1000: container-concurrency'],
+    [
+      'config-defaults',
+      { 'revision-cpu-limit': 'much' },
+      `failed to parse "revision-cpu-limit": quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`,
+    ],
+    [
+      'config-defaults',
+      { 'max-revision-timeout-seconds': 'x' },
+      'failed to parse "max-revision-timeout-seconds": strconv.ParseInt: parsing "x": invalid syntax',
+    ],
+    [
+      'config-defaults',
+      { 'container-name-template': '{{.Foo}}' },
+      'failed to parse "container-name-template": "{{.Foo}}" has more than {{.Name}} and {{.Namespace}}',
+    ],
+    [
+      'config-deployment',
+      { 'progress-deadline': '0s' },
+      'progress-deadline cannot be a non-positive duration, was 0s',
+    ],
+    [
+      'config-deployment',
+      { 'progress-deadline': '1500ms' },
+      'progress-deadline must be rounded to a whole second, was: 1.5s',
+    ],
+  ])('and %s is refused with %j', async (name, data, text) => {
+    await expect(world.configMap('knative-serving', name, data)).rejects.toThrow(text);
   });
 });

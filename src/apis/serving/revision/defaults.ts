@@ -1,10 +1,16 @@
 import type { AdmissionContext } from '../../kind.ts';
+import type { ObjectMeta } from '../../resource.ts';
+import { nameFrom } from '../defaults-config.ts';
 import type { Container, Probe, Revision, RevisionSpec, Volume } from '../types.ts';
 
 type Config = Readonly<Record<string, string>>;
 
 /** serving pkg/apis/serving/v1/revision_defaults.go, with the values of ConfigMap config-defaults. */
-export function withRevisionDefaults(spec: RevisionSpec, context: AdmissionContext): RevisionSpec {
+export function withRevisionDefaults(
+  spec: RevisionSpec,
+  context: AdmissionContext,
+  owner: Partial<ObjectMeta> = {},
+): RevisionSpec {
   const config = context.configMap('knative-serving', 'config-defaults') ?? {};
   const number = (name: string, fallback: number): number => Number(config[name] ?? fallback);
   const timeoutSeconds = spec.timeoutSeconds || number('revision-timeout-seconds', 300);
@@ -15,18 +21,23 @@ export function withRevisionDefaults(spec: RevisionSpec, context: AdmissionConte
     timeoutSeconds,
     ...timeoutDefaults(spec, timeoutSeconds, config),
     enableServiceLinks: spec.enableServiceLinks ?? linksDefault(config),
-    ...(containers !== undefined && { containers: withContainersDefaults(containers, volumes, config) }),
+    ...(containers !== undefined && {
+      containers: withContainersDefaults(containers, volumes, config, owner),
+    }),
     ...(initContainers !== undefined && {
-      initContainers: named(initContainers, config['init-container-name-template'] ?? 'init-container').map(
-        (container) => withMountDefaults(container, volumes),
-      ),
+      initContainers: named(
+        initContainers,
+        nameFrom(config['init-container-name-template'] ?? 'init-container', owner),
+      ).map((container) => withMountDefaults(container, volumes)),
     }),
   };
 }
 
 /** Only what is said, and less than the whole, is written down. */
 function timeoutDefaults(spec: RevisionSpec, timeoutSeconds: number, config: Config): Partial<RevisionSpec> {
-  const start = Number(config['revision-response-start-timeout-seconds'] ?? 300);
+  const start = Number(
+    config['revision-response-start-timeout-seconds'] ?? config['revision-timeout-seconds'] ?? 300,
+  );
   const idle = Number(config['revision-idle-timeout-seconds'] ?? 0);
   return {
     ...(spec.responseStartTimeoutSeconds === undefined &&
@@ -45,18 +56,21 @@ function withContainersDefaults(
   containers: readonly Container[],
   volumes: readonly Volume[],
   config: Config,
+  owner: Partial<ObjectMeta>,
 ): readonly Container[] {
-  return named(containers, config['container-name-template'] ?? 'user-container').map((container) => {
-    const isServing = containers.length === 1 || (container.ports ?? []).length > 0;
-    return {
-      ...withMountDefaults(container, volumes),
-      // Of a sidecar only what is written has defaults.
-      ...((isServing || container.readinessProbe !== undefined) && {
-        readinessProbe: probeDefaults(container.readinessProbe, isServing),
-      }),
-      resources: resourceDefaults(container.resources, config),
-    };
-  });
+  return named(containers, nameFrom(config['container-name-template'] ?? 'user-container', owner)).map(
+    (container) => {
+      const isServing = containers.length === 1 || (container.ports ?? []).length > 0;
+      return {
+        ...withMountDefaults(container, volumes),
+        // Of a sidecar only what is written has defaults.
+        ...((isServing || container.readinessProbe !== undefined) && {
+          readinessProbe: probeDefaults(container.readinessProbe, isServing),
+        }),
+        resources: resourceDefaults(container.resources, config),
+      };
+    },
+  );
 }
 
 /** Several are numbered. */
@@ -121,5 +135,5 @@ function probeDefaults(probe: Probe = {}, isServing: boolean): Probe {
 }
 
 export function setRevisionDefaults(revision: Revision, context: AdmissionContext): Revision {
-  return { ...revision, spec: withRevisionDefaults(revision.spec ?? {}, context) };
+  return { ...revision, spec: withRevisionDefaults(revision.spec ?? {}, context, revision.metadata) };
 }

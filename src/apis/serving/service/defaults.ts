@@ -7,7 +7,7 @@ import type { Service } from '../types.ts';
 /** serving pkg/apis/serving/v1/service_defaults.go. */
 export function setServiceDefaults(service: Service, context: AdmissionContext): Service {
   if (isManual(service)) return service;
-  const template = withTemplateDefaults(service.spec?.template, context);
+  const template = withTemplateDefaults(service.spec?.template, context, service.metadata);
   const { traffic = [] } = service.spec ?? {};
   const shares =
     traffic.length === 0 ? [{ latestRevision: true, percent: 100 }] : withTrafficDefaults(traffic);
