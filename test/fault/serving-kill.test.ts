@@ -133,3 +133,31 @@ describe('a platform that is killed', { timeout: 90_000 }, () => {
     expect((await ask('rolling')).revision).toBe('rolling-00002');
   });
 });
+
+describe('a platform that is asked to end under load', { timeout: 60_000 }, () => {
+  it('answers everything that it has taken, with no 502 and no 503', async () => {
+    const { gateway } = runFileOf(dataDir).endpoints;
+    const codes: number[] = [];
+    const client = async (): Promise<void> => {
+      for (;;) {
+        const answer = await request(`${gateway}/?ms=40`, { headers: { host: 'growing.default.localhost' } });
+        codes.push(answer.statusCode);
+        await answer.body.text();
+      }
+    };
+    const clients = Array.from({ length: 8 }, async () => client().catch((error: unknown) => codeOf(error)));
+    const long = ask('draining', 3000);
+    await expect.poll(() => codes.length, { timeout: 20_000 }).toBeGreaterThan(40);
+    const ended = platform.stop('SIGTERM');
+    expect(await long).toMatchObject({ wasIll: false });
+    const ends = await Promise.all(clients);
+    expect(await ended).toBe(0);
+    expect(new Set(codes)).toEqual(new Set([200]));
+    // Refused; or it was on a kept connection as that was closed, which HTTP/1.1 cannot tell from a request not taken.
+    for (const end of ends) expect(['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET']).toContain(end);
+  });
+});
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : error;
+}
