@@ -22,6 +22,7 @@ export type RouteSettings = HostSettings & {
   readonly labelled: Labelled;
 };
 
+const LABEL_MAX = 63; // of a name in DNS
 const CERTIFICATE = isTrue('CertificateProvisioned', 'TLSNotEnabled', 'external-domain-tls is not enabled');
 const NOT_CONFIGURED = isUnknown(
   'IngressReady',
@@ -112,6 +113,8 @@ class Assignment {
   async make(): Promise<Outcome> {
     const { namespace, name } = this.#route.metadata;
     const hosts = await this.#hosts();
+    const tooLong = [...hosts.values()].find(({ serviceName }) => serviceName.length > LABEL_MAX);
+    if (tooLong !== undefined) return this.#unnameable(tooLong);
     const known = await this.#cluster.find<Ingress>(INGRESS, namespace, name);
     const placed = await placeServices(this.#cluster, this.#route, hosts.values(), servicesOf(known));
     if (placed.kind === 'taken') return this.#taken(hosts, placed.name);
@@ -155,6 +158,12 @@ class Assignment {
     const dueMs = nextStepMs(rollout);
     if (dueMs === undefined) return 'settled'; // the Ingress tells when the first percent has moved
     return { afterMs: Math.max(0, dueMs - this.#settings.clock.nowMs()) };
+  }
+
+  /** A tag and a name may be too long together, which neither is by itself. */
+  #unnameable({ serviceName, url }: Hosts): Outcome {
+    const message = `domain name error: invalid domain name "${new URL(url).hostname}": url: Invalid value: "${serviceName}": must be no more than ${LABEL_MAX} characters`;
+    return settled({}, isFalse('AllTrafficAssigned', 'ErrorConfig', message));
   }
 
   #taken(hosts: ReadonlyMap<string, Hosts>, service: string): Outcome {

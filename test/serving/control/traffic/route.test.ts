@@ -260,6 +260,18 @@ describe('a Route', () => {
     });
   });
 
+  it('says that a tag and its name are too long together for a host', async () => {
+    await readyRevisions('a-00001');
+    const name = 'n'.repeat(60);
+    await world.apply(aRoute(name, [{ revisionName: 'a-00001', percent: 100, tag: 'tag' }]));
+    await serving.route(name);
+    expect(await serving.condition(KINDS.route, name, 'AllTrafficAssigned')).toEqual({
+      status: 'False',
+      reason: 'ErrorConfig',
+      message: `domain name error: invalid domain name "tag-${name}.default.localhost": url: Invalid value: "tag-${name}": must be no more than 63 characters`,
+    });
+  });
+
   it('counts shares of one revision together', async () => {
     await readyRevisions('a-00001', 'a-00002');
     await world.apply(
