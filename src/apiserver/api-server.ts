@@ -288,8 +288,11 @@ async function podLog(
 }
 
 function containersOf(pod: Resource): readonly unknown[] {
-  const containers: unknown = Reflect.get(Object(Reflect.get(pod, 'spec')), 'containers');
-  return Array.isArray(containers)
-    ? containers.map((each): unknown => Reflect.get(Object(each), 'name'))
-    : [];
+  const spec = Object(Reflect.get(pod, 'spec')) as object;
+  return ['containers', 'initContainers'].flatMap((field) => {
+    const containers: unknown = Reflect.get(spec, field);
+    return Array.isArray(containers)
+      ? containers.map((each): unknown => Reflect.get(Object(each), 'name'))
+      : [];
+  });
 }

@@ -6,9 +6,16 @@ export function podLogs(files: LogFiles): LogReader {
   return {
     read({ name, container }, options) {
       if (container === 'queue-proxy') return nothing();
-      return files.read(name) === undefined && !options.isFollowed ? undefined : stream(files, name, options);
+      const log = logOf(files, name, container);
+      return files.read(log) === undefined && !options.isFollowed ? undefined : stream(files, log, options);
     },
   };
+}
+
+/** Of an instance with one container the log is under its own name, of others each has one (process-runtime.ts). */
+function logOf(files: LogFiles, pod: string, container: string | undefined): string {
+  const own = `${pod}.${container}`;
+  return container !== undefined && (files.has(own) || !files.has(pod)) ? own : pod;
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -39,6 +39,27 @@ describe('the log of a Pod', () => {
     expect(await rest(read(printed(), { tailLines }))).toBe(expected);
   });
 
+  it('is that of the container that is asked for, when there are several', async () => {
+    const files = printed();
+    const read = (name: string, container: string | undefined) => {
+      const options = { tailLines: undefined, isFollowed: false, isPrevious: false };
+      const reading = podLogs(files).read(
+        { namespace: 'demo', name, container },
+        { ...options, signal: new AbortController().signal },
+      );
+      return reading && rest(reading[Symbol.asyncIterator]());
+    };
+    for (const container of ['web', 'side']) {
+      files.begin(`two.${container}`, { namespace: 'demo', revision: 'two-00001' });
+      files.write(`two.${container}`, 'stdout', Buffer.from(`from ${container}`));
+    }
+    expect(await read('two', 'side')).toBe('from side');
+    expect(await read('two', 'web')).toBe('from web');
+    expect(await read('two', 'quiet')).toBeUndefined();
+    expect(await read(POD, 'user-container')).toBe('one\ntwo\nthree\n');
+    expect(await read(POD, 'queue-proxy')).toBe('');
+  });
+
   it('is followed until the instance has ended', async () => {
     const files = printed();
     const reading = read(files, { isFollowed: true, tailLines: 1 });

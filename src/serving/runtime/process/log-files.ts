@@ -75,6 +75,11 @@ export class LogFiles implements LogSink {
     if (this.#sinceSweep > SWEEP_EVERY_BYTES) this.#sweep();
   }
 
+  /** Whether it prints now, or has printed. */
+  has(instance: string): boolean {
+    return this.#paths.has(instance) || existsSync(this.#find(instance));
+  }
+
   /** What is kept of an instance's output, the oldest first; undefined when it never printed. */
   read(instance: string): Buffer | undefined {
     const path = this.#paths.get(instance) ?? this.#find(instance);
