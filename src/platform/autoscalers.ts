@@ -10,7 +10,7 @@ import type { StartOne } from './controllers.ts';
 import { configMapReader } from './live-objects.ts';
 
 /** A wake is many steps; the objects that tell of scaling are written once for those of so long. */
-const TOLD_AFTER_MS = 250;
+const TOLD_AFTER_MS = 500;
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
 
 /** Keeps PodAutoscalers, and what belongs to them, true to what the data plane does. A revision at rest costs nothing. */
