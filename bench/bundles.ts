@@ -11,6 +11,8 @@ export type Folders = {
   readonly functionOwn: string;
   /** A bare HTTP server in Node, in Python, and in Go; undefined where there is no such tool. */
   readonly program: string;
+  /** The same in Node, by HTTP/2 without TLS. */
+  readonly programH2: string;
   readonly python: string | undefined;
   readonly go: string | undefined;
 };
@@ -31,6 +33,16 @@ const server = createServer((request, response) => {
   request.on('end', () => response.writeHead(204).end());
 });
 server.keepAliveTimeout = 120_000;
+server.listen(Number(process.env.PORT), '127.0.0.1');
+`;
+
+const NODE_H2_PROGRAM = `
+import { createServer } from 'node:http2';
+const server = createServer();
+server.on('stream', (stream) => {
+  stream.resume();
+  stream.on('end', () => stream.respond({ ':status': 204 }, { endStream: true }));
+});
 server.listen(Number(process.env.PORT), '127.0.0.1');
 `;
 
@@ -72,6 +84,7 @@ export function writeBundles(): Folders {
     functionShared: written(root, 'function-shared', 'index.mjs', FUNCTION),
     functionOwn,
     program: written(root, 'node', 'server.mjs', NODE_PROGRAM),
+    programH2: written(root, 'node-h2', 'server.mjs', NODE_H2_PROGRAM),
     python: hasTool('python3', '--version')
       ? written(root, 'python', 'server.py', PYTHON_PROGRAM)
       : undefined,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onSignal } from '../src/telemetry/signals.ts';
+import type { RevisionPlan } from '../src/serving/plan.ts';
 import type { Launch } from '../src/serving/runtime/container-spec.ts';
 import { openSmallPlatform } from '../test/kit/small-platform.ts';
 import { answerRequests } from './child.ts';
@@ -12,7 +13,12 @@ import { answerRequests } from './child.ts';
  */
 type Plan = {
   readonly subscriberUrl: string;
-  readonly services: Readonly<Record<string, { readonly directory: string; readonly launch: Launch }>>;
+  readonly services: Readonly<
+    Record<
+      string,
+      { readonly directory: string; readonly launch: Launch; readonly plan?: Partial<RevisionPlan> }
+    >
+  >;
 };
 
 /** What a function of the benches prints as its first act: `first-line` and when that was. */

@@ -9,6 +9,7 @@ import { functionFromZero, programFromZero } from './from-zero.ts';
 import { idleSources } from './idle-sources.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
 import { startUp } from './start-up.ts';
+import { warmGatewayH2 } from './warm-gateway-h2.ts';
 import { warmGateway } from './warm-gateway.ts';
 import { webhookDoor } from './webhook-door.ts';
 
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'durable-64': durablePath(64),
   'durable-256': durablePath(256),
   'warm-gateway': warmGateway,
+  'warm-gateway-h2': warmGatewayH2,
   'from-zero': functionFromZero('functionShared'),
   'from-zero-own-sdk': functionFromZero('functionOwn'),
   'from-zero-node': programFromZero('program'),

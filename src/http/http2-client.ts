@@ -47,7 +47,7 @@ export class Http2Client {
     if (lane === undefined) return undefined;
     const stream = lane.session.request(headers, options);
     lane.open += 1;
-    stream.once('close', () => (lane.open -= 1));
+    stream.on('close', () => (lane.open -= 1));
     return stream;
   }
 

@@ -82,12 +82,14 @@ export class Http2Front {
     });
     session.on('stream', (stream, headers, _flags, rawHeaders) => {
       open += 1;
-      stream.once('close', () => (open -= 1));
-      stream.on('error', () => undefined); // 'close' follows, and is heard where it counts
+      stream.on('close', () => (open -= 1));
+      stream.on('error', ignore); // 'close' follows, and is heard where it counts
       onCall({ stream, headers, rawHeaders, peer });
     });
   }
 }
+
+function ignore(): void {}
 
 export type CallFault = { readonly code: 400 | 501; readonly reason: string };
 

@@ -68,7 +68,7 @@ export abstract class Exchange {
     }
     inbound.stream.on('close', this.#onClose);
     // Before the 'end' that node:http2 tells of a body that was broken off, too: it must not look whole.
-    inbound.body?.once('aborted', this.#onClose);
+    inbound.body?.on('aborted', this.#onClose);
   }
 
   protected get isOver(): boolean {

@@ -22,7 +22,8 @@ export class Http2Inbound implements Inbound {
     this.rawHeaders = rawHeaders;
     this.peer = peer;
     this.body = stream.endAfterHeaders ? undefined : stream;
-    if (this.body !== undefined) stream.once('trailers', (_headers, _flags, raw) => (this.trailers = raw));
+    if (headers.trailer !== undefined)
+      stream.on('trailers', (_headers, _flags, raw) => (this.trailers = raw));
   }
 
   get method(): string {

@@ -137,8 +137,10 @@ describe('gRPC', () => {
   });
 
   it('what is refused here is Unavailable there, and no service is Unimplemented', async () => {
-    const client = await open({ timeoutMs: 700 });
+    const client = await open();
     await ping(client, 'awake');
+    const plan = platform.serving.poolOf(REVISION)?.plan;
+    if (plan !== undefined) platform.serving.setRevision({ ...plan, timeoutMs: 300 });
     await expect(ping(client, 'hang')).rejects.toEqual(failed(status.UNAVAILABLE)); // 504
     await platform.serving.removeRevision(REVISION);
     await expect(ping(client, 'gone')).rejects.toEqual(failed(status.UNAVAILABLE)); // 503
