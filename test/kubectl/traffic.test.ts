@@ -16,6 +16,7 @@ const dataDir = join(root, 'data');
 const code = folderWith('text', {
   'index.js': `const { existsSync, writeFileSync } = require('node:fs');
 exports.handle = async ({ headers, query }) => {
+  if (query.call) return (await fetch('http://' + query.call)).text();
   if (query.until) writeFileSync(query.until + '.begun', '');
   while (query.until && !existsSync(query.until)) await new Promise((resolve) => setTimeout(resolve, 10));
   return headers['knative-serving-default-route'] ? process.env.TEXT + ' by default' : process.env.TEXT;
@@ -66,13 +67,9 @@ const namesOf = async (what: string): Promise<string[]> =>
     .split('\n')
     .filter((name) => name !== '');
 
-function ask(
-  name: string,
-  { path = '/', headers = {} }: { path?: string; headers?: object } = {},
-): Promise<string> {
+function get(url: string, headers: object): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { headers: { ...headers, host: `${name}.default.localhost` }, agent: false };
-    const outgoing = httpRequest(`${platform.endpoints.gateway}${path}`, options, (response) => {
+    const outgoing = httpRequest(url, { headers: { ...headers }, agent: false }, (response) => {
       let text = `${response.statusCode} `;
       response.on('data', (chunk: Buffer) => (text += chunk.toString()));
       response.on('end', () => resolve(text.trim()));
@@ -80,6 +77,11 @@ function ask(
     outgoing.on('error', reject).end();
   });
 }
+const ask = (name: string, { path = '/', headers = {} } = {}): Promise<string> =>
+  get(`${platform.endpoints.gateway}${path}`, { ...headers, host: `${name}.default.localhost` });
+/** As a program inside the cluster asks: at the listener that is not to be seen outside. */
+const askInside = (host: string): Promise<string> => get(platform.endpoints.events, { host });
+
 async function shares(host: string, count: number): Promise<Record<string, number>> {
   const load = new Load(platform.endpoints.gateway, `${host}.default.localhost`);
   await expect.poll(() => load.count, DEADLINE).toBeGreaterThan(count);
@@ -165,6 +167,26 @@ describe('a Service by kubectl', { timeout: 90_000 }, () => {
     await expect.poll(() => tagged('two'), DEADLINE).toBe('200 two');
     expect([await tagged('none'), await ask('a')]).toEqual(['200 one by default', '200 one by default']);
     await flag('disabled');
+    await expect.poll(() => ask('a'), DEADLINE).toBe('200 one');
+  });
+
+  it('is called by others by its names inside, and by those of its tags (TestServiceToServiceCall, TestSubrouteLocalSTS)', async () => {
+    await deploy(service('caller', { name: 'caller' }), 'ksvc/caller');
+    const call = (host: string): Promise<string> => ask('caller', { path: `/?call=${host}` });
+    for (const host of ['a.default', 'a.default.svc', 'a.default.svc.cluster.local'])
+      expect(await askInside(host)).toBe('200 one');
+    expect(await call('a.default.svc.cluster.local')).toBe('200 one');
+    expect(await call('two-a.default.svc.cluster.local')).toBe('200 two');
+    await ok(['label', 'svc', 'two-a', 'networking.knative.dev/visibility=cluster-local']);
+    await expect.poll(() => ask('two-a'), DEADLINE).toMatch(/^404 /);
+    expect(await call('two-a.default.svc.cluster.local')).toBe('200 two');
+    await ok(['label', 'ksvc', 'a', 'networking.knative.dev/visibility=cluster-local']);
+    await expect.poll(() => ask('a'), DEADLINE).toMatch(/^404 /);
+    await expect
+      .poll(() => read('ksvc/a', '.status.url'), DEADLINE)
+      .toBe('http://a.default.svc.cluster.local');
+    expect(await call('a.default.svc.cluster.local')).toBe('200 one');
+    await ok(['label', 'ksvc', 'a', 'networking.knative.dev/visibility-']);
     await expect.poll(() => ask('a'), DEADLINE).toBe('200 one');
   });
 
