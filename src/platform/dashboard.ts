@@ -1,27 +1,14 @@
 import { hostFault, LOOPBACK_HOSTS } from '../http/host-check.ts';
 import { answerText } from '../http/respond.ts';
 import { openServer, type OpenServer } from '../http/server.ts';
-import type { Serving } from '../serving/serving.ts';
-import type { Journal } from '../telemetry/journal.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
-import { askBacklogs } from './channel-figures.ts';
-import type { OpenChannel } from './channel-host.ts';
+import { metricsPage, type MetricsSources } from './metrics/metrics-page.ts';
 import type { Address } from './options.ts';
-import type { UsageRecords } from './usage/usage.ts';
 
-export type DashboardOptions = {
+export type DashboardOptions = MetricsSources & {
   readonly address: Address;
   readonly status: () => Promise<unknown>;
-  readonly journal: Journal;
-  readonly metrics: Metrics;
-  readonly channels: () => readonly OpenChannel[];
-  readonly serving: Serving;
-  readonly usage: UsageRecords;
   readonly isReady: () => boolean;
 };
-
-/** Revisions whose usage is on the page; `millrace usage` has them all. */
-const USAGE_SERIES_MAX = 1000;
 
 /** `/metrics`, `/healthz`, `/readyz`, and at `/` a page that says what runs; the full dashboard comes later. */
 export function openDashboard(options: DashboardOptions): Promise<OpenServer> {
@@ -40,10 +27,8 @@ export function openDashboard(options: DashboardOptions): Promise<OpenServer> {
         case '/readyz':
           return answerText(response, isReady() ? 200 : 503, isReady() ? 'ok' : 'starting or stopping');
         case '/metrics':
-          return void gauges(options).then((values) =>
-            answerText(response, 200, options.metrics.render(values).trimEnd(), {
-              'content-type': 'text/plain; version=0.0.4',
-            }),
+          return void metricsPage(options).then((text) =>
+            answerText(response, 200, text.trimEnd(), { 'content-type': 'text/plain; version=0.0.4' }),
           );
         case '/':
           return void page(options).then((html) =>
@@ -59,48 +44,6 @@ export function openDashboard(options: DashboardOptions): Promise<OpenServer> {
       }
     },
   });
-}
-
-async function gauges({
-  channels,
-  serving,
-  journal,
-  usage,
-}: DashboardOptions): Promise<{ name: string; labels: Record<string, string>; value: number }[]> {
-  const found: { name: string; labels: Record<string, string>; value: number }[] = [
-    { name: 'millrace_journal_dropped', labels: {}, value: journal.dropped },
-  ];
-  const { told, away } = await askBacklogs(channels());
-  for (const { channel } of away)
-    found.push({ name: 'millrace_channel_away', labels: { channel }, value: 1 });
-  for (const { channel, group, events, bytes, dead } of told) {
-    const labels = { channel, subscription: group };
-    found.push(
-      { name: 'millrace_backlog_events', labels, value: events },
-      { name: 'millrace_backlog_bytes', labels, value: bytes },
-      { name: 'millrace_dead_letters', labels, value: dead },
-    );
-  }
-  for (const { revision, ready, desired, inFlight, waiting } of serving.snapshot()) {
-    const labels = { revision };
-    found.push(
-      { name: 'millrace_instances_ready', labels, value: ready },
-      { name: 'millrace_instances_desired', labels, value: desired },
-      { name: 'millrace_requests_in_flight', labels, value: inFlight },
-      { name: 'millrace_requests_waiting', labels, value: waiting },
-    );
-  }
-  for (const { requests, instanceSeconds, cpuSeconds, gibSeconds, ...labels } of usage.total.slice(
-    0,
-    USAGE_SERIES_MAX,
-  ))
-    found.push(
-      { name: 'millrace_usage_requests_total', labels, value: requests },
-      { name: 'millrace_usage_instance_seconds_total', labels, value: instanceSeconds },
-      { name: 'millrace_usage_cpu_seconds_total', labels, value: cpuSeconds },
-      { name: 'millrace_usage_gib_seconds_total', labels, value: gibSeconds },
-    );
-  return found;
 }
 
 async function page(options: DashboardOptions): Promise<string> {

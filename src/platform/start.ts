@@ -1,7 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { KINDS } from '../apis/serving/types.ts';
 import { openApiServer } from '../apiserver/api-server.ts';
 import { openPki, writeKubeconfig } from '../apiserver/pki/pki.ts';
 import { VERSION } from '../apiserver/discovery/discovery.ts';
@@ -9,6 +8,8 @@ import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { packageVersion } from '../cli/version.ts';
 import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
+import type { RevisionIdentity } from './metrics/identity.ts';
+import { ServingMetrics } from './metrics/serving-metrics.ts';
 import { openLog, type Log } from '../telemetry/log.ts';
 import { askBacklogs } from './channel-figures.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -20,6 +21,7 @@ import { platformExtension } from './extension.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
 import { Outboxes } from './outboxes.ts';
 import { podLogs } from './pod-logs.ts';
+import { revisionIdentities } from './metrics/revision-identity.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
 import { openStores, type Stores } from './stores.ts';
 import { Teardown } from './teardown.ts';
@@ -60,7 +62,10 @@ async function compose(
   );
   const stores = await openStores(options, teardown);
   const control = new ControlPlane(stores, log);
-  const usage = await openUsage(options, control, log);
+  const identityOf = revisionIdentities(control.informers);
+  const usage = await openUsage(options, identityOf, log);
+  const servingMetrics = new ServingMetrics(identityOf);
+  teardown.last('serving metrics', () => servingMetrics.close());
   const webhooks = new Webhooks();
   const plane = await openDataPlane(options, stores, {
     observe(event) {
@@ -87,7 +92,14 @@ async function compose(
   const outboxes = new Outboxes(stores, plane);
   await control.start(options, stores, plane, outboxes, log);
   await webhooks.open(outboxes, plane, control.informers, log);
-  const faces = await openFaces(options, { ...stores, usage }, plane, outboxes, control, state);
+  const faces = await openFaces(
+    options,
+    { ...stores, usage, servingMetrics },
+    plane,
+    outboxes,
+    control,
+    state,
+  );
   teardown.first('faces', () => faces.close());
   writeRunFile(dataDir, {
     pid: process.pid,
@@ -104,14 +116,17 @@ async function compose(
 
 function openUsage(
   { dataDir }: PlatformOptions,
-  { informers }: ControlPlane,
+  identityOf: (key: string) => RevisionIdentity,
   log: Log,
 ): Promise<UsageRecords> {
   return UsageRecords.open({
     folder: join(dataDir, 'usage'),
     clock: systemClock,
     log,
-    revisionOf: (key) => informers.of(KINDS.revision).get(key),
+    identityOf(key) {
+      const { namespace, service, revision } = identityOf(key);
+      return { namespace, service, revision };
+    },
   });
 }
 
@@ -139,14 +154,14 @@ function keepSelf(
 /** What people and their tools talk to: the API and the dashboard. */
 async function openFaces(
   options: PlatformOptions,
-  stores: Stores & { readonly usage: UsageRecords },
+  stores: Stores & { readonly usage: UsageRecords; readonly servingMetrics: ServingMetrics },
   plane: DataPlane,
   outboxes: Outboxes,
   control: ControlPlane,
   state: { readonly isReady: boolean; readonly stop: AbortController },
 ): Promise<Faces> {
   const { dataDir, api } = options;
-  const { objects: store, events, journal, metrics, usage } = stores;
+  const { objects: store, events, journal, metrics, usage, servingMetrics } = stores;
   const clock = systemClock;
   const channels = (): ReturnType<typeof plane.channels.all> => [...plane.channels.all(), ...outboxes.all()];
   const isReady = (): boolean => state.isReady;
@@ -185,6 +200,7 @@ async function openFaces(
     metrics,
     channels,
     serving: plane.serving,
+    servingMetrics,
     usage,
     isReady,
   }).catch(async (error: unknown) => {

@@ -1,13 +1,14 @@
+import { renderLabels, type Family, type Labels } from './exposition.ts';
 import { onSignal } from './signals.ts';
-
-type Labels = Readonly<Record<string, string>>;
 
 /** Series of one name; more different ones than this are counted together, as `other` (S20: senders choose the values). */
 const SERIES_MAX = 1000;
 
-/** Counters and sums made from signals, written in the Prometheus text format. */
+type Series = Map<string, { readonly labels: Labels; value: number }>;
+
+/** Counters and sums made from signals. */
 export class Metrics {
-  readonly #counters = new Map<string, Map<string, number>>();
+  readonly #counters = new Map<string, Series>();
   readonly #stops: (() => void)[];
 
   constructor() {
@@ -47,17 +48,11 @@ export class Metrics {
     ];
   }
 
-  /** The page; `gauges` are figures of this moment that no signal tells. */
-  render(
-    gauges: readonly { readonly name: string; readonly labels: Labels; readonly value: number }[],
-  ): string {
-    const lines: string[] = [];
-    for (const [name, series] of [...this.#counters].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-      lines.push(`# TYPE ${name} counter`);
-      for (const [labels, value] of series) lines.push(`${name}${labels} ${value}`);
-    }
-    for (const { name, labels, value } of gauges) lines.push(`${name}${renderLabels(labels)} ${value}`);
-    return `${lines.join('\n')}\n`;
+  /** By name. */
+  families(): readonly Family[] {
+    return [...this.#counters]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, series]) => ({ name, type: 'counter', samples: [...series.values()] }));
   }
 
   close(): void {
@@ -65,23 +60,17 @@ export class Metrics {
   }
 
   #add(name: string, labels: Labels, value: number): void {
-    const series = this.#counters.get(name) ?? new Map<string, number>();
+    const series: Series = this.#counters.get(name) ?? new Map();
     this.#counters.set(name, series);
-    const wanted = renderLabels(labels);
-    const key =
-      series.has(wanted) || series.size < SERIES_MAX
-        ? wanted
-        : renderLabels({
-            ...labels,
-            ...Object.fromEntries(Object.keys(labels).map((label) => [label, 'other'])),
-          });
-    series.set(key, (series.get(key) ?? 0) + value);
+    const isKnown = series.size < SERIES_MAX || series.has(renderLabels(labels));
+    const counted = isKnown ? labels : othersOf(labels);
+    const key = renderLabels(counted);
+    const sample = series.get(key);
+    if (sample === undefined) series.set(key, { labels: counted, value });
+    else sample.value += value;
   }
 }
 
-function renderLabels(labels: Labels): string {
-  const escaped = (value: string): string =>
-    value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+function othersOf(labels: Labels): Labels {
+  return Object.fromEntries(Object.keys(labels).map((label) => [label, 'other']));
 }

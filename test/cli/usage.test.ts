@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { request } from 'undici';
 import { kubectlFor } from '../kit/api-server.ts';
+import { parseExposition } from '../kit/exposition.ts';
 import { folderWith, temporaryFolder } from '../kit/folders.ts';
 import { millrace, platformStarter, runFileOf, type Running } from '../kit/millrace.ts';
 
@@ -81,7 +82,9 @@ describe('millrace usage', { timeout: 60_000 }, () => {
 
   it('has the same as metrics', async () => {
     const { body } = await request(`${runFileOf(dataDir).endpoints.dashboard}/metrics`);
-    expect(await body.text()).toMatch(
+    const text = await body.text();
+    expect(parseExposition(text).get('revision_request_count')?.samples).toMatchObject([{ value: 10 }]);
+    expect(text).toMatch(
       /^millrace_usage_requests_total\{namespace="default",service="busy",revision="busy-00001"\} 10$/m,
     );
   });

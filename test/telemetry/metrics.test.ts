@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { exposition } from '../../src/telemetry/exposition.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { publishSignal } from '../../src/telemetry/signals.ts';
 
@@ -9,8 +10,7 @@ afterEach(() => metrics.close());
 const refuse = (channel: string, code = 429): void =>
   publishSignal('channel.refused', { atMs: 1, channel, code, reason: 'full' });
 const linesOf = (name: string): string[] =>
-  metrics
-    .render([])
+  exposition(metrics.families())
     .split('\n')
     .filter((line) => line.startsWith(name));
 
@@ -19,11 +19,10 @@ describe('metrics', () => {
     refuse('LogChannel/demo/orders');
     refuse('LogChannel/demo/orders');
     refuse('LogChannel/demo/orders', 413);
-    expect(metrics.render([{ name: 'millrace_up', labels: {}, value: 1 }])).toBe(
+    expect(exposition(metrics.families())).toBe(
       '# TYPE millrace_channel_refused_total counter\n' +
         'millrace_channel_refused_total{channel="LogChannel/demo/orders",code="429"} 2\n' +
-        'millrace_channel_refused_total{channel="LogChannel/demo/orders",code="413"} 1\n' +
-        'millrace_up 1\n',
+        'millrace_channel_refused_total{channel="LogChannel/demo/orders",code="413"} 1\n',
     );
   });
 
@@ -74,6 +73,6 @@ describe('metrics', () => {
   it('counts nothing once it is closed', () => {
     metrics.close();
     refuse('c');
-    expect(metrics.render([])).toBe('\n');
+    expect(exposition(metrics.families())).toBe('');
   });
 });

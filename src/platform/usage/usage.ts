@@ -1,7 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { LABELS } from '../../apis/serving/shared.ts';
-import type { Resource } from '../../apis/resource.ts';
 import type { InstanceEvent } from '../../serving/activator/pool-tools.ts';
 import {
   HOUR_MS,
@@ -37,12 +35,12 @@ export class UsageRecords {
   #running: Promise<void> | undefined;
 
   private constructor(files: UsageFiles, ledger: UsageLedger, options: UsageOptions) {
-    const { clock, log, revisionOf } = options;
+    const { clock, log, identityOf } = options;
     this.#files = files;
     this.#ledger = ledger;
     this.#clock = clock;
     this.#log = log;
-    this.#meter = new UsageMeter(ledger, (key) => consumerOf(key, revisionOf(key)));
+    this.#meter = new UsageMeter(ledger, identityOf);
     this.#stopHearing = onSignal('serving.answered', ({ revision, atMs }) => {
       this.#meter.request(revision, atMs);
       this.#keepGoing();
@@ -126,14 +124,6 @@ export type UsageOptions = {
   readonly folder: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** A Revision by namespace/name, for the Service that it belongs to; undefined: it is gone. */
-  readonly revisionOf: (key: string) => Resource | undefined;
+  /** Of a revision by namespace/name. */
+  readonly identityOf: (key: string) => Consumer;
 };
-
-/** A revision whose object is gone, or that has no Service, is counted under its Configuration, else its own name. */
-function consumerOf(key: string, revision: Resource | undefined): Consumer {
-  const [namespace = '', name = ''] = key.split('/');
-  const labels = revision?.metadata.labels ?? {};
-  const service = labels[LABELS.service] ?? labels[LABELS.configuration] ?? name.replace(/-\d{5}$/, '');
-  return { namespace, service, revision: name };
-}

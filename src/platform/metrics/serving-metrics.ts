@@ -1,0 +1,150 @@
+import { Histogram, type Family, type Labels } from '../../telemetry/exposition.ts';
+import { onSignal, type Signals } from '../../telemetry/signals.ts';
+import { labelsFormer, labelsNow, type RevisionIdentity } from './identity.ts';
+import { scaleFamilies, type Scaled } from './scale-metrics.ts';
+
+/** Milliseconds; upstream's, of both times (OpenTelemetry's HTTP conventions; serving v1.18, pkg/queue/stats). */
+const DURATIONS_MS = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000];
+const FORMER_MS = [
+  5, 10, 20, 40, 60, 80, 100, 150, 200, 250, 300, 350, 400, 450, 500, 600, 700, 800, 900, 1000, 2000, 5000,
+  10_000, 20_000, 50_000, 100_000,
+];
+const WAKES_MS = [1, 2, 5, 10, 15, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000];
+/** Revisions that are counted by themselves; one that was never asked has no series. Those beyond are `other`. */
+const REVISIONS_MAX = 1000;
+
+type Counted = {
+  readonly identity: RevisionIdentity;
+  /** By status code. */
+  readonly durations: Map<number, { readonly now: Histogram; readonly former: Histogram }>;
+  readonly held: Map<number, number>; // by status code: requests that waited in the activator
+  readonly phases: ReadonlyMap<Phase, Histogram>;
+};
+type Phase = (typeof PHASES)[number];
+/** Of a wake: until a process had the function, until that was ready, until the answer was there. */
+const PHASES = ['started', 'ready', 'answered'] as const;
+
+/**
+ * What Knative's dashboards and alerts look at, under its names of today (OpenTelemetry's, as its Prometheus exporter writes
+ * them) and its names before v1.19, and how long wakes from zero took, phase by phase.
+ */
+export class ServingMetrics {
+  readonly #identityOf: (revision: string) => RevisionIdentity;
+  readonly #revisions = new Map<string, Counted>();
+  readonly #stop: () => void;
+
+  constructor(identityOf: (revision: string) => RevisionIdentity) {
+    this.#identityOf = identityOf;
+    this.#stop = onSignal('serving.answered', (answered) => this.#count(answered));
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  families(up: readonly Scaled[]): readonly Family[] {
+    const all = [...this.#revisions.values()];
+    return [
+      ...requestFamilies(all),
+      ...wakeFamilies(all),
+      ...scaleFamilies(up.slice(0, REVISIONS_MAX), this.#identityOf),
+    ];
+  }
+
+  #count({ revision, code, tookMs, wake }: Signals['serving.answered']): void {
+    const counted = this.#countedOf(revision);
+    const known = counted.durations.get(code);
+    const histograms = known ?? { now: new Histogram(DURATIONS_MS), former: new Histogram(FORMER_MS) };
+    if (known === undefined) counted.durations.set(code, histograms);
+    const waitedMs = wake?.readyMs ?? 0;
+    histograms.now.observe(tookMs - waitedMs);
+    histograms.former.observe(tookMs - waitedMs);
+    if (wake === undefined) return;
+    counted.held.set(code, (counted.held.get(code) ?? 0) + 1);
+    counted.phases.get('started')?.observe(wake.startedMs);
+    counted.phases.get('ready')?.observe(wake.readyMs - wake.startedMs);
+    counted.phases.get('answered')?.observe(tookMs - wake.readyMs);
+  }
+
+  #countedOf(revision: string): Counted {
+    const known = this.#revisions.get(revision);
+    if (known !== undefined) return known;
+    const key = this.#revisions.size < REVISIONS_MAX ? revision : OTHER;
+    const counted = this.#revisions.get(key) ?? {
+      identity: key === OTHER ? OTHERS : this.#identityOf(revision),
+      durations: new Map(),
+      held: new Map(),
+      phases: new Map(PHASES.map((phase) => [phase, new Histogram(WAKES_MS)])),
+    };
+    this.#revisions.set(key, counted);
+    return counted;
+  }
+}
+
+const OTHER = 'other';
+const OTHERS: RevisionIdentity = { namespace: OTHER, service: OTHER, configuration: OTHER, revision: OTHER };
+
+const codes = (code: number): Labels => ({
+  response_code: String(code),
+  response_code_class: `${Math.floor(code / 100)}xx`,
+});
+
+function requestFamilies(all: readonly Counted[]): readonly Family[] {
+  const answers = all.flatMap(({ identity, durations }) =>
+    [...durations].map(([code, histograms]) => ({ identity, code, ...histograms })),
+  );
+  const held = all.flatMap(({ identity, held: codesHeld }) =>
+    [...codesHeld].map(([code, count]) => ({ identity, code, count })),
+  );
+  return [
+    {
+      name: 'kn_serving_invocation_duration_seconds',
+      type: 'histogram',
+      help: 'How long an instance took for a request.',
+      samples: answers.flatMap(({ identity, code, now }) =>
+        now.samples({ ...labelsNow(identity), http_response_status_code: String(code) }, 0.001),
+      ),
+    },
+    {
+      name: 'revision_request_latencies',
+      type: 'histogram',
+      help: 'The same in milliseconds; its name before v1.19.',
+      samples: answers.flatMap(({ identity, code, former }) =>
+        former.samples({ ...labelsFormer(identity), ...codes(code) }),
+      ),
+    },
+    {
+      name: 'revision_request_count',
+      type: 'counter',
+      help: 'Requests that were answered; its name before v1.19.',
+      samples: answers.map(({ identity, code, former }) => ({
+        labels: { ...labelsFormer(identity), ...codes(code) },
+        value: former.count,
+      })),
+    },
+    {
+      name: 'activator_request_count',
+      type: 'counter',
+      help: 'Requests that had to wait for an instance.',
+      samples: held.map(({ identity, code, count }) => ({
+        labels: { ...labelsFormer(identity), ...codes(code) },
+        value: count,
+      })),
+    },
+  ];
+}
+
+function wakeFamilies(all: readonly Counted[]): readonly Family[] {
+  return [
+    {
+      name: 'millrace_wake_seconds',
+      type: 'histogram',
+      help: 'Wakes from zero by phase: until a process had the function, until it was ready, until it had answered.',
+      samples: all.flatMap(({ identity, phases }) =>
+        [...phases].flatMap(([phase, histogram]) =>
+          histogram.count === 0 ? [] : histogram.samples({ ...labelsNow(identity), phase }, 0.001),
+        ),
+      ),
+    },
+  ];
+}
