@@ -8,7 +8,9 @@ import {
   type Route,
   type TrafficTarget,
 } from '../../../apis/serving/types.ts';
-import type { KindName, ResourceClient } from '../../../control/resource-client.ts';
+import { isConflict, type KindName, type ResourceClient } from '../../../control/resource-client.ts';
+
+const TRIES_MAX = 5;
 
 /** Revisions and Configurations that say in their annotation that a route leads to them, by name. */
 export type Labelled = (
@@ -79,18 +81,35 @@ export function routesOf({ metadata }: Resource): readonly string[] {
   return (metadata.annotations?.[ANNOTATIONS.routes] ?? '').split(',').filter((name) => name !== '');
 }
 
+type Marking = { readonly route: string; readonly isRouted: boolean; readonly nowMs: number };
+
+/** An object whose status is written at the same time is read again: that is no reason to do the whole pass over. */
 async function markOne(
   cluster: ResourceClient,
   { kind, namespace, name }: { kind: KindName; namespace: string; name: string },
-  { route, isRouted, nowMs }: { route: string; isRouted: boolean; nowMs: number },
+  marking: Marking,
 ): Promise<void> {
-  const object = await cluster.find(kind, namespace, name);
-  if (object === undefined || object.metadata.deletionTimestamp !== undefined) return;
+  for (let tries = 1; ; tries += 1) {
+    const object = await cluster.find(kind, namespace, name);
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return;
+    const metadata = marked(object, kind.kind === KINDS.revision.kind, marking);
+    if (metadata === object.metadata) return;
+    try {
+      return void (await cluster.apply({ ...object, metadata }));
+    } catch (error) {
+      if (!isConflict(error) || tries === TRIES_MAX) throw error;
+    }
+  }
+}
+
+function marked(
+  object: Resource,
+  hasState: boolean,
+  { route, isRouted, nowMs }: Marking,
+): Resource['metadata'] {
   const others = routesOf(object).filter((each) => each !== route);
   const routes = (isRouted ? [...others, route] : others).toSorted();
-  const hasState = kind.kind === KINDS.revision.kind;
-  const metadata = routedMetadata(object.metadata, routes, hasState, nowMs);
-  if (metadata !== object.metadata) await cluster.apply({ ...object, metadata });
+  return routedMetadata(object.metadata, routes, hasState, nowMs);
 }
 
 function routedMetadata(

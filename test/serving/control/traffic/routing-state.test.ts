@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ANNOTATIONS, LABELS } from '../../../../src/apis/serving/shared.ts';
-import { KINDS } from '../../../../src/apis/serving/types.ts';
+import { KINDS, type Route } from '../../../../src/apis/serving/types.ts';
+import type { ResourceClient } from '../../../../src/control/resource-client.ts';
 import { INGRESS } from '../../../../src/apis/networking/ingress/types.ts';
+import { markRouted } from '../../../../src/serving/control/traffic/routing-state.ts';
 import { RouteIndex } from '../../../../src/serving/control/traffic/route-index.ts';
 import { aRoute, aService } from '../../../kit/serving-objects.ts';
 import { ServingWorld } from '../../../kit/serving-world.ts';
@@ -87,6 +89,32 @@ describe('the routing state of a revision', () => {
     await serving.round();
     expect((await stateOf('hello-00001')).slice(0, 2)).toEqual(['active', 'hello']);
     expect(await serving.splits()).toMatchObject({ 'hello.default': '100 hello-00001' });
+  });
+});
+
+describe('marking what is routed to', () => {
+  it('reads an object again that somebody else has written meanwhile', async () => {
+    await next(1);
+    const { controller } = world;
+    let isBusy = true;
+    const busy: ResourceClient = {
+      find: (...given) => controller.find(...given),
+      list: (...given) => controller.list(...given),
+      watch: (...given) => controller.watch(...given),
+      patchStatus: (object) => controller.patchStatus(object),
+      remove: (...given) => controller.remove(...given),
+      async apply(desired) {
+        if (isBusy) await serving.ready('hello-00001'); // another writer, between the read and the write
+        isBusy = false;
+        return controller.apply(desired);
+      },
+    };
+    const to = { revisions: new Set(['hello-00001']), configurations: new Set<string>() };
+    const labelled = () => ({ revisions: [], configurations: [] });
+    const route = (await world.get(KINDS.route, 'hello')) as unknown as Route; // of that kind
+    await markRouted(busy, route, to, { labelled, isSettled: true, nowMs: 0 });
+    expect((await stateOf('hello-00001')).slice(0, 2)).toEqual(['active', 'hello']);
+    expect(await serving.condition(KINDS.revision, 'hello-00001', 'Ready')).toMatchObject({ status: 'True' });
   });
 });
 
