@@ -6,6 +6,7 @@ import { brokerMemory } from './broker-memory.ts';
 import { writeBundles } from './bundles.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
+import { idleRevisions } from './idle-revisions.ts';
 import { idleSources } from './idle-sources.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
 import { startUp } from './start-up.ts';
@@ -44,6 +45,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'memory-rabbitmq': brokerMemory('rabbitmq', 100_000),
   'memory-pubsub': brokerMemory('pubsub', 50_000),
   'idle-sources': idleSources,
+  'idle-revisions': idleRevisions,
   'start-up': startUp,
 };
 
