@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox';
+import type { PatchRules } from './patch-rules.ts';
 import type { Resource } from './resource.ts';
 
 export type GroupKind = { readonly group: string; readonly kind: string };
@@ -76,6 +77,8 @@ export type KindDefinition<R extends Resource = Resource> = {
   /** By version; absent when all versions are written alike. */
   readonly forms?: Readonly<Record<string, VersionForm<R>>>;
   readonly subresources: { readonly status: boolean; readonly scale?: ScalePaths };
+  /** How a strategic merge patch treats its lists; custom resources take none. */
+  readonly patchRules?: PatchRules;
   /** Listed as a CustomResourceDefinition, with these labels and annotations. Absent for core kinds. */
   readonly crd?: {
     readonly labels: Readonly<Record<string, string>>;

@@ -1,6 +1,13 @@
 import type { GroupKind, KindDefinition } from './kind.ts';
+import { deploymentKind } from './apps/deployment.ts';
+import { replicaSetKind } from './apps/replica-set.ts';
+import { cronJobKind } from './batch/cron-job.ts';
+import { jobKind } from './batch/job.ts';
 import * as core from './core/core-kinds.ts';
+import { endpointsKind, endpointSliceKind } from './core/endpoints.ts';
 import { nodeKind } from './core/node.ts';
+import { podKind } from './core/pod.ts';
+import { serviceKind as coreServiceKind } from './core/service.ts';
 import { metricKind } from './autoscaling/metric/metric.ts';
 import { podAutoscalerKind } from './autoscaling/pod-autoscaler/pod-autoscaler.ts';
 import { LEGACY_KINDS } from './legacy/legacy-kinds.ts';
@@ -37,9 +44,14 @@ export const KINDS: readonly KindDefinition[] = [
   core.secretKind,
   core.serviceAccountKind,
   core.eventKind,
-  core.podKind,
-  core.serviceKind,
-  core.deploymentKind,
+  podKind,
+  coreServiceKind,
+  endpointsKind,
+  endpointSliceKind,
+  deploymentKind,
+  replicaSetKind,
+  jobKind,
+  cronJobKind,
   core.crdKind,
   nodeKind,
   channelKind,

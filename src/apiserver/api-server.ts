@@ -6,6 +6,7 @@ import { hostFault, LOOPBACK_HOSTS } from '../http/host-check.ts';
 import { answerJson, answerText } from '../http/respond.ts';
 import { openServer, type OpenServer } from '../http/server.ts';
 import { discoveryDocument, VERSION } from './discovery/discovery.ts';
+import { answerOpenApiV2 } from './discovery/openapi-v2.ts';
 import { openApiDocument, openApiIndex } from './discovery/openapi.ts';
 import type { Pki } from './pki/pki.ts';
 import { resourcePath, userOf, type ApiRequest } from './request.ts';
@@ -153,6 +154,7 @@ async function route(options: ApiServerOptions, request: ApiRequest, stop: Abort
   );
   if (extension !== undefined)
     return extension.answer(request, path.slice(`/apis/${extension.group}/${extension.version}/`.length));
+  if (path === '/openapi/v2') return answerOpenApiV2(response, accept);
   if (path === '/openapi/v3') return answerJson(response, 200, openApiIndex(kinds));
   const document = path.startsWith('/openapi/v3/')
     ? openApiDocument(kinds, path.slice('/openapi/v3/'.length))

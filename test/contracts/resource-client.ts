@@ -33,40 +33,45 @@ export function resourceClientContract(name: string, open: () => Promise<ClientU
     const thing = (name: string, parts: Partial<Thing> = {}): Thing => ({
       ...kind,
       ...parts,
+      spec: { ...(kind === POD && { containers: [{ name: 'c', image: 'i' }] }), ...parts.spec },
       metadata: { name, namespace: space, ...parts.metadata },
     });
     const versionOf = async (): Promise<string | undefined> =>
       (await client.find(kind, space, 'p'))?.metadata.resourceVersion;
 
     it('W1: apply() creates, and replaces everything but the status', async () => {
-      const made = await client.apply(thing('p', { spec: { a: 1 }, status: { ignored: true } }));
+      const made = await client.apply(thing('p', { spec: { priority: 1 }, status: { ignored: true } }));
       expect(made.metadata.uid).toBeTypeOf('string');
       expect(made.status).toBeUndefined();
       await client.patchStatus(thing('p', { status: { phase: 'Running' } }));
       const metadata = { name: 'p', namespace: space, labels: { l: '1' }, finalizers: ['a/b'] };
-      const next = await client.apply(thing('p', { spec: { b: 2 }, metadata }));
-      expect(next).toMatchObject({ spec: { b: 2 }, status: { phase: 'Running' }, metadata });
-      expect(next.spec).not.toHaveProperty('a');
+      const next = await client.apply(thing('p', { spec: { activeDeadlineSeconds: 2 }, metadata }));
+      expect(next).toMatchObject({
+        spec: { activeDeadlineSeconds: 2 },
+        status: { phase: 'Running' },
+        metadata,
+      });
+      expect(next.spec).not.toHaveProperty('priority');
       expect(next.metadata.uid).toBe(made.metadata.uid);
       const other = await client.apply(thing('p', { metadata: { ...metadata, labels: { m: '2' } } }));
       expect(other.metadata.labels).toEqual({ m: '2' });
     });
 
     it('W1: apply() of what is there already bumps no version', async () => {
-      await client.apply(thing('p', { spec: { a: 1 } }));
+      await client.apply(thing('p', { spec: { priority: 1 } }));
       const before = await versionOf();
-      await client.apply(thing('p', { spec: { a: 1 } }));
+      await client.apply(thing('p', { spec: { priority: 1 } }));
       expect(await versionOf()).toBe(before);
     });
 
     it('W1: apply() with an old version is a retryable conflict and writes nothing', async () => {
-      const old = await client.apply(thing('p', { spec: { a: 1 } }));
-      await client.apply(thing('p', { spec: { a: 2 } }));
-      await expect(client.apply({ ...old, spec: { a: 3 } })).rejects.toMatchObject({
+      const old = await client.apply(thing('p', { spec: { priority: 1 } }));
+      await client.apply(thing('p', { spec: { priority: 2 } }));
+      await expect(client.apply({ ...old, spec: { ...old.spec, priority: 3 } })).rejects.toMatchObject({
         code: 'CONFLICT',
         retryable: true,
       });
-      expect(await client.find(kind, space, 'p')).toMatchObject({ spec: { a: 2 } });
+      expect(await client.find(kind, space, 'p')).toMatchObject({ spec: { priority: 2 } });
     });
 
     it('W1: two that create the same object at once both have it', async () => {
@@ -75,10 +80,10 @@ export function resourceClientContract(name: string, open: () => Promise<ClientU
     });
 
     it('W2: patchStatus() replaces the status and nothing else', async () => {
-      await client.apply(thing('p', { spec: { a: 1 } }));
-      await client.patchStatus(thing('p', { spec: { a: 9 }, status: { phase: 'Running', x: 1 } }));
+      await client.apply(thing('p', { spec: { priority: 1 } }));
+      await client.patchStatus(thing('p', { spec: { priority: 9 }, status: { phase: 'Running', x: 1 } }));
       const after = await client.patchStatus(thing('p', { status: { phase: 'Failed' } }));
-      expect(after).toMatchObject({ spec: { a: 1 }, status: { phase: 'Failed' } });
+      expect(after).toMatchObject({ spec: { priority: 1 }, status: { phase: 'Failed' } });
       expect(after.status).not.toHaveProperty('x');
       expect(after.metadata.generation).toBe(1);
     });
@@ -126,7 +131,7 @@ export function resourceClientContract(name: string, open: () => Promise<ClientU
       expect(items.map(({ metadata }) => metadata.name)).toEqual(['p']);
       expect((await client.list(kind, 'nowhere')).items).toEqual([]);
       await client.apply(thing('q'));
-      await client.apply(thing('q', { spec: { a: 1 } }));
+      await client.apply(thing('q', { spec: { priority: 1 } }));
       await client.remove(kind, space, 'q');
       const stop = new AbortController();
       const seen: string[] = [];

@@ -51,7 +51,7 @@ export const pod = (name: string, spec: object = {}, metadata: Partial<ObjectMet
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name, namespace: 'demo', ...metadata },
-  spec,
+  spec: { containers: [{ name: 'c', image: 'i' }], ...spec },
 });
 
 export const keyOf = ({ apiVersion, kind, metadata }: Resource): ObjectKey => ({

@@ -204,10 +204,10 @@ describe('kubectl', { timeout: 60_000 }, () => {
       /server-side apply is not supported by this version of Millrace/,
     ],
     [
-      'a strategic merge of lists',
-      ['patch', 'cm', 'settings', '-p', '{"metadata":{"finalizers":["a/b"]}}'],
+      'a strategic merge patch that is none',
+      ['patch', 'cm', 'settings', '-p', '{"metadata":{"$patch":"merge-all"}}'],
       undefined,
-      /strategic merge patch with a list or a \$directive is not supported by this version/,
+      /Unknown patch type found/,
     ],
     [
       'a CRD of a user',

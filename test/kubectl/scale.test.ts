@@ -21,7 +21,7 @@ metadata: {name: web}
 spec:
   replicas: 1
   selector: {matchLabels: {app: web, tier: front}, matchExpressions: [{key: env, operator: In, values: [b, a]}]}
-  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}
+  template: {metadata: {labels: {app: web, tier: front, env: a}}, spec: {containers: [{name: web, image: web}]}}
 `;
 const CLICKS = '/apis/sources.knative.dev/v1/namespaces/default/kafkasources/clicks/scale';
 const WEB = '/apis/apps/v1/namespaces/default/deployments/web/scale';

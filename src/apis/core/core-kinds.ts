@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import type { KindDefinition, PrinterColumn } from '../kind.ts';
+import { SERVICE_ACCOUNT_RULES } from '../patch-rules.ts';
 import type { Resource } from '../resource.ts';
 import { int32, openObject, stringMap, text } from '../schema.ts';
 import { invalidValue } from '../field-error.ts';
@@ -123,6 +124,7 @@ export const serviceAccountKind = core({
     ),
     automountServiceAccountToken: Type.Optional(Type.Boolean({ description: 'Whether Pods get its token.' })),
   }),
+  patchRules: SERVICE_ACCOUNT_RULES,
   columns: [{ name: 'Secrets', type: 'integer', from: (object) => count(at(object, 'secrets')) }, AGE],
 });
 
@@ -160,99 +162,6 @@ export const eventKind = core({
   ],
 });
 
-export const podKind = core({
-  kind: 'Pod',
-  plural: 'pods',
-  shortNames: ['po'],
-  categories: ['all'],
-  subresources: { status: true },
-  schema: Type.Object({
-    spec: Type.Optional(openObject('What runs.')),
-    status: Type.Optional(openObject('How it runs.')),
-  }),
-  columns: [
-    { name: 'Ready', type: 'string', from: readyContainers },
-    { name: 'Status', type: 'string', from: podStatus },
-    {
-      name: 'Restarts',
-      type: 'integer',
-      from: (pod) =>
-        containerStatuses(pod).reduce<number>((sum, each) => sum + Number(at(each, 'restartCount') ?? 0), 0),
-    },
-    AGE,
-    { name: 'IP', type: 'string', from: '.status.podIP', priority: 1 },
-    { name: 'Node', type: 'string', from: '.spec.nodeName', priority: 1 },
-    { name: 'Nominated Node', type: 'string', from: () => '<none>', priority: 1 },
-    { name: 'Readiness Gates', type: 'string', from: () => '<none>', priority: 1 },
-  ],
-});
-
-export const deploymentKind = core({
-  group: 'apps',
-  kind: 'Deployment',
-  plural: 'deployments',
-  shortNames: ['deploy'],
-  categories: ['all'],
-  subresources: {
-    status: true,
-    scale: {
-      specReplicasPath: '.spec.replicas',
-      statusReplicasPath: '.status.replicas',
-      labelSelectorPath: '.spec.selector',
-    },
-  },
-  schema: Type.Object({
-    spec: Type.Optional(openObject('What is wanted.')),
-    status: Type.Optional(openObject('What there is.')),
-  }),
-  columns: [
-    {
-      name: 'Ready',
-      type: 'string',
-      from: (object) =>
-        `${Number(at(object, 'status', 'readyReplicas') ?? 0)}/${Number(at(object, 'spec', 'replicas') ?? 0)}`,
-    },
-    {
-      name: 'Up-to-date',
-      type: 'integer',
-      from: (object) => Number(at(object, 'status', 'updatedReplicas') ?? 0),
-    },
-    {
-      name: 'Available',
-      type: 'integer',
-      from: (object) => Number(at(object, 'status', 'availableReplicas') ?? 0),
-    },
-    AGE,
-  ],
-});
-
-export const serviceKind = core({
-  kind: 'Service',
-  plural: 'services',
-  shortNames: ['svc'],
-  categories: ['all'],
-  subresources: { status: true },
-  schema: Type.Object({
-    spec: Type.Optional(openObject('Selector, ports, type.')),
-    status: Type.Optional(openObject('Load balancer.')),
-  }),
-  columns: [
-    { name: 'Type', type: 'string', from: (object) => shown(object, 'ClusterIP', 'spec', 'type') },
-    {
-      name: 'Cluster-IP',
-      type: 'string',
-      from: (object) => shown(object, '<none>', 'spec', 'clusterIP'),
-    },
-    {
-      name: 'External-IP',
-      type: 'string',
-      from: externalIp,
-    },
-    { name: 'Port(s)', type: 'string', from: (object) => ports(at(object, 'spec', 'ports')) },
-    AGE,
-  ],
-});
-
 /** Shown for discovery; users' own are refused in plain words by the API server. */
 export const crdKind = core({
   group: 'apiextensions.k8s.io',
@@ -267,47 +176,3 @@ export const crdKind = core({
   }),
   columns: [{ name: 'Created At', type: 'string', from: '.metadata.creationTimestamp' }],
 });
-
-function containerStatuses(pod: Resource): unknown[] {
-  const found = at(pod, 'status', 'containerStatuses');
-  return Array.isArray(found) ? found : [];
-}
-
-function readyContainers(pod: Resource): string {
-  const all = containerStatuses(pod);
-  const wanted = at(pod, 'spec', 'containers');
-  const total = Array.isArray(wanted) ? wanted.length : all.length;
-  return `${all.filter((each) => at(each, 'ready') === true).length}/${total}`;
-}
-
-/** What kubectl shows in STATUS: a waiting or terminated reason before the phase. */
-function podStatus(pod: Resource): string {
-  if (pod.metadata.deletionTimestamp !== undefined) return 'Terminating';
-  const reasons = containerStatuses(pod).flatMap((each) => [
-    at(each, 'state', 'waiting', 'reason'),
-    at(each, 'state', 'terminated', 'reason'),
-  ]);
-  return reasons.find((reason) => typeof reason === 'string') ?? shown(pod, 'Unknown', 'status', 'phase');
-}
-
-/** kubernetes pkg/printers/internalversion, getServiceExternalIP. */
-function externalIp(service: Resource): string {
-  const type = shown(service, 'ClusterIP', 'spec', 'type');
-  if (type === 'ExternalName') return shown(service, '<none>', 'spec', 'externalName');
-  const ingress = at(service, 'status', 'loadBalancer', 'ingress');
-  const addresses = Array.isArray(ingress)
-    ? ingress.map((each) => shown(each, shown(each, '', 'hostname'), 'ip'))
-    : [];
-  if (addresses.length > 0) return addresses.join(',');
-  return type === 'LoadBalancer' ? '<pending>' : '<none>';
-}
-
-function portText(port: unknown): string {
-  const node = shown(port, '', 'nodePort');
-  return `${shown(port, '', 'port')}${node === '' ? '' : `:${node}`}/${shown(port, 'TCP', 'protocol')}`;
-}
-
-function ports(value: unknown): string {
-  const all = Array.isArray(value) ? value : [];
-  return all.length === 0 ? '<none>' : all.map(portText).join(',');
-}

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { NODE_RULES } from '../patch-rules.ts';
 import { openObject } from '../schema.ts';
 import type { Resource } from '../resource.ts';
 import { AGE, at, core, shown } from './core-kinds.ts';
@@ -10,6 +11,7 @@ export const nodeKind = core({
   shortNames: ['no'],
   scope: 'Cluster',
   subresources: { status: true },
+  patchRules: NODE_RULES,
   schema: Type.Object({
     spec: Type.Optional(openObject('Taints, pod network.')),
     status: Type.Optional(openObject('Addresses, capacity, conditions.')),

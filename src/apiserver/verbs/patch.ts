@@ -1,16 +1,30 @@
+import type { PatchRules } from '../../apis/patch-rules.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { ApiError, badRequest } from '../storage/api-error.ts';
+import { strategicMerge } from './strategic-merge.ts';
 
-/** Applies a patch of the content type that the request names; throws 415 on those that are not there. */
-export function applyPatch(contentType: string, stored: Resource, patch: unknown): Resource {
+/**
+ * Applies a patch of the content type that the request names; throws 415 on those that are not there. `rules` are those of a
+ * kind of Kubernetes' own: a custom resource has none, and a strategic merge patch of its lists is refused.
+ */
+export function applyPatch(
+  contentType: string,
+  stored: Resource,
+  patch: unknown,
+  rules?: PatchRules,
+): Resource {
   switch (contentType) {
     case 'application/merge-patch+json':
       return merged(stored, patch) as Resource;
     case 'application/json-patch+json':
       return jsonPatched(stored, patch) as Resource;
     case 'application/strategic-merge-patch+json':
+      if (rules !== undefined) return strategicMerge(stored, patch, rules) as Resource;
       if (needsSchema(patch))
-        throw unsupported('strategic merge patch with a list or a $directive', 'kubectl patch --type=merge');
+        throw unsupported(
+          'strategic merge patch of a custom resource with a list or a $directive',
+          'kubectl patch --type=merge',
+        );
       return merged(stored, patch) as Resource;
     case 'application/apply-patch+yaml':
       throw unsupported('server-side apply', 'kubectl apply without --server-side');

@@ -1,59 +1,10 @@
 import { ApiError, badRequest } from '../storage/api-error.ts';
+import { KINDS, text, type Field, type Message } from './protobuf-messages.ts';
 
 /**
- * kubectl's typed clients (`kubectl create namespace`, `configmap`, `secret`, `serviceaccount`) send protobuf and know no
- * way back to JSON. Here are the few messages that they send, as field tables (k8s.io/api core/v1 generated.proto).
+ * kubectl's typed clients (`kubectl create namespace`, `deployment`, `job` …) send protobuf and know no way back to JSON.
+ * The messages that they send are in protobuf-messages.ts.
  */
-type Field = {
-  readonly name: string;
-  readonly as: 'text' | 'bytes' | 'number' | 'boolean' | 'textMap' | 'bytesMap' | Message;
-  readonly isList?: boolean;
-};
-type Message = Readonly<Record<number, Field>>;
-
-const text = (name: string, isList = false): Field => ({ name, as: 'text', isList });
-
-const OBJECT_META: Message = {
-  1: text('name'),
-  2: text('generateName'),
-  3: text('namespace'),
-  5: text('uid'),
-  6: text('resourceVersion'),
-  11: { name: 'labels', as: 'textMap' },
-  12: { name: 'annotations', as: 'textMap' },
-  14: text('finalizers', true),
-};
-const METADATA: Field = { name: 'metadata', as: OBJECT_META };
-const REFERENCE: Message = {
-  1: text('kind'),
-  2: text('namespace'),
-  3: text('name'),
-  4: text('uid'),
-  5: text('apiVersion'),
-};
-
-const KINDS: Readonly<Record<string, Message>> = {
-  Namespace: { 1: METADATA, 2: { name: 'spec', as: { 1: text('finalizers', true) } } },
-  ConfigMap: {
-    1: METADATA,
-    2: { name: 'data', as: 'textMap' },
-    3: { name: 'binaryData', as: 'bytesMap' },
-    4: { name: 'immutable', as: 'boolean' },
-  },
-  Secret: {
-    1: METADATA,
-    2: { name: 'data', as: 'bytesMap' },
-    3: text('type'),
-    4: { name: 'stringData', as: 'textMap' },
-    5: { name: 'immutable', as: 'boolean' },
-  },
-  ServiceAccount: {
-    1: METADATA,
-    2: { name: 'secrets', as: REFERENCE, isList: true },
-    3: { name: 'imagePullSecrets', as: { 1: text('name') }, isList: true },
-    4: { name: 'automountServiceAccountToken', as: 'boolean' },
-  },
-};
 const UNKNOWN: Message = {
   1: { name: 'typeMeta', as: { 1: text('apiVersion'), 2: text('kind') } },
   2: { name: 'raw', as: 'bytes' },
@@ -96,8 +47,9 @@ function read(bytes: Buffer, message: Message): Record<string, unknown> {
     const wire = tag & 7;
     if (wire === 0) {
       const value = varint();
-      if (field?.as === 'boolean') object[field.name] = value !== 0;
-      else if (field?.as === 'number') object[field.name] = value;
+      // Go writes the zero of whatever is no pointer, which JSON leaves out.
+      if (field?.as === 'boolean' || (field?.as === 'flag' && value !== 0)) object[field.name] = value !== 0;
+      else if (field?.as === 'pointer' || (field?.as === 'number' && value !== 0)) object[field.name] = value;
       continue;
     }
     if (wire !== 2) throw badRequest(`the protobuf has a field of wire type ${wire}`);
@@ -111,26 +63,38 @@ function read(bytes: Buffer, message: Message): Record<string, unknown> {
 }
 
 function put(object: Record<string, unknown>, { name, as, isList = false }: Field, part: Buffer): void {
-  if (as === 'text' && part.length === 0) return; // protobuf's way to say nothing
-  if (as === 'textMap' || as === 'bytesMap') {
-    const entry = read(part, {
-      1: text('key'),
-      2: { name: 'value', as: as === 'textMap' ? 'text' : 'bytes' },
-    });
+  if (as === 'text' && part.length === 0 && !isList) return; // protobuf's way to say nothing
+  if (name === '') return void Object.assign(object, typeof as === 'object' ? read(part, as) : {}); // inlined in JSON
+  if (as === 'textMap' || as === 'bytesMap' || as === 'quantityMap') {
+    const valueAs = ({ textMap: 'text', bytesMap: 'bytes', quantityMap: 'quantity' } as const)[as];
+    const entry = read(part, { 1: text('key'), 2: { name: 'value', as: valueAs } });
     object[name] = Object.fromEntries([
       ...Object.entries(Object(object[name])),
       [String(entry['key']), entry['value'] ?? ''],
     ]);
     return;
   }
-  const value =
-    as === 'text'
-      ? part.toString()
-      : as === 'bytes'
-        ? part.toString('base64')
-        : typeof as === 'object'
-          ? read(part, as)
-          : undefined;
+  const value = valueOf(as, part);
   if (!isList) object[name] = value;
   else object[name] = [...((object[name] as unknown[] | undefined) ?? []), value];
+}
+
+function valueOf(as: Field['as'], part: Buffer): unknown {
+  switch (as) {
+    case 'text':
+      return part.toString();
+    case 'bytes':
+      return part.toString('base64');
+    case 'quantity':
+      return read(part, { 1: text('text') })['text'] ?? '0';
+    case 'intOrString': {
+      const { number = 0, text: named } = read(part, {
+        2: { name: 'number', as: 'number' },
+        3: text('text'),
+      });
+      return named ?? number;
+    }
+    default:
+      return typeof as === 'object' ? read(part, as) : undefined;
+  }
 }

@@ -34,7 +34,8 @@ export async function scale(
   const body = await bodyOf(request);
   const change = (stored: Resource): Resource => {
     const before = scaleOf(stored, paths);
-    const wanted = method === 'PUT' ? body : applyPatch(request.contentType, withoutVersion(before), body);
+    const wanted =
+      method === 'PUT' ? body : applyPatch(request.contentType, withoutVersion(before), body, {});
     return scaled(stored, replicasIn(wanted, key.name), versionIn(wanted), paths);
   };
   return scaleOf(await store.update(key, change, optionsOf(request, target)), paths);

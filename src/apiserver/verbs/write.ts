@@ -1,5 +1,6 @@
 import { apiVersionOf } from '../../apis/registry.ts';
 import type { KindDefinition } from '../../apis/kind.ts';
+import { METADATA_RULES, type PatchRules } from '../../apis/patch-rules.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { unknownFields } from '../../apis/shape.ts';
 import type { ApiRequest, ResourcePath } from '../request.ts';
@@ -68,7 +69,12 @@ export async function patch(store: ResourceStore, request: ApiRequest, target: T
   let warnings: readonly string[] = [];
   const change = (stored: Resource): Resource => {
     const { resourceVersion: _, ...metadata } = stored.metadata; // a patch that names a version means it
-    const patched = applyPatch(request.contentType, { ...inVersion(target, stored), metadata }, body);
+    const patched = applyPatch(
+      request.contentType,
+      { ...inVersion(target, stored), metadata },
+      body,
+      patchRulesOf(target.kind),
+    );
     const object = objectIn(patched, target);
     warnings = checkFields(request, target, object);
     return toStored(target, object, stored);
@@ -79,6 +85,10 @@ export async function patch(store: ResourceStore, request: ApiRequest, target: T
     object: inVersion(target, object),
     warnings: [...warnings, ...warningsOf(target, object)],
   };
+}
+
+function patchRulesOf({ crd, patchRules = {} }: KindDefinition): PatchRules | undefined {
+  return crd === undefined ? { ...METADATA_RULES, ...patchRules } : undefined;
 }
 
 function warningsOf(target: Target, object: Resource): readonly string[] {

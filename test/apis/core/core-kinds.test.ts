@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { namespaceKind, podKind, secretKind } from '../../../src/apis/core/core-kinds.ts';
+import { namespaceKind, secretKind } from '../../../src/apis/core/core-kinds.ts';
+import { podKind } from '../../../src/apis/core/pod.ts';
 import { valueAt } from '../../../src/apis/json-path.ts';
 import type { AdmissionContext, KindDefinition } from '../../../src/apis/kind.ts';
 import type { Resource } from '../../../src/apis/resource.ts';

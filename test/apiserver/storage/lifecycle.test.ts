@@ -91,7 +91,7 @@ describe('deletion (S6)', () => {
   });
 
   it('spares what names an owner of a kind that is not served here', async () => {
-    const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name: 'x', uid: 'elsewhere' }];
+    const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'x', uid: 'elsewhere' }];
     const object = await store.create(configMap('foreign', {}, { ownerReferences }), ADMIN);
     await settled('foreign');
     expect(store.find(keyOf(object))).toBeDefined();

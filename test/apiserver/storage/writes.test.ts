@@ -193,12 +193,12 @@ describe('what the server decides (S4, S5)', () => {
   });
 
   it('is that generation grows with the spec, not with metadata or status', async () => {
-    const { metadata } = await store.create(pod('grown', { a: 1 }), ADMIN);
+    const { metadata } = await store.create(pod('grown', { priority: 1 }), ADMIN);
     const labelled = await replace(pod('grown'), {
       metadata: { name: 'grown', namespace: 'demo', labels: { a: 'b' } },
     });
     expect(labelled.metadata).toMatchObject({ uid: metadata.uid, generation: 1, labels: { a: 'b' } });
-    const changed = await replace(pod('grown'), { spec: { a: 2 } });
+    const changed = await replace(pod('grown'), pod('grown', { priority: 2 }));
     expect(changed.metadata.generation).toBe(2);
     const stated = await replace(
       pod('grown'),
@@ -209,14 +209,17 @@ describe('what the server decides (S4, S5)', () => {
   });
 
   it('is that each half of an object is written by its own request', async () => {
-    const claimed: Open = { ...pod('halves', { a: 1 }), status: { phase: 'Claimed' } };
+    const claimed: Open = { ...pod('halves', { priority: 1 }), status: { phase: 'Claimed' } };
     const created = await store.create(claimed, ADMIN);
     expect(created).not.toHaveProperty('status');
-    const both = { spec: { a: 2 }, status: { phase: 'Running' } };
+    const both = { spec: pod('x', { priority: 2 })['spec'], status: { phase: 'Running' } };
     const stated = await replace(pod('halves'), both, { ...ADMIN, part: 'status' });
-    expect(stated).toMatchObject({ spec: { a: 1 }, status: { phase: 'Running' } });
-    const changed = await replace(pod('halves'), { spec: { a: 2 }, status: { phase: 'Gone' } });
-    expect(changed).toMatchObject({ spec: { a: 2 }, status: { phase: 'Running' } });
+    expect(stated).toMatchObject({ spec: { priority: 1 }, status: { phase: 'Running' } });
+    const changed = await replace(pod('halves'), {
+      spec: pod('x', { priority: 2 })['spec'],
+      status: { phase: 'Gone' },
+    });
+    expect(changed).toMatchObject({ spec: { priority: 2 }, status: { phase: 'Running' } });
   });
 
   it('is a name from generateName, without vowels, and another each time', async () => {
