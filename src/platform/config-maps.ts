@@ -68,7 +68,16 @@ export const SHIPPED_CONFIG_MAPS: readonly {
       'max-non-active-revisions': '1000',
     },
   },
-  { namespace: 'knative-serving', name: 'config-network', data: { 'rollout-duration': '0' } },
+  {
+    namespace: 'knative-serving',
+    name: 'config-network',
+    data: {
+      'rollout-duration': '0',
+      'http-protocol': 'Enabled',
+      'autocreate-cluster-domain-claims': 'true', // upstream ships false: there, who may have a domain is the operator's to say
+    },
+  },
+  { namespace: 'knative-serving', name: 'config-domain', data: {} },
   {
     namespace: 'knative-serving',
     name: 'config-features',

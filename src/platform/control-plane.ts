@@ -5,7 +5,9 @@ import { LABELS } from '../apis/serving/shared.ts';
 import { KINDS } from '../apis/serving/types.ts';
 import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import { Informers } from '../control/informer.ts';
+import { hostNameOf } from '../http/host-check.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
+import type { PublicDoor } from '../serving/control/network-settings.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
 import { ProgramFeeder } from '../serving/control/program-feeder.ts';
@@ -111,11 +113,7 @@ export class ControlPlane {
         log,
         host: channels,
         revision: this.#revisionSettings(plane, feeder),
-        route: {
-          urlOf: publicUrls(options, gatewayServer.port),
-          domain: options.domain,
-          clock,
-        },
+        route: { door: publicDoor(options, plane), clock },
         ingress: {
           routedGeneration: (key) => feeder.routedGeneration(key),
           publicLoadBalancer: { ingress: [{ ip: new URL(gatewayServer.url).hostname }] },
@@ -184,16 +182,13 @@ export class ControlPlane {
   }
 }
 
-/** `status.url` of a service: as the gateway is reached (contract: Listeners). */
-function publicUrls(
-  { publicUrl, domain }: PlatformOptions,
-  port: number,
-): (namespace: string, name: string) => string {
-  const base = publicUrl === undefined ? undefined : new URL(publicUrl);
-  const withPort = (number: string): string => (number === '' ? '' : `:${number}`);
-  if (base !== undefined)
-    return (namespace, name) =>
-      `${base.protocol}//${name}.${namespace}.${base.hostname}${withPort(base.port)}`;
-  return (namespace, name) =>
-    `http://${name}.${namespace}.${domain}${withPort(port === 80 ? '' : String(port))}`;
+/** How public names are reached (contract: Listeners). */
+function publicDoor({ publicUrl, domain }: PlatformOptions, { gatewayServer }: DataPlane): PublicDoor {
+  return {
+    publicUrl: publicUrl === undefined ? undefined : new URL(publicUrl),
+    domain: hostNameOf(domain),
+    httpPort: gatewayServer.port,
+    httpsPort: undefined,
+    hasTrustedProxies: false,
+  };
 }

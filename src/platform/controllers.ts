@@ -127,7 +127,7 @@ function startTraffic(
     { kind: KUBERNETES_SERVICE, concerns: ownedBy('Route') },
     {
       kind: CONFIG_MAP,
-      concerns: everyOnConfig(informers, KINDS.route, ['config-network', 'config-features']),
+      concerns: everyOnConfig(informers, KINDS.route, ['config-network', 'config-domain', 'config-features']),
     },
   ]);
   return start(serving, ingressReconciler(options.ingress), []);

@@ -5,6 +5,7 @@ import { KINDS } from '../../src/apis/serving/types.ts';
 import type { Outcome } from '../../src/control/reconciler.ts';
 import type { KindName } from '../../src/control/resource-client.ts';
 import { configurationReconciler } from '../../src/serving/control/configuration-reconciler.ts';
+import type { PublicDoor } from '../../src/serving/control/network-settings.ts';
 import { ingressReconciler } from '../../src/serving/control/ingress-reconciler.ts';
 import { routeReconciler } from '../../src/serving/control/route-reconciler.ts';
 import { serviceReconciler } from '../../src/serving/control/service-reconciler.ts';
@@ -16,6 +17,15 @@ export class ServingWorld {
   readonly world: World;
   /** What the gateway has taken, by key of its Ingress; everything, unless a test holds it back. */
   isGatewaySlow = false;
+
+  /** How public names are reached. */
+  door: PublicDoor = {
+    publicUrl: undefined,
+    domain: 'localhost',
+    httpPort: 80,
+    httpsPort: undefined,
+    hasTrustedProxies: false,
+  };
 
   private constructor(world: World) {
     this.world = world;
@@ -35,8 +45,7 @@ export class ServingWorld {
 
   get routes(): ReturnType<typeof routeReconciler> {
     return routeReconciler(this.world.controller, {
-      urlOf: (namespace, name) => `http://${name}.${namespace}.localhost`,
-      domain: 'localhost',
+      door: this.door,
       clock: this.world.clock,
       labelled: this.#labelled,
     });

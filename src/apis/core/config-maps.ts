@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { parseAutoscalerConfig } from '../autoscaling/config.ts';
 import type { FieldError } from '../kind.ts';
+import { domainFault } from '../networking/domain-config.ts';
 import { networkFault } from '../networking/network-config.ts';
 import type { Resource } from '../resource.ts';
 import { defaultsFault, deploymentFault } from '../serving/defaults-config.ts';
@@ -22,6 +23,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return 'fault' in parsed ? parsed.fault : undefined;
   },
   'knative-serving/config-network': networkFault,
+  'knative-serving/config-domain': domainFault,
   'knative-serving/config-defaults': defaultsFault,
   'knative-serving/config-deployment': deploymentFault,
 };

@@ -8,7 +8,17 @@ import { KINDS, type Route, type TrafficTarget } from '../../apis/serving/types.
 import { settled, type Outcome, type Reconciler, type Told } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { servingConfig } from './serving-config.ts';
-import { hostsOf, type Hosts, type HostSettings } from './traffic/hosts.ts';
+import {
+  hostPart,
+  networkSettings,
+  plainScheme,
+  publicUrlOf,
+  type NetworkSettings,
+  type PublicDoor,
+} from './network-settings.ts';
+import { lookAgain } from './tls/certificate.ts';
+import { routeTls, type RouteTls } from './tls/route-tls.ts';
+import { hostFault, hostsOf, type Hosts } from './traffic/hosts.ts';
 import { placeServices, visibilityOf } from './traffic/placeholders.ts';
 import { ingressOf } from './traffic/route-ingress.ts';
 import { parseRollout, ROLLOUT_ANNOTATION } from './traffic/rollout-text.ts';
@@ -17,13 +27,12 @@ import { markRouted, routedTo, type Labelled } from './traffic/routing-state.ts'
 import { statusTraffic } from './traffic/status.ts';
 import { findTraffic, goalOf, type Traffic } from './traffic/targets.ts';
 
-export type RouteSettings = HostSettings & {
+export type RouteSettings = {
+  readonly door: PublicDoor;
   readonly clock: Clock;
   readonly labelled: Labelled;
 };
 
-const LABEL_MAX = 63; // of a name in DNS
-const CERTIFICATE = isTrue('CertificateProvisioned', 'TLSNotEnabled', 'external-domain-tls is not enabled');
 const NOT_CONFIGURED = isUnknown(
   'IngressReady',
   'IngressNotConfigured',
@@ -41,10 +50,11 @@ export function routeReconciler(cluster: ResourceClient, settings: RouteSettings
     finalizer: 'routes.serving.knative.dev',
     async reconcile(route) {
       const found = await findTraffic(cluster, route);
+      const network = await networkSettings(cluster);
       const outcome =
         found.kind === 'missing'
-          ? await keepLast(cluster, route, settings, found.mark)
-          : await new Assignment(cluster, route, settings, found.traffic).make();
+          ? await keepLast(cluster, route, settings.door, network, found.mark)
+          : await new Assignment(cluster, route, settings, network, found.traffic).make();
       await label(cluster, route, settings, outcome);
       return outcome;
     },
@@ -59,15 +69,25 @@ export function routeReconciler(cluster: ResourceClient, settings: RouteSettings
   };
 }
 
+/** What it has goes on, under the names that it has; a new one is told where it will answer. */
 async function keepLast(
   cluster: ResourceClient,
   route: Route,
-  settings: HostSettings,
+  door: PublicDoor,
+  settings: NetworkSettings,
   mark: Mark,
 ): Promise<Outcome> {
-  const { url, localUrl } = await hostsFor(cluster, route, '', settings);
   const isNew = route.status?.observedGeneration !== route.metadata.generation;
-  return settled({ url, address: { url: localUrl } }, mark, ...(isNew ? [NOT_CONFIGURED] : []));
+  const marks = [mark, ...(isNew ? [NOT_CONFIGURED] : [])];
+  if (route.status?.url !== undefined) return settled({}, ...marks);
+  const hosts = await hostsFor(cluster, route, '', settings, door);
+  const url = urlOf(hosts, plainScheme(door, settings.network), door);
+  return settled({ url, address: { url: hosts.localUrl } }, ...marks);
+}
+
+/** Where it is asked for: outside, or inside when it is hidden. */
+function urlOf({ public: [host], localUrl }: Hosts, scheme: string, door: PublicDoor): string {
+  return host === undefined ? localUrl : publicUrlOf(door, host, scheme);
 }
 
 async function label(
@@ -88,11 +108,13 @@ async function hostsFor(
   cluster: ResourceClient,
   route: Route,
   tag: string,
-  settings: HostSettings,
+  settings: NetworkSettings,
+  door: PublicDoor,
 ): Promise<Hosts> {
-  const { namespace = '', name } = route.metadata;
-  const visibility = await visibilityOf(cluster, route, tag);
-  return hostsOf({ namespace, name, tag, visibility }, settings);
+  const { namespace = '', name, labels = {}, annotations = {} } = route.metadata;
+  const part = hostPart(name, tag, settings);
+  const visibility = await visibilityOf(cluster, route, part);
+  return hostsOf({ namespace, labels, annotations, part, visibility }, settings, door);
 }
 
 /** One pass over a route all of whose targets are there. */
@@ -100,24 +122,37 @@ class Assignment {
   readonly #cluster: ResourceClient;
   readonly #route: Route;
   readonly #settings: RouteSettings;
+  readonly #network: NetworkSettings;
   readonly #traffic: Traffic;
   readonly #events: Told[] = [];
 
-  constructor(cluster: ResourceClient, route: Route, settings: RouteSettings, traffic: Traffic) {
+  constructor(
+    cluster: ResourceClient,
+    route: Route,
+    settings: RouteSettings,
+    network: NetworkSettings,
+    traffic: Traffic,
+  ) {
     this.#cluster = cluster;
     this.#route = route;
     this.#settings = settings;
+    this.#network = network;
     this.#traffic = traffic;
   }
 
   async make(): Promise<Outcome> {
     const { namespace, name } = this.#route.metadata;
     const hosts = await this.#hosts();
-    const tooLong = [...hosts.values()].find(({ serviceName }) => serviceName.length > LABEL_MAX);
-    if (tooLong !== undefined) return this.#unnameable(tooLong);
+    const fault = [...hosts.values()].map(hostFault).find((each) => each !== undefined);
+    if (fault !== undefined)
+      return settled({}, isFalse('AllTrafficAssigned', 'ErrorConfig', `domain name error: ${fault}`));
+    const { clock, door } = this.#settings;
+    const outside = [...hosts.values()].flatMap((each) => each.public);
+    const tls = await routeTls(this.#cluster, this.#route, outside, this.#network, door, clock.nowMs());
+    if ('fault' in tls) return settled({}, isFalse('IngressReady', 'ErrorConfig', tls.fault));
     const known = await this.#cluster.find<Ingress>(INGRESS, namespace, name);
     const placed = await placeServices(this.#cluster, this.#route, hosts.values(), servicesOf(known));
-    if (placed.kind === 'taken') return this.#taken(hosts, placed.name);
+    if (placed.kind === 'taken') return this.#taken(hosts, tls, placed.name);
     this.#events.push(...placed.events);
     const features = await servingConfig(this.#cluster, 'config-features');
     const rollout = await this.#rollout(known);
@@ -126,25 +161,27 @@ class Assignment {
         traffic: this.#traffic,
         rollout,
         hosts,
+        tls: tls.tls,
+        httpOption: tls.httpOption,
         isRoutedByTagHeader: features['tag-header-based-routing']?.toLowerCase() === 'enabled',
       }),
     );
     if (known === undefined)
       this.#events.push({ type: 'Normal', reason: 'Created', message: `Created Ingress "${name}"` });
-    return this.#outcome(hosts, rollout, ingressMark(ingress, rollout), this.#next(rollout));
+    return this.#outcome(hosts, tls, rollout, ingressMark(ingress, rollout), this.#next(rollout, tls));
   }
 
   async #hosts(): Promise<ReadonlyMap<string, Hosts>> {
     const hosts = new Map<string, Hosts>();
     for (const tag of this.#traffic.byTag.keys())
-      hosts.set(tag, await hostsFor(this.#cluster, this.#route, tag, this.#settings));
+      hosts.set(tag, await hostsFor(this.#cluster, this.#route, tag, this.#network, this.#settings.door));
     return hosts;
   }
 
   /** Where traffic goes now, on the way to what is asked for. */
   async #rollout(known: Ingress | undefined): Promise<Rollout> {
     const goal = goalOf(this.#traffic);
-    const durationMs = rolloutDurationMs(this.#route, await servingConfig(this.#cluster, 'config-network'));
+    const durationMs = rolloutDurationMs(this.#route, this.#network.network.rolloutDurationMs);
     if (durationMs <= 0 || known === undefined) return goal;
     const nowMs = this.#settings.clock.nowMs();
     const before = parseRollout(known.metadata.annotations?.[ROLLOUT_ANNOTATION]);
@@ -154,19 +191,14 @@ class Assignment {
     return step(goal, seen, nowMs);
   }
 
-  #next(rollout: Rollout): Outcome['next'] {
+  #next(rollout: Rollout, { untilMs }: RouteTls): Outcome['next'] {
+    const nowMs = this.#settings.clock.nowMs();
     const dueMs = nextStepMs(rollout);
-    if (dueMs === undefined) return 'settled'; // the Ingress tells when the first percent has moved
-    return { afterMs: Math.max(0, dueMs - this.#settings.clock.nowMs()) };
+    if (dueMs !== undefined) return { afterMs: Math.max(0, dueMs - nowMs) };
+    return untilMs === undefined ? 'settled' : lookAgain(untilMs, nowMs); // the Ingress tells when the first percent has moved
   }
 
-  /** A tag and a name may be too long together, which neither is by itself. */
-  #unnameable({ serviceName, url }: Hosts): Outcome {
-    const message = `domain name error: invalid domain name "${new URL(url).hostname}": url: Invalid value: "${serviceName}": must be no more than ${LABEL_MAX} characters`;
-    return settled({}, isFalse('AllTrafficAssigned', 'ErrorConfig', message));
-  }
-
-  #taken(hosts: ReadonlyMap<string, Hosts>, service: string): Outcome {
+  #taken(hosts: ReadonlyMap<string, Hosts>, tls: RouteTls, service: string): Outcome {
     const mark = isFalse(
       'IngressReady',
       'NotOwned',
@@ -175,22 +207,28 @@ class Assignment {
     const message = `route: "${this.#route.metadata.name}" does not own Service: "${service}"`;
     if (conditionOf(this.#route.status, 'IngressReady')?.message !== mark.message)
       this.#events.push({ type: 'Warning', reason: 'InternalError', message });
-    return this.#outcome(hosts, [], mark, 'settled');
+    return this.#outcome(hosts, tls, [], mark, 'settled');
   }
 
   #outcome(
     hosts: ReadonlyMap<string, Hosts>,
+    tls: RouteTls,
     rollout: Rollout,
     ingress: Mark,
     next: Outcome['next'],
   ): Outcome {
-    const own = hosts.get('');
-    const status = {
-      url: own?.url,
-      address: { url: own?.localUrl },
-      traffic: statusTraffic(this.#traffic, rollout, hosts),
+    const { door } = this.#settings;
+    const scheme = tls.tls.length > 0 ? 'https' : plainScheme(door, this.#network.network);
+    const urlFor = (tag: string): string | undefined => {
+      const each = hosts.get(tag);
+      return each && urlOf(each, scheme, door);
     };
-    const marks = [isTrue('AllTrafficAssigned'), ingress, CERTIFICATE];
+    const status = {
+      url: urlFor(''),
+      address: { url: hosts.get('')?.localUrl },
+      traffic: statusTraffic(this.#traffic, rollout, urlFor),
+    };
+    const marks = [isTrue('AllTrafficAssigned'), ingress, tls.mark];
     return { marks, status, next, events: this.#events };
   }
 }
@@ -216,11 +254,8 @@ function ingressMark({ metadata, status }: Ingress, rollout: Rollout): Mark {
 }
 
 /** The annotation, else config-network; none is asked for with 0. */
-function rolloutDurationMs(
-  { metadata: { annotations = {} } }: Route,
-  network: Readonly<Record<string, string>>,
-): number {
+function rolloutDurationMs({ metadata: { annotations = {} } }: Route, usualMs: number): number {
   const written = ROLLOUT_DURATION.map((name) => annotations[name]).find((value) => value !== undefined);
   const ofRoute = written === undefined ? 0 : (parseGoDuration(written) ?? 0);
-  return ofRoute > 0 ? ofRoute : Number(network['rollout-duration'] ?? 0) * 1000;
+  return ofRoute > 0 ? ofRoute : usualMs;
 }

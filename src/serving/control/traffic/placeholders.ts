@@ -5,7 +5,6 @@ import type { Route } from '../../../apis/serving/types.ts';
 import { isOwnedBy, ownerOf } from '../../../control/owned.ts';
 import type { Told } from '../../../control/reconciler.ts';
 import type { ResourceClient } from '../../../control/resource-client.ts';
-import { taggedName } from '../../plan.ts';
 import type { Hosts } from './hosts.ts';
 
 const SERVICE = { apiVersion: 'v1', kind: 'Service' };
@@ -13,14 +12,13 @@ const LOCAL = 'cluster-local';
 
 type KubernetesService = Resource & { readonly spec?: unknown };
 
-/** Whether a route, or a tag of it, is seen outside: its own label hides all, one on its Service hides that host. */
+/** Whether a route, or the tag that a host part stands for, is seen outside: its own label hides all, one on its Service that host. */
 export async function visibilityOf(
   cluster: ResourceClient,
-  { metadata: { namespace = '', name, labels = {} } }: Route,
-  tag: string,
+  { metadata: { namespace = '', labels = {} } }: Route,
+  part: string,
 ): Promise<Visibility> {
   if (labels[LABELS.visibility] === LOCAL) return 'ClusterLocal';
-  const part = taggedName(name, tag === '' ? undefined : tag);
   const service = await cluster.find(SERVICE, namespace, part);
   return service?.metadata.labels?.[LABELS.visibility] === LOCAL ? 'ClusterLocal' : 'ExternalIP';
 }

@@ -15,11 +15,13 @@ import type { Target, Traffic } from './targets.ts';
 
 export const INGRESS_CLASS = 'networking.knative.dev/ingress.class';
 /** Ours: the gateway of this platform (upstream's default is Istio's). */
-const OWN_CLASS = 'millrace.ingress.networking.knative.dev';
+export const OWN_CLASS = 'millrace.ingress.networking.knative.dev';
 const TAG_HEADER = 'Knative-Serving-Tag';
 const DEFAULT_ROUTE_HEADER = 'Knative-Serving-Default-Route';
 
 export type IngressParts = {
+  readonly tls: Ingress['spec']['tls'];
+  readonly httpOption: NonNullable<Ingress['spec']['httpOption']>;
   readonly traffic: Traffic;
   readonly rollout: Rollout;
   /** By tag; the route's own has none. */
@@ -45,7 +47,11 @@ export function ingressOf(route: Route, parts: IngressParts): Ingress {
       },
       ownerReferences: [ownerOf(route)],
     },
-    spec: { httpOption: 'Enabled', rules: rulesOf(namespace ?? '', parts) },
+    spec: {
+      httpOption: parts.httpOption,
+      rules: rulesOf(namespace ?? '', parts),
+      ...(parts.tls !== undefined && parts.tls.length > 0 && { tls: parts.tls }),
+    },
   };
 }
 

@@ -1,5 +1,4 @@
 import type { TrafficTarget } from '../../../apis/serving/types.ts';
-import type { Hosts } from './hosts.ts';
 import type { RevisionShare, Rollout } from './rollout.ts';
 import type { Traffic } from './targets.ts';
 
@@ -10,7 +9,7 @@ import type { Traffic } from './targets.ts';
 export function statusTraffic(
   { listed }: Traffic,
   rollout: Rollout,
-  hosts: ReadonlyMap<string, Hosts>,
+  urlOf: (tag: string) => string | undefined,
 ): TrafficTarget[] {
   const left = new Map(
     rollout
@@ -22,7 +21,7 @@ export function statusTraffic(
     const { taken, rest } = take(pool ?? [{ revisionName, percent }], percent);
     if (pool !== undefined) left.set(configurationName, rest);
     const shares = taken.length === 0 ? [{ revisionName, percent }] : taken;
-    const url = tag === '' ? undefined : hosts.get(tag)?.url;
+    const url = tag === '' ? undefined : urlOf(tag);
     return shares.map((share) => ({
       ...(tag !== '' && { tag }),
       latestRevision,
