@@ -29,6 +29,8 @@ const STARTING_MAX = 8;
 const DYING_MS = 500;
 /** Between SIGTERM and SIGKILL at least, where the time of the requests is over already; as a kubelet has it. */
 const GRACE_MIN_MS = 2000;
+/** An instance that has only upgraded connections left is told to end after so long, as upstream's drain (pkg/network). */
+const QUIET_MS = 30_000;
 
 /** The instances of one revision, from their start to their end. A1 to A5 are those of revision-pool.ts. */
 export class Instances {
@@ -96,7 +98,7 @@ export class Instances {
   }
 
   /**
-   * A3: it gets nothing new. SIGTERM follows its last answer, SIGKILL the end of the time that a request may take, and
+   * A3, A6: it gets nothing new. SIGTERM follows its last answer, SIGKILL the end of the time that a request may take, and
    * `leastMs` after SIGTERM at the earliest. What drains already is given less time, never more.
    */
   drain(slot: Slot, graceMs = this.#owner.plan.timeoutMs, leastMs = GRACE_MIN_MS): void {
@@ -107,13 +109,18 @@ export class Instances {
       slot.state = 'draining';
       this.#tell(slot, { kind: 'draining' }, 'draining');
     }
-    if (slot.inFlight === 0 || slot.stopping !== undefined) void this.#end(slot, true);
-    else void this.#endAt(slot, killAtMs);
+    if (slot.inFlight === 0 || slot.stopping !== undefined) return void this.#end(slot, true);
+    void this.#endAt(slot, killAtMs);
+    this.released(slot);
   }
 
-  /** One of its requests is answered. */
+  /** One of its requests is answered, or carries another protocol by now: A6. */
   released(slot: Slot): void {
-    if (slot.state === 'draining' && slot.inFlight === 0) void this.#end(slot);
+    if (slot.state !== 'draining' || slot.inFlight > slot.upgraded) return;
+    if (slot.inFlight === 0) return void this.#end(slot);
+    const nowMs = this.#tools.clock.nowMs();
+    const leftMs = Math.max(0, (slot.drain?.killAtMs ?? 0) - nowMs);
+    void this.#endAt(slot, nowMs + Math.min(QUIET_MS, leftMs / 2));
   }
 
   /** A connection to it was refused or reset: it gets nothing until it is seen to listen, and is replaced if it does not. */

@@ -18,6 +18,8 @@ import { WaitingLine, type Lease } from './waiting.ts';
  *   A4  what cannot start is tried again with a growing pause; meanwhile requests are refused with the reason. What had
  *       been ready and crashed is replaced with the same pauses, and requests wait for that.
  *   A5  what was killed before it was ready has not shown that it cannot start: it is started once more for those who wait.
+ *   A6  connections that carry another protocol do not hold an instance that is to go: it is told so after 30 s, or half
+ *       of the time it has, and says good-bye to them itself.
  */
 export class RevisionPool {
   #plan: RevisionPlan;
@@ -116,7 +118,14 @@ export class RevisionPool {
     }
   }
 
-  release(slot: Slot): void {
+  /** The request of a place carries another protocol from now on, and has the place until it is released as such. */
+  upgraded(slot: Slot): void {
+    slot.upgraded += 1;
+    this.#instances.released(slot);
+  }
+
+  release(slot: Slot, wasUpgraded = false): void {
+    if (wasUpgraded) slot.upgraded -= 1;
     const nowMs = this.#tools.clock.nowMs();
     this.#demand.end(nowMs);
     this.#inFlight -= 1;

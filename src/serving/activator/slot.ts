@@ -10,6 +10,8 @@ export type Slot = {
   /** Its probes fail: it stands, and gets nothing until they succeed again. */
   isUnready: boolean;
   inFlight: number;
+  /** Those of them that carry another protocol (WebSocket) by now: they end when one of the two sides wants to. */
+  upgraded: number;
   running: Running | undefined;
   idleSinceMs: number;
   /** Set while it drains: when it is killed at the latest, and how long after SIGTERM at the earliest. */
@@ -35,6 +37,7 @@ export function startingSlot(id: string, nowMs: number): Slot {
     state: 'starting',
     isUnready: false,
     inFlight: 0,
+    upgraded: 0,
     running: undefined,
     idleSinceMs: nowMs,
     drain: undefined,

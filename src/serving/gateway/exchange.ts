@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { AddedHeaders, RevisionPlan } from '../plan.ts';
+import type { AddedHeaders } from '../plan.ts';
 import type { Ended } from '../runtime/runtime.ts';
 import { responseHeaders } from './forwarding-headers.ts';
 import type { Inbound } from './inbound.ts';
+import type { ExchangePlan } from './pool.ts';
 import type { Refusal } from './refusal.ts';
 
 export type ExchangeEnd = {
@@ -15,7 +16,7 @@ export type ExchangeOptions = {
   readonly inbound: Inbound;
   /** Headers that the route gives it. */
   readonly added: AddedHeaders | undefined;
-  readonly plan: RevisionPlan;
+  readonly plan: ExchangePlan;
   /** What is left of the time for the whole request. */
   readonly leftMs: number;
   /** Of the instance: why it breaks a connection. */

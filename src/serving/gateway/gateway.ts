@@ -4,13 +4,13 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { hostNameOf } from '../../http/host-check.ts';
 import type { Http2Call } from '../../http/http2-server.ts';
-import type { RevisionPool } from '../activator/revision-pool.ts';
 import type { RoutePlan, Targets } from '../plan.ts';
 import { Http1Inbound } from './http1-inbound.ts';
 import { Http2Inbound } from './http2-inbound.ts';
 import type { Inbound } from './inbound.ts';
 import type { InstanceLinks } from './instance-links.ts';
 import { Passage, type Taker } from './passage.ts';
+import type { GatewayPool } from './pool.ts';
 import { answerProbe } from './probe.ts';
 import { endSocket } from './upgrade.ts';
 
@@ -19,7 +19,7 @@ type OnRequest = (request: IncomingMessage, response: ServerResponse) => void;
 export type GatewayOptions = {
   /** The route that a host name of this listener leads to; `hidden`: another listener's, so this one says 404. */
   readonly routeFor: (host: string) => RoutePlan | 'hidden' | undefined;
-  readonly poolFor: (revision: string) => RevisionPool | undefined;
+  readonly poolFor: (revision: string) => GatewayPool | undefined;
   readonly links: InstanceLinks;
   readonly clock: Clock;
   readonly random: () => number;
@@ -41,12 +41,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   const routeOf = (host: string | undefined): ReturnType<typeof routeFor> => routeFor(hostNameOf(host ?? ''));
   const takerNow = (host: string | undefined, headers: IncomingHttpHeaders): Taker | undefined => {
     const route = routeOf(host);
-    return route === undefined || route === 'hidden' ? undefined : drawTaker(route, headers, random);
+    return route === undefined || route === 'hidden' ? undefined : drawTaker(route, host, headers, random);
   };
   const answer = (inbound: Inbound, route: RoutePlan | 'hidden'): void => {
     if (route === 'hidden') return inbound.refuse({ code: 404, text: NOT_A_SERVICE });
     const { headers, host } = inbound;
-    const taker = drawTaker(route, headers, random);
+    const taker = drawTaker(route, host, headers, random);
     const probe = headers['k-network-probe'];
     if (probe !== undefined) return answerProbe(inbound, String(probe), poolFor(taker.revision));
     new Passage(headers, taker, () => takerNow(host, headers), options).answer(inbound);
@@ -71,8 +71,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (route === undefined || route === 'hidden')
         return endSocket(socket, { code: 404, text: NOT_A_SERVICE });
       const { headers } = request;
-      const again = (): Taker | undefined => takerNow(headers.host, headers);
-      const passage = new Passage(headers, drawTaker(route, headers, random), again, options);
+      const { host } = headers;
+      const again = (): Taker | undefined => takerNow(host, headers);
+      const passage = new Passage(headers, drawTaker(route, host, headers, random), again, options);
       void passage.upgrade(request, socket, head);
     },
   };
@@ -81,10 +82,22 @@ export function createGateway(options: GatewayOptions): Gateway {
 /** Said of a name inside the cluster too, so that outside the two are alike. */
 const NOT_A_SERVICE = 'not a service';
 
-function drawTaker(route: RoutePlan, headers: IncomingHttpHeaders, random: () => number): Taker {
+function drawTaker(
+  route: RoutePlan,
+  host: string | undefined,
+  headers: IncomingHttpHeaders,
+  random: () => number,
+): Taker {
+  const byPort = route.byPort?.get(portIn(host ?? ''));
+  if (byPort !== undefined) return { revision: chooseTarget(byPort, random), addedHeaders: undefined };
   const byHeader = route.byHeader?.find(({ header, value }) => headers[header] === value);
   const { targets, addedHeaders } = byHeader ?? route;
   return { revision: chooseTarget(targets, random), addedHeaders };
+}
+
+/** As the client wrote it; 0: it wrote none, which may mean any. */
+function portIn(host: string): number {
+  return Number(/:(\d+)$/.exec(host)?.[1] ?? 0);
 }
 
 /** Weights count for each request by itself; they are not sticky (serving API specification). */

@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { isHeard, publishSignal, type Wake } from '../../telemetry/signals.ts';
-import type { RevisionPool } from '../activator/revision-pool.ts';
 import type { ReadySlot } from '../activator/slot.ts';
 import type { Lease } from '../activator/waiting.ts';
 import type { AddedHeaders } from '../plan.ts';
@@ -13,6 +12,7 @@ import { Http2Exchange } from './http2-exchange.ts';
 import type { Inbound, Request } from './inbound.ts';
 import type { InstanceLinks } from './instance-links.ts';
 import { Patience } from './patience.ts';
+import type { GatewayPool } from './pool.ts';
 import { isGone, NONE_READY, refusalOf, type Refusal } from './refusal.ts';
 import { endSocket, passUpgrade } from './upgrade.ts';
 
@@ -21,11 +21,11 @@ export type Taker = { readonly revision: string; readonly addedHeaders: AddedHea
 export type PassageTools = {
   readonly clock: Clock;
   readonly links: InstanceLinks;
-  readonly poolFor: (revision: string) => RevisionPool | undefined;
+  readonly poolFor: (revision: string) => GatewayPool | undefined;
 };
 
 /** A place at an instance, held for one request. */
-type Place = Lease & { readonly pool: RevisionPool };
+type Place = Lease & { readonly pool: GatewayPool; readonly isUpgraded?: boolean };
 
 /** So often a request goes on to another instance when it was refused a connection. */
 const MOVES_MAX = 3;
@@ -71,18 +71,24 @@ export class Passage {
     const { slot } = place;
     const [leftMs, added, { plan }] = [this.#leftMs(place.pool), this.#taker.addedHeaders, place.pool];
     const elsewhere = this.#elsewhere(place, () => void this.upgrade(request, socket, head));
-    passUpgrade({ request, added, socket, head, slot, plan, leftMs, elsewhere }, this.#done(place));
+    const upgraded = { ...place, isUpgraded: false };
+    const joined = (): void => {
+      upgraded.isUpgraded = true;
+      place.pool.upgraded(slot);
+    };
+    const upgrade = { request, added, socket, head, slot, plan, leftMs, elsewhere, joined };
+    passUpgrade(upgrade, this.#done(upgraded));
   }
 
   /** No instance has room, or there is none: the request is held, for as long as it may take in all. */
-  async #wait(inbound: Inbound, pool: RevisionPool): Promise<void> {
+  async #wait(inbound: Inbound, pool: GatewayPool): Promise<void> {
     const place = await this.#place(inbound.stream, pool);
     if ('code' in place) this.#refuse(inbound, place);
     else this.#forward(inbound, place);
   }
 
   /** A place at an instance, or why there is none. Where the revision goes meanwhile, the route says who takes over. */
-  async #place(asker: Writable, pool: RevisionPool): Promise<Place | Refusal> {
+  async #place(asker: Writable, pool: GatewayPool): Promise<Place | Refusal> {
     const patience = new Patience(this.#leftMs(pool), asker);
     try {
       const lease = await pool.acquire(patience.signal);
@@ -98,7 +104,7 @@ export class Passage {
     }
   }
 
-  #reroute(): RevisionPool | undefined {
+  #reroute(): GatewayPool | undefined {
     const taker = this.#choose();
     if (taker === undefined || taker.revision === this.#taker.revision) return undefined;
     this.#taker = taker;
@@ -125,10 +131,11 @@ export class Passage {
     Http2Exchange.send(link, { ...options, otherwise: () => sendByHttp1(slot, options) });
   }
 
-  #done({ pool, slot, wake }: Place): (end: ExchangeEnd) => void {
+  #done(place: Place): (end: ExchangeEnd) => void {
+    const { pool, slot, wake } = place;
     return ({ code, isSuspect }) => {
       if (isSuspect) pool.suspect(slot);
-      pool.release(slot);
+      pool.release(slot, place.isUpgraded);
       this.#tell(code, slot.id, wake);
     };
   }
@@ -144,7 +151,7 @@ export class Passage {
     };
   }
 
-  #leftMs({ plan }: RevisionPool): number {
+  #leftMs({ plan }: GatewayPool): number {
     return Math.max(1, plan.timeoutMs - (this.#tools.clock.nowMs() - this.#atMs));
   }
 

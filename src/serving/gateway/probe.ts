@@ -1,11 +1,11 @@
-import type { RevisionPool } from '../activator/revision-pool.ts';
+import type { GatewayPool } from './pool.ts';
 import type { Inbound } from './inbound.ts';
 
 /** Answers a probe by `K-Network-Probe`, waking nothing (serving pkg/activator/handler/probe_handler.go, pkg/queue). */
 export function answerProbe(
   inbound: Inbound,
   probe: string,
-  pool: Pick<RevisionPool, 'counts'> | undefined,
+  pool: Pick<GatewayPool, 'counts'> | undefined,
 ): void {
   if (probe === 'activator') return answer(inbound, 200, 'activator');
   if (probe !== 'queue')

@@ -1,5 +1,5 @@
 import { messageOf, PlatformError } from '../../base/errors.ts';
-import type { RevisionPool } from '../activator/revision-pool.ts';
+import type { GatewayPool } from './pool.ts';
 
 /** An answer of the gateway's own. */
 export type Refusal = {
@@ -11,7 +11,7 @@ export type Refusal = {
 export const NONE_READY: Refusal = { code: 503, text: 'no revision of this service is ready' };
 
 /** What kept a revision from giving a place. */
-export function refusalOf(error: unknown, pool: RevisionPool): Refusal {
+export function refusalOf(error: unknown, pool: GatewayPool): Refusal {
   if (!(error instanceof PlatformError)) throw error; // not one of those that acquire() rejects with
   if (isGone(error)) return { code: 404, text: error.message };
   const seconds = String(pool.retryAfterS);

@@ -1,7 +1,8 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ReadySlot } from '../activator/slot.ts';
-import type { AddedHeaders, RevisionPlan } from '../plan.ts';
+import type { AddedHeaders } from '../plan.ts';
+import type { ExchangePlan } from './pool.ts';
 import { codeOf, notAnswered, type ExchangeEnd } from './exchange.ts';
 import { requestHeaders, responseHeaders } from './forwarding-headers.ts';
 import type { Refusal } from './refusal.ts';
@@ -13,11 +14,13 @@ export type Upgrade = {
   /** What the client has sent already after its head. */
   readonly head: Buffer;
   readonly slot: ReadySlot;
-  readonly plan: RevisionPlan;
+  readonly plan: ExchangePlan;
   /** What is left of the time for the whole connection, as upstream has it. */
   readonly leftMs: number;
   /** Called instead of `done` when there is no connecting to the instance; undefined: it has no other way. */
   readonly elsewhere: (() => void) | undefined;
+  /** The instance has taken the other protocol. */
+  readonly joined: () => void;
 };
 
 type Upstream = Duplex & { setTimeout?: (ms: number, onTimeout: () => void) => unknown };
@@ -66,8 +69,9 @@ class Tunnel {
   }
 
   #join(response: IncomingMessage, upstream: Upstream, upstreamHead: Buffer): void {
-    const { socket, head, plan } = this.#upgrade;
+    const { socket, head, plan, joined } = this.#upgrade;
     this.#hasBegun = true;
+    joined();
     const end = (): void => this.#end({ code: 101, isSuspect: false });
     socket.write(headOf(response, response.rawHeaders));
     if (upstreamHead.length > 0) {
