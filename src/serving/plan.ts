@@ -63,6 +63,8 @@ export type RoutePlan = {
   readonly publicHosts: readonly string[];
   readonly localHosts: readonly string[];
   readonly targets: Targets;
+  /** In place of `targets`: who takes a request for this port of the host; of a v1 Service. */
+  readonly byPort?: ReadonlyMap<number, Targets>;
   readonly addedHeaders?: AddedHeaders;
   /** Before `targets`, in this order: who takes a request that has a header with just this value. */
   readonly byHeader?: readonly {
