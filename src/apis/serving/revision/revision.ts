@@ -15,6 +15,9 @@ const containerStatus = Type.Object({
 
 const status = {
   containerStatuses: Type.Optional(Type.Array(containerStatus, { description: 'Resolved images.' })),
+  initContainerStatuses: Type.Optional(
+    Type.Array(containerStatus, { description: 'Resolved images of init containers.' }),
+  ),
   actualReplicas: Type.Optional(int32('Instances that are ready.')),
   desiredReplicas: Type.Optional(int32('Instances that are wanted.')),
   logUrl: Type.Optional(text('Where its logs are.')),
