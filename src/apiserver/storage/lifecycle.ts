@@ -68,7 +68,7 @@ export class Lifecycle {
     if (object.kind === 'Namespace' && object.apiVersion === 'v1')
       return this.#tendNamespace(object.metadata.name);
     const { namespace, ownerReferences = [] } = object.metadata;
-    if (ownerReferences.length > 0 && this.#isOrphan(object, this.#uids())) return this.#remove(object);
+    if (ownerReferences.length > 0 && this.#isOrphan(object)) return this.#remove(object);
     if (namespace === undefined) return;
     const home = this.#namespace(namespace);
     if (home === undefined) await this.#remove(object);
@@ -78,23 +78,19 @@ export class Lifecycle {
   async #collect(uid: string | undefined): Promise<void> {
     const all = this.#everything();
     const owned = all.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
-    if (owned.length === 0) return;
-    const uids = this.#uids();
-    for (const object of owned) if (this.#isOrphan(object, uids)) await this.#remove(object);
+    for (const object of owned) if (this.#isOrphan(object)) await this.#remove(object);
   }
 
-  /** An owner of a kind that is not served here may well exist. */
-  #isOrphan(
-    { metadata: { ownerReferences = [] } }: Resource,
-    uids: ReadonlySet<string | undefined>,
-  ): boolean {
-    const isGone = ({ apiVersion, kind, uid }: OwnerReference): boolean =>
-      !uids.has(uid) && this.#store.kinds.byKind({ group: groupOf(apiVersion), kind }) !== undefined;
+  /** Looked up by name, for there may be very many objects. An owner of a kind that is not served here may well exist. */
+  #isOrphan({ metadata: { namespace, ownerReferences = [] } }: Resource): boolean {
+    const isGone = ({ apiVersion, kind, name, uid }: OwnerReference): boolean => {
+      const of = { group: groupOf(apiVersion), kind };
+      const served = this.#store.kinds.byKind(of);
+      if (served === undefined) return false;
+      const home = served.scope === 'Namespaced' ? namespace : undefined;
+      return this.#store.find({ ...of, namespace: home, name })?.metadata.uid !== uid;
+    };
     return ownerReferences.every(isGone);
-  }
-
-  #uids(): ReadonlySet<string | undefined> {
-    return new Set(this.#everything().map(({ metadata }) => metadata.uid));
   }
 
   #namespace(name: string): Resource | undefined {
