@@ -156,10 +156,11 @@ async function latestReadyOf(
   latest: Revision,
 ): Promise<string | undefined> {
   if (isReady(latest)) return latest.metadata.name;
-  const { namespace } = configuration.metadata;
+  const { namespace, generation = 1 } = configuration.metadata;
   const before = configuration.status?.latestReadyRevisionName;
+  if (generation === 1) return before; // there is no other
   const known = before && (await cluster.find<Revision>(KINDS.revision, namespace, before));
-  if (known && generationOf(known) >= (configuration.metadata.generation ?? 1) - 1) return before;
+  if (known && generationOf(known) >= generation - 1) return before;
   const { items } = await cluster.list<Revision>(KINDS.revision, namespace);
   const oldest = known ? generationOf(known) : 0;
   const ready = items.filter(
