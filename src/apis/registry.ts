@@ -19,6 +19,7 @@ import { logChannelKind } from './messaging/log-channel/log-channel.ts';
 import { pubSubChannelKind } from './messaging/pubsub-channel/pubsub-channel.ts';
 import { rabbitmqChannelKind } from './messaging/rabbitmq-channel/rabbitmq-channel.ts';
 import { subscriptionKind } from './messaging/subscription/subscription.ts';
+import { clusterDomainClaimKind } from './networking/cluster-domain-claim/cluster-domain-claim.ts';
 import { ingressKind } from './networking/ingress/ingress.ts';
 import { serverlessServiceKind } from './networking/serverless-service/serverless-service.ts';
 import { apiServerSourceKind } from './sources/api-server-source/api-server-source.ts';
@@ -33,6 +34,7 @@ import { rabbitmqSourceKind } from './sources/rabbitmq-source/rabbitmq-source.ts
 import { sinkBindingKind } from './sources/sink-binding/sink-binding.ts';
 import { webhookSourceKind } from './sources/webhook-source/webhook-source.ts';
 import { configurationKind } from './serving/configuration/configuration.ts';
+import { domainMappingKind } from './serving/domain-mapping/domain-mapping.ts';
 import { revisionKind } from './serving/revision/revision.ts';
 import { routeKind } from './serving/route/route.ts';
 import { serviceKind } from './serving/service/service.ts';
@@ -66,10 +68,12 @@ export const KINDS: readonly KindDefinition[] = [
   configurationKind,
   revisionKind,
   routeKind,
+  domainMappingKind,
   podAutoscalerKind,
   metricKind,
   serverlessServiceKind,
   ingressKind,
+  clusterDomainClaimKind,
   gitHubSourceKind,
   apiServerSourceKind,
   kubernetesEventSourceKind,

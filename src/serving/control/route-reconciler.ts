@@ -7,6 +7,7 @@ import { ROLLOUT_DURATION } from '../../apis/serving/shared.ts';
 import { KINDS, type Route, type TrafficTarget } from '../../apis/serving/types.ts';
 import { settled, type Outcome, type Reconciler, type Told } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
+import { ingressMark, NOT_CONFIGURED } from './ingress-mark.ts';
 import { servingConfig } from './serving-config.ts';
 import {
   hostPart,
@@ -17,7 +18,7 @@ import {
   type PublicDoor,
 } from './network-settings.ts';
 import { lookAgain } from './tls/certificate.ts';
-import { routeTls, type RouteTls } from './tls/route-tls.ts';
+import { hostTls, type HostTls } from './tls/host-tls.ts';
 import { hostFault, hostsOf, type Hosts } from './traffic/hosts.ts';
 import { placeServices, visibilityOf } from './traffic/placeholders.ts';
 import { ingressOf } from './traffic/route-ingress.ts';
@@ -32,12 +33,6 @@ export type RouteSettings = {
   readonly clock: Clock;
   readonly labelled: Labelled;
 };
-
-const NOT_CONFIGURED = isUnknown(
-  'IngressReady',
-  'IngressNotConfigured',
-  'Ingress has not yet been reconciled.',
-);
 
 /**
  * Resolves who gets which share, and tells the gateway by an Ingress; while something of it is missing, the last good
@@ -141,14 +136,20 @@ class Assignment {
   }
 
   async make(): Promise<Outcome> {
-    const { namespace, name } = this.#route.metadata;
+    const { namespace, name, annotations = {} } = this.#route.metadata;
     const hosts = await this.#hosts();
     const fault = [...hosts.values()].map(hostFault).find((each) => each !== undefined);
     if (fault !== undefined)
       return settled({}, isFalse('AllTrafficAssigned', 'ErrorConfig', `domain name error: ${fault}`));
     const { clock, door } = this.#settings;
     const outside = [...hosts.values()].flatMap((each) => each.public);
-    const tls = await routeTls(this.#cluster, this.#route, outside, this.#network, door, clock.nowMs());
+    const tls = await hostTls(
+      this.#cluster,
+      { hosts: outside, annotations },
+      this.#network,
+      door,
+      clock.nowMs(),
+    );
     if ('fault' in tls) return settled({}, isFalse('IngressReady', 'ErrorConfig', tls.fault));
     const known = await this.#cluster.find<Ingress>(INGRESS, namespace, name);
     const placed = await placeServices(this.#cluster, this.#route, hosts.values(), servicesOf(known));
@@ -168,7 +169,7 @@ class Assignment {
     );
     if (known === undefined)
       this.#events.push({ type: 'Normal', reason: 'Created', message: `Created Ingress "${name}"` });
-    return this.#outcome(hosts, tls, rollout, ingressMark(ingress, rollout), this.#next(rollout, tls));
+    return this.#outcome(hosts, tls, rollout, routedMark(ingress, rollout), this.#next(rollout, tls));
   }
 
   async #hosts(): Promise<ReadonlyMap<string, Hosts>> {
@@ -191,14 +192,14 @@ class Assignment {
     return step(goal, seen, nowMs);
   }
 
-  #next(rollout: Rollout, { untilMs }: RouteTls): Outcome['next'] {
+  #next(rollout: Rollout, { untilMs }: HostTls): Outcome['next'] {
     const nowMs = this.#settings.clock.nowMs();
     const dueMs = nextStepMs(rollout);
     if (dueMs !== undefined) return { afterMs: Math.max(0, dueMs - nowMs) };
     return untilMs === undefined ? 'settled' : lookAgain(untilMs, nowMs); // the Ingress tells when the first percent has moved
   }
 
-  #taken(hosts: ReadonlyMap<string, Hosts>, tls: RouteTls, service: string): Outcome {
+  #taken(hosts: ReadonlyMap<string, Hosts>, tls: HostTls, service: string): Outcome {
     const mark = isFalse(
       'IngressReady',
       'NotOwned',
@@ -212,7 +213,7 @@ class Assignment {
 
   #outcome(
     hosts: ReadonlyMap<string, Hosts>,
-    tls: RouteTls,
+    tls: HostTls,
     rollout: Rollout,
     ingress: Mark,
     next: Outcome['next'],
@@ -239,18 +240,13 @@ function servicesOf(ingress: Ingress | undefined): readonly string[] {
   return [...new Set(first)];
 }
 
-function ingressMark({ metadata, status }: Ingress, rollout: Rollout): Mark {
-  if (!isDone(rollout))
-    return isUnknown(
-      'IngressReady',
-      'RolloutInProgress',
-      'A gradual rollout of the latest revision(s) is in progress.',
-    );
-  const ready = conditionOf(status, 'Ready');
-  if (ready === undefined || status?.observedGeneration !== metadata.generation) return NOT_CONFIGURED;
-  if (ready.status === 'True') return isTrue('IngressReady');
-  const mark = ready.status === 'False' ? isFalse : isUnknown;
-  return mark('IngressReady', ready.reason ?? '', ready.message ?? '');
+function routedMark(ingress: Ingress, rollout: Rollout): Mark {
+  if (isDone(rollout)) return ingressMark(ingress);
+  return isUnknown(
+    'IngressReady',
+    'RolloutInProgress',
+    'A gradual rollout of the latest revision(s) is in progress.',
+  );
 }
 
 /** The annotation, else config-network; none is asked for with 0. */
