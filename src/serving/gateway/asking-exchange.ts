@@ -58,7 +58,11 @@ export class AskingExchange extends Exchange {
   #answer(response: IncomingMessage): void {
     const { statusCode = 502, statusMessage, rawHeaders, headers } = response;
     const isAll = headers['content-length'] === '0';
-    this.begin(statusCode, statusMessage, rawHeaders, { isAll, mayTrail: true });
+    this.begin(statusCode, statusMessage, rawHeaders, {
+      isAll,
+      mayTrail: true,
+      announces: headers.trailer !== undefined,
+    });
     response.on('data', (chunk: Buffer) => {
       if (!this.write(chunk, () => response.resume())) response.pause();
     });

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '../../base/errors.ts';
 import type { AddedHeaders } from '../plan.ts';
 import type { Ended } from '../runtime/runtime.ts';
 import { responseHeaders } from './forwarding-headers.ts';
-import type { Inbound } from './inbound.ts';
+import type { Head, Inbound } from './inbound.ts';
 import type { ExchangePlan } from './pool.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -94,14 +95,20 @@ export abstract class Exchange {
     code: number,
     message: string | undefined,
     rawHeaders: readonly (Buffer | string)[],
-    { isAll, mayTrail }: { readonly isAll: boolean; readonly mayTrail: boolean },
+    shape: Pick<Head, 'isAll' | 'mayTrail' | 'announces'>,
   ): void {
     if (this.#isOver) return;
     clearTimeout(this.#start);
     clearTimeout(this.#continue);
+    try {
+      this.inbound.begin({ code, message, headers: responseHeaders(rawHeaders), ...shape });
+    } catch (error) {
+      // It is no head that the client's protocol has: bytes that no header may have, for one.
+      this.fail({ code: 502, text: `the instance's answer cannot be passed on: ${messageOf(error)}` }, false);
+      return this.abort('its answer cannot be passed on');
+    }
     this.#code = code;
     this.touch();
-    this.inbound.begin({ code, message, headers: responseHeaders(rawHeaders), isAll, mayTrail });
   }
 
   /** False: `resume` is called when the client takes more (X1). */

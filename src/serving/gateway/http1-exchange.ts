@@ -49,7 +49,9 @@ export class Http1Exchange extends Exchange implements Dispatcher.DispatchHandle
     if (code < 200) return;
     const raw = Array.isArray(controller.rawHeaders) ? controller.rawHeaders : [];
     const isAll = headers['content-length'] === '0';
-    this.begin(code, message, raw, { isAll, mayTrail: headers['content-length'] === undefined });
+    const announces = headers['trailer'] !== undefined;
+    const mayTrail = announces || headers['content-length'] === undefined;
+    this.begin(code, message, raw, { isAll, mayTrail, announces });
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {

@@ -60,12 +60,20 @@ export class Http1Inbound implements Inbound {
     this.stream.writeContinue();
   }
 
-  begin({ code, message, headers, isAll }: Head): void {
-    this.stream.writeHead(code, reasonPhrase(code, message), headers);
+  begin({ code, message, headers, isAll, announces }: Head): void {
+    const passed = announces ? this.#readyToTrail(headers, isAll) : headers;
+    this.stream.writeHead(code, reasonPhrase(code, message), passed);
     // Whoever streams may wait long before its first byte: the head goes without it, unless that is here already.
     if (isAll) return;
     this.#isHeadHeld = true;
     queueMicrotask(this.#flush);
+  }
+
+  /** RFC 9112, 7.1.2: only chunks have trailers, so that a length goes where some are announced; or they, where none can be. */
+  #readyToTrail(headers: readonly string[], isAll: boolean): string[] {
+    const { method, httpVersionMinor } = this.#request;
+    const canTrail = !isAll && method !== 'HEAD' && httpVersionMinor > 0;
+    return without(headers, canTrail ? 'content-length' : 'trailer');
   }
 
   /** What trails is written only where the answer has no length of its own. */
@@ -111,6 +119,10 @@ function hearOut(request: IncomingMessage): void {
 function reasonPhrase(code: number, message: string | undefined): string {
   const usual = STATUS_CODES[code] ?? '';
   return message === undefined || message === usual || !/^[\t\x20-\x7e]*$/.test(message) ? usual : message;
+}
+
+function without(headers: readonly string[], dropped: string): string[] {
+  return headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== dropped);
 }
 
 function pairsOf(flat: readonly string[]): [string, string][] {

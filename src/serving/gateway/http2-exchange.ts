@@ -92,7 +92,9 @@ export class Http2Exchange extends Exchange {
     stream.on('response', (headers, flags, raw) => {
       const isAll = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
       if (!isAll && this.inbound.method !== 'HEAD') owed = lengthIn(headers);
-      this.begin(headers[':status'] ?? 502, undefined, raw, { isAll, mayTrail: mayTrail(headers) });
+      const announces = headers.trailer !== undefined;
+      const shape = { isAll, mayTrail: announces || mayTrail(headers), announces };
+      this.begin(headers[':status'] ?? 502, undefined, raw, shape);
     });
     stream.on('data', (chunk: Buffer) => {
       read += chunk.length;
@@ -143,6 +145,6 @@ function lengthIn(headers: IncomingHttpHeaders): number | undefined {
 
 /** An answer that says its length has trailers only where it announces them, or is one of gRPC. */
 function mayTrail(headers: IncomingHttpHeaders): boolean {
-  if (headers['content-length'] === undefined || headers.trailer !== undefined) return true;
-  return (headers['content-type'] ?? '').startsWith('application/grpc');
+  const type = headers['content-type'] ?? '';
+  return headers['content-length'] === undefined || type.startsWith('application/grpc');
 }

@@ -23,6 +23,8 @@ export type Head = {
   /** Nothing follows it. */
   readonly isAll: boolean;
   readonly mayTrail: boolean;
+  /** It names what will trail (`Trailer`). */
+  readonly announces: boolean;
 };
 
 /** A request and the way to answer it. */

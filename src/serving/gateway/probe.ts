@@ -18,7 +18,7 @@ export function answerProbe(
 function answer(inbound: Inbound, code: number, text: string): void {
   const type = ['content-type', 'text/plain; charset=utf-8'];
   const headers = [...type, 'content-length', String(Buffer.byteLength(text))];
-  inbound.begin({ code, message: undefined, headers, isAll: false, mayTrail: false });
+  inbound.begin({ code, message: undefined, headers, isAll: false, mayTrail: false, announces: false });
   inbound.stream.write(text);
   inbound.end([]);
 }

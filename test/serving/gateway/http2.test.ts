@@ -190,6 +190,30 @@ describe('a client of HTTP/1.1 and instances of HTTP/2', () => {
     expect(raw.received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   });
 
+  it('an answer with a length and trailers has its trailers, in chunks; without a body it has neither', async () => {
+    await open('h2c', (server) => {
+      server.removeAllListeners('stream'); // the shape of HTTP/1.1, which ends streams its own way
+      server.on('stream', (stream: ServerHttp2Stream) => {
+        const head = { ':status': 200, 'content-length': 4, trailer: 'x-sum' };
+        stream.respond(head, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': '42' }));
+        stream.end('body');
+      });
+    });
+    const ask = (line: string): RawSocket =>
+      kept(
+        new RawSocket(small.internalPort).send(`${line}\r\nHost: ${WEB_HOST}\r\nConnection: close\r\n\r\n`),
+      );
+    const whole = ask('GET / HTTP/1.1');
+    await expect.poll(() => whole.received).toMatch(/4\r\nbody\r\n0\r\nx-sum: 42\r\n\r\n$/);
+    for (const line of ['HEAD / HTTP/1.1', 'GET / HTTP/1.0']) {
+      const socket = ask(line);
+      await expect.poll(() => socket.isClosed).toBe(true);
+      expect(socket.received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+      expect(socket.received).not.toContain('x-sum');
+    }
+  });
+
   it('an instance is asked before a body is sent, where the client asks', async () => {
     const asked: string[] = [];
     await open('h2c', (server) =>
