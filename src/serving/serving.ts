@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { InstanceEvent, PoolCounts, PoolTools } from './activator/pool-tools.ts';
 import { RevisionPool } from './activator/revision-pool.ts';
 import type { Trouble } from './activator/trouble.ts';
-import { WaitingRoom } from './activator/limits.ts';
+import { SharedRoom } from './activator/limits.ts';
 import type { Reading } from './autoscaler/demand.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { InstanceLinks } from './gateway/instance-links.ts';
@@ -16,6 +16,8 @@ export type ServingOptions = {
   readonly clock: Clock;
   readonly random?: () => number;
   readonly observe?: (event: InstanceEvent) => void;
+  /** How many instances there may be, over all revisions. */
+  readonly instancesMax?: number;
 };
 
 type Fallback = (request: IncomingMessage, response: ServerResponse) => void;
@@ -37,6 +39,7 @@ export type RevisionSnapshot = PoolCounts & {
 const NOTHING: PoolCounts = { ready: 0, desired: 0, inFlight: 0, waiting: 0 };
 /** Requests that wait, over all revisions (P6); one revision alone may have half of them, which is upstream's bound. */
 const WAITING_MAX = 20_000;
+const INSTANCES_MAX = 1000;
 
 /** Services as the data plane knows them: routes by host, a pool of instances for each revision. */
 export class Serving {
@@ -64,7 +67,8 @@ export class Serving {
       random,
       observe: (event) => options.observe?.(event),
       nameInstance: ({ instance }) => `${instance.revision}-deployment-${instanceSuffix(random)}`,
-      room: new WaitingRoom(WAITING_MAX),
+      room: new SharedRoom(WAITING_MAX),
+      berths: new SharedRoom(options.instancesMax ?? INSTANCES_MAX),
       keepTicking: (pool) => {
         this.#up.add(pool);
         if (!this.#isTicking) void this.#tick();

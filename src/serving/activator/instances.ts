@@ -8,7 +8,7 @@ import { isListening } from './is-listening.ts';
 import { KeptIds } from './kept-ids.ts';
 import type { Happening, PoolTools } from './pool-tools.ts';
 import { isReady, isUp, runningAt, startingSlot, type ReadySlot, type Slot } from './slot.ts';
-import { crashOf, troubleAfter, type Trouble } from './trouble.ts';
+import { crashOf, noBerth, troubleAfter, type Trouble } from './trouble.ts';
 
 /** Whoever has requests for the instances, and is told what becomes of them. */
 export type InstancesOwner = {
@@ -39,6 +39,7 @@ export class Instances {
   readonly #kept = new KeptIds();
   #slots: readonly Slot[] = [];
   #trouble: Trouble | undefined;
+  #lacksBerth = false;
   #isRemoved = false;
 
   constructor(tools: PoolTools, owner: InstancesOwner) {
@@ -75,7 +76,7 @@ export class Instances {
 
   /** The last that went wrong. */
   get trouble(): Trouble | undefined {
-    return this.#trouble;
+    return this.#lacksBerth ? noBerth(this.#tools.berths.max) : this.#trouble;
   }
 
   /** For so long no other is started. */
@@ -84,7 +85,12 @@ export class Instances {
   }
 
   fillTo(wanted: number): void {
-    for (let count = this.standing.length; count < wanted && this.#canStart(); count += 1) void this.#start();
+    this.#lacksBerth = false;
+    for (let count = this.standing.length; count < wanted && this.#canStart(); count += 1) {
+      this.#lacksBerth = !this.#tools.berths.enter(this.#slots.length);
+      if (this.#lacksBerth) return;
+      void this.#start();
+    }
   }
 
   /** A3: the longest idle go first; one that is busy answers what it has and then goes. */
@@ -273,6 +279,7 @@ export class Instances {
 
   #drop(slot: Slot): void {
     this.#slots = this.#slots.filter((each) => each !== slot);
+    this.#tools.berths.leave();
   }
 
   #tell(

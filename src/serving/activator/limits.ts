@@ -19,11 +19,11 @@ export function waitingMax({
 const WAITING_MAX = 10_000;
 
 /**
- * Bounds what waits over all revisions (P6) so that no crowd shuts others out: each line may grow to what is still free
- * (the dynamic threshold of shared switch buffers). One crowd gets half of the room, two get a third each, and there is
- * always a place for whoever has few.
+ * Bounds what all revisions have together (P6), of requests that wait and of instances, so that no crowd shuts others out: each
+ * may grow to what is still free (the dynamic threshold of shared switch buffers). One crowd gets half of the room, two get
+ * a third each, and there is always a place for whoever has few.
  */
-export class WaitingRoom {
+export class SharedRoom {
   readonly #max: number;
   #held = 0;
 
@@ -31,7 +31,11 @@ export class WaitingRoom {
     this.#max = max;
   }
 
-  /** Takes a place for a line that has `size` already; false: it may not grow. */
+  get max(): number {
+    return this.#max;
+  }
+
+  /** Takes a place for whoever has `size` already; false: it may not grow. */
   enter(size: number): boolean {
     if (size >= this.#max - this.#held) return false;
     this.#held += 1;

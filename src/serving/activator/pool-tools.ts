@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { RevisionPlan } from '../plan.ts';
 import type { InstanceStatus } from '../runtime/instance-status.ts';
 import type { Ended, Instance, Runtime } from '../runtime/runtime.ts';
-import type { WaitingRoom } from './limits.ts';
+import type { SharedRoom } from './limits.ts';
 
 /** What can happen to an instance. */
 export type Happening =
@@ -30,7 +30,9 @@ export type PoolTools = {
   readonly observe: (event: InstanceEvent) => void;
   /** The name of the next instance: that of its Pod. */
   readonly nameInstance: (plan: RevisionPlan) => string;
-  readonly room: WaitingRoom;
+  readonly room: SharedRoom;
+  /** Of instances. */
+  readonly berths: SharedRoom;
   /** Asks to be ticked once a second for as long as `isUp`. */
   readonly keepTicking: (pool: { readonly isUp: boolean; tick(isDecision: boolean): void }) => void;
   /** A decision has changed more than the number of instances: whether there is room for the burst that should find some. */

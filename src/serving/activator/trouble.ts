@@ -3,8 +3,8 @@ import type { Ended } from '../runtime/runtime.ts';
 
 /** What went wrong with the instances of a revision, how often in a row, and until when no other is started. */
 export type Trouble = {
-  /** An instance did not become ready, or had been ready and ended by itself. */
-  readonly kind: 'start' | 'crash';
+  /** An instance did not become ready, had been ready and ended by itself, or may not start: there are too many. */
+  readonly kind: 'start' | 'crash' | 'room';
   readonly code: string; // as a Revision's condition shows it
   readonly reason: string;
   readonly count: number;
@@ -26,6 +26,12 @@ export function troubleAfter(
   const count = livedMs >= STEADY_MS ? 1 : (before?.count ?? 0) + 1;
   const pauseMs = count === 1 ? 0 : backoffDelayMs(PAUSE, count - 2);
   return { ...failure, count, untilMs: nowMs + pauseMs };
+}
+
+/** There are as many instances as there may be; the revision's requests wait until others have gone. */
+export function noBerth(max: number): Trouble {
+  const reason = `the platform may run ${max} instances, of which one revision gets no more than are still free: let other services scale down, give them a max-scale, or raise \`millrace up --max-instances\``;
+  return { kind: 'room', code: 'TooManyInstances', reason, count: 1, untilMs: 0 };
 }
 
 /** The failure of what had been ready and ended by itself. */

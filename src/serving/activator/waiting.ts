@@ -1,6 +1,6 @@
 import { PlatformError } from '../../base/errors.ts';
 import type { Wake } from '../../telemetry/signals.ts';
-import type { WaitingRoom } from './limits.ts';
+import type { SharedRoom } from './limits.ts';
 import type { ReadySlot } from './slot.ts';
 
 /** A place at an instance, held for one request. */
@@ -15,10 +15,10 @@ export type Waiter = {
 
 /** The requests that wait for an instance of one revision, first come first served. */
 export class WaitingLine {
-  readonly #room: WaitingRoom;
+  readonly #room: SharedRoom;
   readonly #waiters = new Map<Waiter, (error: PlatformError) => void>();
 
-  constructor(room: WaitingRoom) {
+  constructor(room: SharedRoom) {
     this.#room = room;
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { waitingMax, WaitingRoom } from '../../../src/serving/activator/limits.ts';
+import { waitingMax, SharedRoom } from '../../../src/serving/activator/limits.ts';
 import { revisionPlan, SCALE } from '../../kit/small-platform.ts';
 import { openSmallServing, WEB, type SmallServing } from '../../kit/small-serving.ts';
 
@@ -19,7 +19,7 @@ describe('how many requests of a revision may wait', () => {
 
 describe('the room that all revisions wait in', () => {
   /** Lets each line grow for as long as it may, in turns; returns how many each has. */
-  function fill(room: WaitingRoom, lines: number[]): readonly number[] {
+  function fill(room: SharedRoom, lines: number[]): readonly number[] {
     for (let isGrowing = true; isGrowing;) {
       isGrowing = false;
       for (const [at, size] of lines.entries()) {
@@ -38,14 +38,14 @@ describe('the room that all revisions wait in', () => {
     [9, 2000],
   ])('gives each of %d crowds %d of its 20 000 places', (count, share) => {
     const shares = fill(
-      new WaitingRoom(20_000),
+      new SharedRoom(20_000),
       Array.from({ length: count }, () => 0),
     );
     for (const each of shares) expect(Math.abs(each - share)).toBeLessThanOrEqual(1);
   });
 
   it('has a place for whoever comes last, however many crowds there are', () => {
-    const room = new WaitingRoom(20_000);
+    const room = new SharedRoom(20_000);
     fill(
       room,
       Array.from({ length: 50 }, () => 0),
@@ -54,7 +54,7 @@ describe('the room that all revisions wait in', () => {
   });
 
   it('never holds more than it has places', () => {
-    const room = new WaitingRoom(100);
+    const room = new SharedRoom(100);
     const held = fill(
       room,
       Array.from({ length: 500 }, () => 0),
