@@ -9,7 +9,7 @@ import { answerRequests } from './child.ts';
 const [, , folder = ''] = process.argv;
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void; // what the flag exposes
-const platform = await openPlatform(folder, { warmRunners: 0 });
+const platform = await openPlatform(folder, { warmBytes: 0 });
 const session = new Session();
 session.connect();
 

@@ -39,7 +39,8 @@ export type UpOptions = {
   readonly maxInflightBytes: number;
   readonly tailCacheBytes: number | undefined;
   readonly acceptLoss: boolean;
-  readonly warmRunners: number;
+  /** What empty, warm runners may hold together; undefined: a sixteenth of the memory, 512 MiB at most. */
+  readonly warmBytes: number | undefined;
   /** Where brokers are; written to the ConfigMaps that channels read. */
   readonly kafka: string | undefined;
   readonly rabbitmq: string | undefined;
@@ -61,6 +62,7 @@ export const UP_FLAGS = {
   'max-backlog-bytes': { type: 'string' },
   'max-inflight-bytes': { type: 'string' },
   'tail-cache-bytes': { type: 'string' },
+  'warm-bytes': { type: 'string' },
   'accept-loss': { type: 'boolean' },
   kafka: { type: 'string' },
   rabbitmq: { type: 'string' },
@@ -81,6 +83,7 @@ export const UP_HELP = `
   --max-backlog-bytes N    what may be owed to subscribers in all (10 GiB)
   --max-inflight-bytes N   bodies being received or committed together (268435456)
   --tail-cache-bytes N     fresh events in memory (67108864)
+  --warm-bytes N           warm runners that wait for functions (1/16 of the memory, at most 536870912)
   --accept-loss            open a database that holds less than was acknowledged
   --kafka HOST:PORT,…      where KafkaChannels keep their events
   --rabbitmq AMQP-URL      where RabbitmqChannels do; a password in it goes to a Secret
@@ -103,10 +106,11 @@ export function upOptions(
 ): UpOptions {
   const read = (flag: string): string | undefined => setting(context, flag, values[flag]);
   const address = (flag: string, port: number): Address => addressOf(flag, read(flag) ?? `127.0.0.1:${port}`);
-  const optional = (flag: string): number | undefined => {
+  const whole = (flag: string, least = 0): number | undefined => {
     const written = read(flag);
-    return written === undefined ? undefined : numberOf(flag, written);
+    return written === undefined ? undefined : numberOf(flag, written, least);
   };
+  const optional = (flag: string): number | undefined => whole(flag, 1);
   const logFormat = read('log-format') ?? 'text';
   if (logFormat !== 'text' && logFormat !== 'json')
     throw new UserError('MR0007', `--log-format ${logFormat} is not known`, {
@@ -134,7 +138,7 @@ export function upOptions(
     maxInflightBytes: optional('max-inflight-bytes') ?? 256 * MIB,
     tailCacheBytes: optional('tail-cache-bytes'),
     acceptLoss: values['accept-loss'] === true,
-    warmRunners: 2,
+    warmBytes: whole('warm-bytes'),
     ...brokersOf(read),
   };
 }

@@ -17,6 +17,7 @@ import { Programs } from '../serving/programs/programs.ts';
 import { LOG_FILE_BOUNDS, LogFiles } from '../serving/runtime/process/log-files.ts';
 import { ProcessRuntime } from '../serving/runtime/process/process-runtime.ts';
 import type { HostRoute } from '../serving/runtime/process/runner-protocol.ts';
+import { warmBounds } from '../serving/runtime/process/warm-bounds.ts';
 import { Serving } from '../serving/serving.ts';
 import { Channels } from './channel-host.ts';
 import type { Address, PlatformOptions } from './options.ts';
@@ -120,13 +121,13 @@ function internalGateway(serving: Serving, host: string, ingress: Gateway['onReq
 
 /** What starts instances, and where their images and their output are; `hosts` is filled once the doors are open. */
 function openInstances(
-  { dataDir, warmRunners }: PlatformOptions,
+  { dataDir, warmBytes }: PlatformOptions,
   observe: DataPlaneHooks['observe'],
   hosts: readonly HostRoute[],
 ): Pick<DataPlane, 'logs' | 'runtime' | 'images' | 'serving' | 'programs'> {
   const logs = new LogFiles({ folder: join(dataDir, 'logs'), ...LOG_FILE_BOUNDS });
   const folder = join(dataDir, 'runtime');
-  const runtime = ProcessRuntime.open({ folder, warm: warmRunners, logs, routes: () => hosts });
+  const runtime = ProcessRuntime.open({ folder, warm: warmBounds(warmBytes), logs, routes: () => hosts });
   const images = new ImageStore(join(dataDir, 'images'), (directory, entry) =>
     runtime.check(directory, entry),
   );

@@ -1,5 +1,6 @@
 import type { PlatformOptions, RunningPlatform } from '../../src/platform/options.ts';
 import { startPlatform } from '../../src/platform/start.ts';
+import { RUNNER_BYTES } from '../../src/serving/runtime/process/pool-size.ts';
 
 const ANY = { host: '127.0.0.1', port: 0 };
 
@@ -20,7 +21,7 @@ export function openPlatform(dataDir: string, more: Partial<PlatformOptions> = {
     maxInflightBytes: 64 * 1024 * 1024,
     tailCacheBytes: undefined,
     acceptLoss: false,
-    warmRunners: 1,
+    warmBytes: RUNNER_BYTES,
     kafka: undefined,
     rabbitmq: undefined,
     pubsubProject: undefined,

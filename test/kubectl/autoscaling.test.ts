@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningPlatform } from '../../src/platform/options.ts';
+import { RUNNER_BYTES } from '../../src/serving/runtime/process/pool-size.ts';
 import { kubectlFor, type TestApi } from '../kit/api-server.ts';
 import { folderWith, temporaryFolder } from '../kit/folders.ts';
 import { millrace } from '../kit/millrace.ts';
@@ -23,7 +24,7 @@ exports.handle = () => 'busy';\n`,
 let platform: RunningPlatform;
 let kubectl: TestApi['kubectl'];
 beforeAll(async () => {
-  platform = await openPlatform(dataDir, { warmRunners: 4 });
+  platform = await openPlatform(dataDir, { warmBytes: 4 * RUNNER_BYTES });
   kubectl = kubectlFor(root, platform.kubeconfig);
   for (const [name, folder] of [
     ['slow', SLOW],

@@ -19,6 +19,7 @@ import { expanded } from '../../expand.ts';
 import { nativeUrl } from './native-url.ts';
 import type { LogSink } from './output.ts';
 import { freePort } from './ports.ts';
+import type { PoolBounds } from './pool-size.ts';
 import { ProcessTable } from './process-table.ts';
 import { located, workingDirOf } from './program.ts';
 import { RUNNER_MAIN } from './runner-child.ts';
@@ -29,8 +30,8 @@ import { Warden } from './warden.ts';
 export type ProcessRuntimeOptions = {
   /** Holds the token of this run, so that the next can end what it left. */
   readonly folder: string;
-  /** How many runners wait, empty and warm. */
-  readonly warm: number;
+  /** How many runners wait, empty and warm: always so many, or by recent wakes. */
+  readonly warm: number | PoolBounds;
   readonly logs: LogSink;
   /** Asked at each start: which names our own listeners answer for. */
   readonly routes: () => readonly HostRoute[];
@@ -58,10 +59,11 @@ export class ProcessRuntime implements Runtime {
 
   private constructor(options: ProcessRuntimeOptions) {
     const { folder, warm } = options;
+    const bounds = typeof warm === 'number' ? { min: warm, max: warm } : warm;
     this.#options = options;
     this.#namespaces = new Namespaces(join(folder, 'mounts'));
     const onSpawn = (child: Child): void => this.#keep(child);
-    this.#pool = new RunnerPool({ folder, token: this.#token, size: warm, onSpawn });
+    this.#pool = new RunnerPool({ folder, token: this.#token, bounds, onSpawn });
   }
 
   /** Ends what a former run left, and begins to warm runners; does not wait for them. */
@@ -181,7 +183,8 @@ export class ProcessRuntime implements Runtime {
       isTrial: false,
     };
     const wrapper = this.#namespaces.wrap(view);
-    const { runner, port, times } = await this.#pool.handOver(load, spec.readyTimeoutMs, onTaken, wrapper);
+    const apart = wrapper.length === 0 ? undefined : { wrapper };
+    const { runner, port, times } = await this.#pool.handOver(load, spec.readyTimeoutMs, onTaken, apart);
     return { child: runner.child, port, startedMs: times.startedMs, isReady: true };
   }
 

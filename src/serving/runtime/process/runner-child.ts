@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Child, failed, failedBy } from './child.ts';
-import type { FromRunner, ToRunner } from './runner-protocol.ts';
+import { WANTED, type FromRunner, type ToRunner } from './runner-protocol.ts';
 
 /** What a runner is started from. */
 export const RUNNER_MAIN = import.meta.url.endsWith('.ts')
@@ -10,26 +10,53 @@ export const RUNNER_MAIN = import.meta.url.endsWith('.ts')
 /** A runner is warm within this, or is given up: it imports nothing of a user's. */
 const WARM_TIMEOUT_MS = 20_000;
 
+export type RunnerStart = {
+  readonly token: string;
+  readonly cwd: string;
+  /** The folder in which runners keep what they have compiled for one another. */
+  readonly compiled: string;
+  /** Somebody waits for it: it does no more than it has to before it takes its function. */
+  readonly isWanted: boolean;
+  readonly wrapper?: readonly string[];
+  /** What acts only at a process's start: arguments of Node, and variables. */
+  readonly own?: { readonly nodeArgs: readonly string[]; readonly env: Readonly<Record<string, string>> };
+};
+
 /** One runner process, from its start to the end of the function that it was handed. */
 export class RunnerChild {
   readonly child: Child;
   /** Resolves with its port once it is warm. */
   readonly warm: Promise<number>;
+  #isWarm = false;
   #hasBegun = false;
   #hear: (message: FromRunner) => void = () => undefined;
 
-  /** `compiled` is the folder in which runners keep what they have compiled for one another. */
-  constructor(token: string, cwd: string, compiled: string, wrapper: readonly string[] = []) {
-    const node: [string, ...string[]] = [process.execPath, '--no-warnings', fileURLToPath(RUNNER_MAIN)];
-    const env = { NODE_COMPILE_CACHE: compiled };
-    this.child = new Child({ command: node, env, cwd, hasIpc: true, token, wrapper });
+  constructor({ token, cwd, compiled, isWanted, wrapper = [], own }: RunnerStart) {
+    const { nodeArgs = [], env = {} } = own ?? {};
+    const args = [...nodeArgs, '--no-warnings', fileURLToPath(RUNNER_MAIN), ...(isWanted ? [WANTED] : [])];
+    this.child = new Child({
+      command: [process.execPath, ...args],
+      env: { NODE_COMPILE_CACHE: compiled, ...env },
+      cwd,
+      hasIpc: true,
+      token,
+      wrapper,
+    });
     this.child.process.on('message', (message: FromRunner) => this.#hear(message));
     this.warm = this.#next(
       (message) => (message.kind === 'idle' ? message.port : undefined),
       WARM_TIMEOUT_MS,
       'the runner is not warm',
     );
-    this.warm.catch(() => undefined); // whoever takes it from the pool is told
+    this.warm.then(
+      () => (this.#isWarm = true),
+      () => undefined, // whoever takes it from the pool is told
+    );
+  }
+
+  /** Whether it waits for nothing but its function. */
+  get isWarm(): boolean {
+    return this.#isWarm && !this.child.isGone;
   }
 
   /** Whether it has begun to import what it was handed. */

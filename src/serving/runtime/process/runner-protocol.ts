@@ -1,3 +1,6 @@
+/** The argument of a runner that somebody waits for: it neither tries itself out nor keeps what it has compiled. */
+export const WANTED = 'wanted';
+
 /** What a runner is told, once; over the IPC channel of node:child_process. SIGTERM tells it to stop. */
 export type ToRunner = {
   readonly kind: 'load';

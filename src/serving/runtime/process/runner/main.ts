@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { messageOf } from '../../../../base/errors.ts';
 import { HEADER_BYTES_MAX } from '../../../../http/header-limit.ts';
-import type { FromRunner, ToRunner } from '../runner-protocol.ts';
+import { WANTED, type FromRunner, type ToRunner } from '../runner-protocol.ts';
 import { answer, printError } from './answer.ts';
 import { loadFunction, type LoadedFunction } from './load.ts';
 import { routeConnections } from './route-connections.ts';
@@ -53,6 +53,7 @@ delete process.env['NODE_COMPILE_CACHE']; // is for this process, not for what a
 
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo; // a TCP server that listens has one
+  if (process.argv[2] === WANTED) return say({ kind: 'idle', port }); // its first event is a real one
   warmUp(port, () => {
     flushCompileCache(); // for the next runner: half the time to warm, and in a checkout half the memory
     say({ kind: 'idle', port });
