@@ -22,6 +22,17 @@ export type ContainerSpec = {
   readonly mounts: readonly Mount[];
   readonly limits: Limits;
   readonly user: User;
+  /** Present: a function that no warm runner can take. */
+  readonly ownStart?: OwnStart | undefined;
+};
+
+/** What of a function acts only at the start of a process: it gets one of its own. */
+export type OwnStart = {
+  readonly nodeArgs: readonly string[];
+  /** Node's permission model is on: the runtime adds that image and runner may be read. */
+  readonly isRestricted: boolean;
+  /** Each as the end of "because of …". */
+  readonly why: readonly string[];
 };
 
 export type Launch =

@@ -225,11 +225,10 @@ export class ProcessRuntime implements Runtime {
 
   #viewOf(container: ContainerSpec, spec: InstanceSpec, volumes: VolumeFolders | undefined): View {
     const cwd = workingDirOf(container);
-    const runner = [dirname(process.execPath), dirname(fileURLToPath(RUNNER_MAIN))];
     return {
       binds: volumes?.bindsOf(container, spec) ?? [],
       user: container.user,
-      reach: [container.directory, ...(container.launch.kind === 'function' ? runner : [])],
+      reach: () => [container.directory, ...(container.launch.kind === 'function' ? runnerFolders() : [])],
       cwd,
     };
   }
@@ -272,6 +271,12 @@ export class ProcessRuntime implements Runtime {
     });
   }
 }
+
+/** What a runner is started from. */
+const runnerFolders = (): readonly string[] => [
+  dirname(process.execPath),
+  dirname(fileURLToPath(RUNNER_MAIN)),
+];
 
 /** Empties a folder whose files are only a saving of time, once they are too much. */
 function boundFolder(folder: string, bytesMax: number): void {

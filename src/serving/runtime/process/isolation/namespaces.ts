@@ -13,7 +13,7 @@ export type View = {
   readonly binds: readonly Bind[];
   readonly user: User;
   /** What its user has to get to: image, program, working directory. */
-  readonly reach: readonly string[];
+  readonly reach: () => readonly string[];
   readonly cwd: string;
 };
 
@@ -53,7 +53,7 @@ export class Namespaces {
     if (binds.length === 0 && asUser.length === 0) return [];
     const { kind } = this.way;
     const names = kind === 'user' ? ['--user', '--map-root-user', '--mount'] : ['--mount'];
-    const script = mountScript(this.#base, binds, asUser.length === 0 ? [] : reach, cwd);
+    const script = mountScript(this.#base, binds, asUser.length === 0 ? [] : reach(), cwd);
     const overlay = kind === 'user' ? 'OVERLAY=,userxattr' : 'OVERLAY=';
     return [UNSHARE ?? 'unshare', ...names, '--', '/bin/sh', '-c', `${overlay}\n${script}`, 'sh', ...asUser];
   }
@@ -93,6 +93,7 @@ export class Namespaces {
 }
 
 function switchTo({ uid, gid }: User): readonly string[] {
+  if (uid === undefined && gid === undefined) return [];
   const isOwn = (id: number | undefined, own: number | undefined): boolean => id === undefined || id === own;
   if (isOwn(uid, process.getuid?.()) && isOwn(gid, process.getgid?.())) return [];
   const [u, g] = [uid ?? process.getuid?.() ?? 0, gid ?? 0];

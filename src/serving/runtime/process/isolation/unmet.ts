@@ -1,3 +1,4 @@
+import type { ContainerSpec } from '../../container-spec.ts';
 import type { InstanceSpec, Unmet } from '../../runtime.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { Namespaces } from './namespaces.ts';
@@ -8,7 +9,8 @@ export function unmetOf(
   namespaces: Namespaces,
   cgroups: Cgroups,
 ): readonly Unmet[] {
-  return [...initContainers, ...containers].flatMap(({ name, mounts, user, limits }): Unmet[] => {
+  const asking = [...initContainers, ...containers].filter(asksForMore);
+  return asking.flatMap(({ name, mounts, user, limits }): Unmet[] => {
     const unmet: Unmet[] = [];
     if (mounts.length > 0 && namespaces.way.kind === 'none')
       unmet.push({
@@ -43,4 +45,15 @@ export function unmetOf(
     }
     return unmet;
   });
+}
+
+/** Most containers ask for nothing of this; they are not to wait for the answers. */
+function asksForMore({ mounts, user, limits }: ContainerSpec): boolean {
+  const { uid, gid, mustNotBeRoot } = user;
+  const { memoryBytes, milliCpus } = limits;
+  return (
+    mounts.length > 0 ||
+    mustNotBeRoot ||
+    [uid, gid, memoryBytes, milliCpus].some((each) => each !== undefined)
+  );
 }
