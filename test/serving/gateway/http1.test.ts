@@ -129,6 +129,24 @@ describe('bytes on their way', () => {
     await expect.poll(() => socket.isClosed, { timeout: 5000 }).toBe(true); // it is not heard out for ever
   });
 
+  it.each(['http1', 'h2c'] as const)(
+    'an upload that breaks off is never whole for an instance of %s',
+    async (protocol) => {
+      const ends: string[] = [];
+      const { web, runtime } = await open((request) => {
+        request.on('aborted', () => ends.push('aborted')).on('end', () => ends.push('whole'));
+        request.on('error', () => undefined).resume();
+      });
+      if (protocol === 'h2c') runtime.onHttp2 = () => undefined;
+      web({ protocol });
+      const socket = raw(`${head('POST', '/', 'Transfer-Encoding: chunked')}4\r\nhalf\r\n`);
+      await expect.poll(() => runtime.started[0]?.busy()).toBe(1);
+      socket.close();
+      await expect.poll(() => ends[0]).toBe('aborted'); // node:http2 tells of an end after it
+      await expect.poll(() => small.counts().inFlight).toBe(0);
+    },
+  );
+
   it('a body that trickles keeps the idle timeout away, and is whole at the instance', async () => {
     const { web } = await open((request, response) => void request.pipe(response));
     web({ idleTimeoutMs: 400 });
