@@ -51,7 +51,10 @@ export interface Instance {
   readonly ended: Promise<Ended>;
   /** Hands it what has changed of its spec and can change while it runs: the files of its volumes. */
   refresh(spec: InstanceSpec): void;
-  /** SIGTERM, then SIGKILL for the whole process group after `graceMs`; resolves when it is gone. */
+  /**
+   * SIGTERM, then SIGKILL for all that it has started after `graceMs`; resolves when it is gone. May be called again: the
+   * shortest grace counts, each from its own call, and one that is gone already is no error.
+   */
   stop(graceMs: number): Promise<void>;
   /** What it has used, all its processes together; undefined: it is gone. Absent where it cannot be told. */
   usage?(): Promise<Usage | undefined>;
