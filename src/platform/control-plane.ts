@@ -10,7 +10,8 @@ import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import type { PublicDoor } from '../serving/control/network-settings.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
-import { ProgramFeeder } from '../serving/control/program-feeder.ts';
+import { Workloads } from '../serving/control/workloads/workloads.ts';
+import { ticksOf } from '../sources/ping/schedule.ts';
 import type { RevisionSettings } from '../serving/control/revision-reconciler.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Autoscalers } from './autoscalers.ts';
@@ -38,7 +39,7 @@ export class ControlPlane {
   #autoscalers: Autoscalers | undefined;
   #controllers: RunningControllers | undefined;
   #feeder: PlanFeeder | undefined;
-  #programs: ProgramFeeder | undefined;
+  #workloads: Workloads | undefined;
   #sources: Sources | undefined;
   #eventTypes: RunningEventTypes | undefined;
 
@@ -69,7 +70,7 @@ export class ControlPlane {
 
   /** An image has come: what waits for one is looked at again. */
   imagePushed(): void {
-    this.#programs?.imagePushed();
+    this.#workloads?.imagePushed();
     for (const { metadata } of this.informers.of(KINDS.revision).all())
       this.#controllers?.enqueueRevision(`${metadata.namespace}/${metadata.name}`);
   }
@@ -130,7 +131,7 @@ export class ControlPlane {
       ],
     );
     feeder.start();
-    await this.#startPrograms(plane);
+    this.#startWorkloads(plane, log);
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {
       const revision = metadata.labels?.[LABELS.revision];
       if (type === 'DELETED' && revision !== undefined)
@@ -153,23 +154,30 @@ export class ControlPlane {
     };
   }
 
-  async #startPrograms({ programs, images }: DataPlane): Promise<void> {
+  #startWorkloads({ serving, pods, images }: DataPlane, log: Log): void {
     const resolveImage = (reference: string): ReturnType<typeof images.resolve> => images.resolve(reference);
-    this.#programs = new ProgramFeeder({
+    this.#workloads = new Workloads({
       cluster: this.#client,
       informers: this.informers,
-      programs,
+      serving,
+      pods,
       clock: systemClock,
       random: Math.random,
       resolveImage,
       bundleOf: resolveImage,
+      ticksOf,
+      onError: (what, error) =>
+        log({
+          level: 'warn',
+          message: `${what} could not be reconciled; it is tried again`,
+          fields: { error: messageOf(error) },
+        }),
     });
-    await this.#programs.start();
   }
 
   async stopDeciding(): Promise<void> {
     await this.#controllers?.close();
-    await this.#programs?.close();
+    await this.#workloads?.close();
     await this.#sources?.close();
     await this.#eventTypes?.close();
     await this.#feeder?.close();

@@ -13,7 +13,7 @@ import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import type { Gateway } from '../serving/gateway/gateway.ts';
 import { serviceDoor } from '../serving/gateway/service-door.ts';
 import { ImageStore } from '../serving/images/image-store.ts';
-import { Programs } from '../serving/programs/programs.ts';
+import { RunningPods } from '../serving/pods/running-pods.ts';
 import { LOG_FILE_BOUNDS, LogFiles } from '../serving/runtime/process/log-files.ts';
 import { ProcessRuntime } from '../serving/runtime/process/process-runtime.ts';
 import type { HostRoute } from '../serving/runtime/process/runner-protocol.ts';
@@ -26,7 +26,7 @@ import type { Stores } from './stores.ts';
 /** What runs and answers: channels, dispatcher, instances, and the two doors that events and requests come in by. */
 export type DataPlane = {
   readonly serving: Serving;
-  readonly programs: Programs;
+  readonly pods: RunningPods;
   readonly runtime: ProcessRuntime;
   readonly images: ImageStore;
   readonly logs: LogFiles;
@@ -51,7 +51,7 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   const clock = systemClock;
   const hosts: HostRoute[] = [];
-  const { logs, runtime, images, serving, programs } = openInstances(options, observe, hosts);
+  const { logs, runtime, images, serving, pods } = openInstances(options, observe, hosts);
   const limits = { maxBytes: options.maxEventBytes, budget: new ByteBudget(options.maxInflightBytes) };
   const addresses: { events?: Address; gateway?: Address } = {};
   const outbound = createOutbound({
@@ -97,7 +97,7 @@ export async function openDataPlane(
   );
   return {
     serving,
-    programs,
+    pods,
     runtime,
     images,
     logs,
@@ -124,7 +124,7 @@ function openInstances(
   { dataDir, warmBytes }: PlatformOptions,
   observe: DataPlaneHooks['observe'],
   hosts: readonly HostRoute[],
-): Pick<DataPlane, 'logs' | 'runtime' | 'images' | 'serving' | 'programs'> {
+): Pick<DataPlane, 'logs' | 'runtime' | 'images' | 'serving' | 'pods'> {
   const logs = new LogFiles({ folder: join(dataDir, 'logs'), ...LOG_FILE_BOUNDS });
   const folder = join(dataDir, 'runtime');
   const runtime = ProcessRuntime.open({ folder, warm: warmBounds(warmBytes), logs, routes: () => hosts });
@@ -133,5 +133,5 @@ function openInstances(
   );
   const clock = systemClock;
   const serving = new Serving({ runtime, clock, observe });
-  return { logs, runtime, images, serving, programs: new Programs({ runtime, clock }) };
+  return { logs, runtime, images, serving, pods: new RunningPods({ runtime, clock }) };
 }

@@ -80,7 +80,7 @@ async function compose(
     state.stop.abort();
   });
   teardown.step('decisions', () => control.stopDeciding());
-  teardown.step('programs', (drainMs) => plane.programs.close(drainMs));
+  teardown.step('pods', (drainMs) => plane.pods.close(drainMs));
   teardown.step('public door', (drainMs) => plane.gatewayServer.close(drainMs));
   teardown.step('deliveries', () => plane.channels.close());
   teardown.step('internal door', (drainMs) => plane.eventsServer.close(drainMs));

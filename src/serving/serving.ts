@@ -8,6 +8,7 @@ import type { Reading } from './autoscaler/demand.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { InstanceLinks } from './gateway/instance-links.ts';
 import { instanceSuffix } from './instance-name.ts';
+import type { GatewayPool } from './gateway/pool.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
 import type { Runtime } from './runtime/runtime.ts';
 
@@ -46,6 +47,8 @@ export class Serving {
   readonly #options: ServingOptions;
   readonly #tools: PoolTools;
   readonly #pools = new Map<string, RevisionPool>();
+  /** Of ports of v1 Services, by names that no revision has. */
+  readonly #servicePools = new Map<string, GatewayPool>();
   /** Removed, and not yet done with what they had. */
   readonly #leaving = new Set<RevisionPool>();
   /** Those that the ticker looks at: a revision at zero is not among them. */
@@ -84,7 +87,7 @@ export class Serving {
         listener === 'public'
           ? (host) => this.#publicHosts.get(host) ?? (this.#isLocal(host) ? 'hidden' : undefined)
           : (host) => this.#localHosts.get(host),
-      poolFor: (revision) => this.#pools.get(revision),
+      poolFor: (revision) => this.#pools.get(revision) ?? this.#servicePools.get(revision),
       links: this.#links,
       clock: this.#options.clock,
       random: this.#tools.random,
@@ -119,6 +122,12 @@ export class Serving {
     this.#leaving.add(pool);
     await pool.remove(pool.plan.timeoutMs);
     this.#leaving.delete(pool);
+  }
+
+  /** Who answers for a target of that name; undefined: nobody any more. */
+  setServicePool(name: string, pool: GatewayPool | undefined): void {
+    if (pool === undefined) this.#servicePools.delete(name);
+    else this.#servicePools.set(name, pool);
   }
 
   setRoute(plan: RoutePlan): void {

@@ -1,0 +1,166 @@
+import type { WorkloadCondition } from '../../../apis/apps/deployment.ts';
+import { conditionOfJob, JOB, type Job } from '../../../apis/batch/job.ts';
+import { rfc3339 } from '../../../apis/conditions.ts';
+import { POD, type Pod } from '../../../apis/core/pod.ts';
+import { childName } from '../../../apis/names.ts';
+import { ownedBy } from '../../../control/controller.ts';
+import { isOwnedBy, ownerOf } from '../../../control/owned.ts';
+import { instanceSuffix } from '../../instance-name.ts';
+import type { ResolveImage } from '../pin-image.ts';
+import { withoutZeros } from './conditions.ts';
+import { planJob, type JobCounts, type JobEnd } from './job-plan.ts';
+import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
+import { imagesIn, pinnedAnnotation } from './pinned-images.ts';
+import { isOver, isReadyPod } from './pod-status.ts';
+
+const PARALLEL_MAX = 100;
+
+/** Runs Jobs by their Pods (kubernetes pkg/controller/job). */
+export function startJobs(tools: LoopTools, resolveImage: ResolveImage): Loop {
+  const pass = (job: Job): Promise<Passed> => passOver(tools, resolveImage, job);
+  return startLoop<Job>(tools, JOB, [{ kind: POD, concerns: ownedBy('Job') }], pass);
+}
+
+async function passOver(tools: LoopTools, resolveImage: ResolveImage, job: Job): Promise<Passed> {
+  const { cluster, clock } = tools;
+  const nowMs = clock.nowMs();
+  const finishedMs = endedMs(job);
+  if (finishedMs !== undefined) return expire(tools, job, finishedMs);
+  const { items } = await cluster.list<Pod>(POD, job.metadata.namespace);
+  const pods = items.filter((pod) => isOwnedBy(pod, job));
+  const isSuspended = job.spec.suspend === true;
+  const startTime = isSuspended ? undefined : (job.status?.startTime ?? rfc3339(nowMs));
+  const counts = countsOf(pods);
+  const step = planJob(job, counts, Date.parse(startTime ?? rfc3339(nowMs)), nowMs);
+  const pinned = step.change > 0 ? await pin(tools, resolveImage, job) : job;
+  for (let i = 0; i < Math.min(step.change, PARALLEL_MAX); i += 1)
+    await cluster.apply(podOf(pinned, childName(job.metadata.name, `-${instanceSuffix(tools.random)}`)));
+  const active = pods.filter((pod) => !isOver(pod));
+  const spare = active.slice(0, Math.max(0, -step.change));
+  for (const pod of spare) await cluster.remove(POD, pod.metadata.namespace, pod.metadata.name);
+  const failed = counts.failed + (step.end?.kind === 'failed' ? spare.length : 0);
+  const status = {
+    ...withoutZeros({
+      active: Math.max(0, counts.active + (step.end === undefined ? step.change : -counts.active)),
+      ready: step.end === undefined ? counts.ready : 0,
+      succeeded: counts.succeeded,
+      failed,
+    }),
+    terminating: 0,
+    uncountedTerminatedPods: {},
+    ...(startTime !== undefined && { startTime }),
+    ...(step.end?.kind === 'complete' && { completionTime: rfc3339(nowMs) }),
+    conditions: conditionsOf(job, step.end, nowMs),
+  };
+  return {
+    status,
+    againAfterMs: step.againAtMs === undefined ? undefined : Math.max(1, step.againAtMs - nowMs),
+  };
+}
+
+/** A Job that has ended stays, unless it says for how long. */
+async function expire({ cluster, clock }: LoopTools, job: Job, finishedMs: number): Promise<Passed> {
+  const { ttlSecondsAfterFinished } = job.spec;
+  if (ttlSecondsAfterFinished === undefined) return {};
+  const leftMs = finishedMs + ttlSecondsAfterFinished * 1000 - clock.nowMs();
+  if (leftMs > 0) return { againAfterMs: leftMs };
+  await cluster.remove(JOB, job.metadata.namespace, job.metadata.name);
+  return {};
+}
+
+export function endedMs(job: Job): number | undefined {
+  const end = conditionOfJob(job, 'Complete') ?? conditionOfJob(job, 'Failed');
+  return end === undefined ? undefined : Date.parse(end.lastTransitionTime ?? '');
+}
+
+async function pin({ cluster }: LoopTools, resolveImage: ResolveImage, job: Job): Promise<Job> {
+  const annotations = pinnedAnnotation(job.spec.template ?? {}, imagesIn(job), resolveImage);
+  return cluster.apply<Job>({
+    ...job,
+    metadata: { ...job.metadata, annotations: { ...job.metadata.annotations, ...annotations } },
+  });
+}
+
+function podOf(job: Job, name: string): Pod {
+  const { namespace } = job.metadata;
+  const { metadata = {}, spec = {} } = job.spec.template ?? {};
+  const pinned = Object.fromEntries(
+    Object.entries(job.metadata.annotations ?? {}).filter(([key]) =>
+      key.startsWith('platform.millrace.dev/'),
+    ),
+  );
+  return {
+    ...POD,
+    metadata: {
+      name,
+      ...(namespace !== undefined && { namespace }),
+      labels: { ...metadata.labels },
+      annotations: { ...metadata.annotations, ...pinned },
+      ownerReferences: [ownerOf(job)],
+    },
+    spec: { ...spec, nodeName: 'localhost' },
+  };
+}
+
+function countsOf(pods: readonly Pod[]): JobCounts {
+  const of = (phase: string): readonly Pod[] => pods.filter(({ status }) => status?.phase === phase);
+  const failed = of('Failed');
+  const active = pods.filter((pod) => !isOver(pod));
+  const ends = failed.flatMap(({ status }) =>
+    (status?.conditions ?? []).flatMap(({ type, lastTransitionTime }) =>
+      type === 'Ready' && lastTransitionTime !== undefined ? [Date.parse(lastTransitionTime)] : [],
+    ),
+  );
+  return {
+    active: active.length,
+    ready: active.filter(isReadyPod).length,
+    succeeded: of('Succeeded').length,
+    failed: failed.length,
+    restarts: active.reduce(
+      (sum, { status }) =>
+        sum + (status?.containerStatuses ?? []).reduce((all, each) => all + each.restartCount, 0),
+      0,
+    ),
+    lastFailureMs: ends.length === 0 ? undefined : Math.max(...ends),
+  };
+}
+
+function conditionsOf(job: Job, end: JobEnd | undefined, nowMs: number): readonly WorkloadCondition[] {
+  const at = rfc3339(nowMs);
+  const said = (
+    type: string,
+    status: 'True' | 'False',
+    reason: string,
+    message: string,
+  ): WorkloadCondition => ({
+    type,
+    status,
+    reason,
+    message,
+    lastProbeTime: at,
+    lastTransitionTime: at,
+  });
+  const before = job.status?.conditions ?? [];
+  if (end?.kind === 'complete') {
+    const [reason, message] = ['CompletionsReached', 'Reached expected number of succeeded pods'];
+    return [
+      ...before,
+      said('SuccessCriteriaMet', 'True', reason, message),
+      said('Complete', 'True', reason, message),
+    ];
+  }
+  if (end?.kind === 'failed')
+    return [
+      ...before,
+      said('FailureTarget', 'True', end.reason, end.message),
+      said('Failed', 'True', end.reason, end.message),
+    ];
+  const known = before.find(({ type }) => type === 'Suspended');
+  const isSuspended = job.spec.suspend === true;
+  if (known === undefined && !isSuspended) return before;
+  if (known?.status === (isSuspended ? 'True' : 'False')) return before;
+  const told = isSuspended
+    ? said('Suspended', 'True', 'JobSuspended', 'Job suspended')
+    : said('Suspended', 'False', 'JobResumed', 'Job resumed');
+  return [...before.filter(({ type }) => type !== 'Suspended'), told];
+}
