@@ -1,4 +1,4 @@
-import type { Agent } from 'node:http';
+import type { Agent, OutgoingHttpHeaders } from 'node:http';
 import { PlatformError } from '../../base/errors.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -53,7 +53,7 @@ type Options = {
   rejectUnauthorized?: boolean;
   servername?: string;
   auth?: string | null;
-  headers?: Record<string, unknown>;
+  headers?: OutgoingHttpHeaders;
   agent?: Agent;
 };
 
