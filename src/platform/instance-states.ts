@@ -23,6 +23,7 @@ export function instanceView(
       ignored: unmet.filter(({ kind }) => kind === 'ignored').map(({ message }) => message),
       hasBeenReady: pool?.isInitialReached ?? false,
       scale: pool?.plan.scale,
+      containers: pool?.plan.instance.containers ?? [],
     };
   };
 }

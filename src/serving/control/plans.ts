@@ -3,7 +3,9 @@ import { autoscalerConfig } from '../../apis/autoscaling/config.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import type { Container, Revision } from '../../apis/serving/types.ts';
 import type { RevisionPlan } from '../plan.ts';
+import type { ContainerSpec } from '../runtime/container-spec.ts';
 import { containerSpec, servingPortOf } from './container-plan.ts';
+import { ownStartOf } from './own-start.ts';
 import type { PreparedPod } from './prepare-pod.ts';
 import { scalePlanOf } from './scale-plan.ts';
 
@@ -29,6 +31,10 @@ export function planRevision(
   const serving = servingContainer(containers);
   const servingPort = servingPortOf(containers);
   const place = { servingPort, podSecurity };
+  const started = (container: ContainerSpec): ContainerSpec => ({
+    ...container,
+    ownStart: ownStartOf(annotations, container),
+  });
   const configuration = labels[LABELS.configuration] ?? name;
   const progressDeadlineMs =
     parseGoDuration(
@@ -42,9 +48,11 @@ export function planRevision(
       service: labels[LABELS.service] ?? configuration,
       configuration,
       containers: pod.containers.map((each) =>
-        containerSpec(each, { ...place, isServing: each.container === serving }),
+        started(containerSpec(each, { ...place, isServing: each.container === serving })),
       ),
-      initContainers: pod.initContainers.map((each) => containerSpec(each, { ...place, isServing: false })),
+      initContainers: pod.initContainers.map((each) =>
+        started(containerSpec(each, { ...place, isServing: false })),
+      ),
       volumes: pod.volumes,
       readyTimeoutMs: progressDeadlineMs,
     },

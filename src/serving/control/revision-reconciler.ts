@@ -8,8 +8,10 @@ import { settled, type Outcome, type Reconciler } from '../../control/reconciler
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { ownerOf } from '../../control/owned.ts';
 import type { ScalePlan } from '../plan.ts';
+import type { ContainerSpec } from '../runtime/container-spec.ts';
 import { activeFrom, activeMark } from './active.ts';
 import { podAutoscalerOf } from './autoscaler-objects.ts';
+import { coldReasons, idleAnnotations } from './own-start.ts';
 import { pinContainers, type ResolveImage } from './pin-image.ts';
 
 /** How a revision's instances stand, as the activator knows. */
@@ -24,6 +26,8 @@ export type InstanceView = (key: string) => {
   readonly scale?: ScalePlan | undefined;
   /** What of its spec is not done where it runs, each with what to do about it. */
   readonly ignored?: readonly string[];
+  /** Of its plan; absent or none while there is none. */
+  readonly containers?: readonly ContainerSpec[];
 };
 
 export type RevisionSettings = {
@@ -83,7 +87,7 @@ function outcomeOf(
   status: Outcome['status'],
 ): Outcome {
   const active = activeOf(revision, view);
-  const told = [active, ...ignoredMark(view)];
+  const told = [active, ...ignoredMark(revision, view), ...coldMark(view)];
   if (view.trouble !== undefined) {
     const { code, reason } = view.trouble;
     const message = code.startsWith('ExitCode') ? `Container failed with: ${reason}` : reason;
@@ -111,9 +115,21 @@ function outcomeOf(
 }
 
 /** Informs, and is no part of Ready: that something which was asked for is not done is never kept quiet. */
-function ignoredMark({ ignored = [] }: ReturnType<InstanceView>): readonly Mark[] {
-  if (ignored.length === 0) return [];
-  return [{ ...isFalse('SpecHonoured', 'PartlyIgnored', ignored.join('\n')), severity: 'Info' }];
+function ignoredMark(
+  { metadata: { annotations = {} } }: Revision,
+  { ignored = [], containers = [] }: ReturnType<InstanceView>,
+): readonly Mark[] {
+  const all = [...ignored, ...containers.flatMap((container) => idleAnnotations(annotations, container))];
+  if (all.length === 0) return [];
+  return [{ ...isFalse('SpecHonoured', 'PartlyIgnored', all.join('\n')), severity: 'Info' }];
+}
+
+/** Informs: its wakes take longer than those of other functions, and this is why. */
+function coldMark({ containers = [] }: ReturnType<InstanceView>): readonly Mark[] {
+  const reasons = coldReasons(containers);
+  if (reasons.length === 0) return [];
+  const message = `each instance starts by a process of its own, not from a warm runner, because of ${reasons.join(', ')}`;
+  return [{ ...isFalse('WarmStart', 'OwnProcess', message), severity: 'Info' }];
 }
 
 /** Informs, and is no part of Ready: a revision at zero is as good as any. The PodAutoscaler says the same. */

@@ -3,6 +3,7 @@ import { LABELS } from '../../../src/apis/serving/shared.ts';
 import { KINDS } from '../../../src/apis/serving/types.ts';
 import { revisionReconciler, type InstanceView } from '../../../src/serving/control/revision-reconciler.ts';
 import { aRevision, IMAGE } from '../../kit/serving-objects.ts';
+import { aContainer } from '../../kit/small-platform.ts';
 import { conditionIn, World, type Stated } from '../../kit/world.ts';
 
 type View = ReturnType<InstanceView>;
@@ -52,6 +53,26 @@ describe('a Revision', () => {
       template: { spec: { containers: [{ image: 'dev.local/hello@sha256:abc' }, { name: 'queue-proxy' }] } },
     });
     expect(deployment.status).toMatchObject({ replicas: 2, readyReplicas: 1 });
+  });
+
+  it('says why its functions start by a process of their own, and is Ready all the same', async () => {
+    await world.apply(aRevision('r-00001'));
+    const launch = { kind: 'function', entry: 'index.js' } as const;
+    const cold = aContainer({
+      launch,
+      ownStart: { nodeArgs: [], isRestricted: false, why: ['variable NODE_OPTIONS'] },
+    });
+    const told = await after({ ready: 1, desired: 1, containers: [cold] });
+    expect(conditionIn(told, 'WarmStart')).toEqual({
+      status: 'False',
+      reason: 'OwnProcess',
+      severity: 'Info',
+      message:
+        'each instance starts by a process of its own, not from a warm runner, because of variable NODE_OPTIONS',
+    });
+    expect(conditionIn(told, 'Ready')).toEqual({ status: 'True' });
+    const warm = await after({ ready: 1, desired: 1, containers: [aContainer({ launch })] });
+    expect(JSON.stringify(warm.status)).not.toContain('WarmStart');
   });
 
   it('keeps its pinned image when the name means another or none by now', async () => {

@@ -4,6 +4,7 @@ import { dns1035Fault } from '../../names.ts';
 import { autoscalingErrors } from '../../autoscaling/validate.ts';
 import { autoscalerConfigIn, revisionSpecErrors } from '../revision/validate.ts';
 import { metadataErrors } from '../metadata.ts';
+import { nodeStartErrors } from '../node-start.ts';
 import { LABELS } from '../shared.ts';
 import type { Configuration, RevisionTemplate } from '../types.ts';
 
@@ -22,6 +23,7 @@ export function templateErrors(
       'template.metadata.annotations',
       autoscalingErrors(metadata.annotations, autoscalerConfigIn(context)),
     ),
+    ...below('template.metadata.annotations', nodeStartErrors(metadata.annotations)),
     ...nameErrors(owner, metadata.name),
     ...unchangedNameErrors(template, before),
   ];

@@ -11,6 +11,7 @@ import { subdomainFault } from '../../names.ts';
 import { autoscalerConfig, type AutoscalerConfig } from '../../autoscaling/config.ts';
 import { autoscalingErrors } from '../../autoscaling/validate.ts';
 import { featureFlags } from '../features.ts';
+import { nodeStartErrors } from '../node-start.ts';
 import type { Container, Revision, RevisionSpec } from '../types.ts';
 import { containerErrors, disallowed, idErrors } from './validate-container.ts';
 import { volumesErrors } from './validate-volumes.ts';
@@ -159,6 +160,7 @@ export function revisionErrors(revision: Revision, context: AdmissionContext): F
       'metadata.annotations',
       autoscalingErrors(revision.metadata.annotations, autoscalerConfigIn(context)),
     ),
+    ...below('metadata.annotations', nodeStartErrors(revision.metadata.annotations)),
     ...(before === undefined ? [] : immutable('{v1.RevisionSpec}', before, revision.spec)),
   ];
 }

@@ -18,6 +18,7 @@ import { LocalInstance } from './local-instance.ts';
 import { expanded } from '../../expand.ts';
 import { nativeUrl } from './native-url.ts';
 import type { LogSink } from './output.ts';
+import { apartFor } from './own-process.ts';
 import { freePort } from './ports.ts';
 import type { PoolBounds } from './pool-size.ts';
 import { ProcessTable } from './process-table.ts';
@@ -175,15 +176,15 @@ export class ProcessRuntime implements Runtime {
     view: View,
     onTaken: (child: Child) => void,
   ): Promise<Begun> {
+    const env = { ...container.env, ...runtimeContract(spec) };
     const load = {
       entry: join(container.directory, entry),
       workingDir: view.cwd,
-      env: { ...container.env, ...runtimeContract(spec) },
+      env,
       routes: this.#options.routes(),
       isTrial: false,
     };
-    const wrapper = this.#namespaces.wrap(view);
-    const apart = wrapper.length === 0 ? undefined : { wrapper };
+    const apart = apartFor(container, view.cwd, this.#namespaces.wrap(view), env);
     const { runner, port, times } = await this.#pool.handOver(load, spec.readyTimeoutMs, onTaken, apart);
     return { child: runner.child, port, startedMs: times.startedMs, isReady: true };
   }

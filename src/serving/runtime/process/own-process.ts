@@ -1,0 +1,30 @@
+import { findPackageJSON } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ContainerSpec } from '../container-spec.ts';
+import { RUNNER_MAIN } from './runner-child.ts';
+import type { Apart } from './runner-pool.ts';
+
+/** What makes a function's runner one of its own; undefined: a warm one can take it. */
+export function apartFor(
+  { directory, ownStart }: Pick<ContainerSpec, 'directory' | 'ownStart'>,
+  cwd: string,
+  wrapper: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Apart | undefined {
+  if (ownStart === undefined) return wrapper.length === 0 ? undefined : { wrapper };
+  const { nodeArgs, isRestricted } = ownStart;
+  const reads = isRestricted ? [directory, ...runnerReads()].map(readArg) : [];
+  return { wrapper, cwd, own: { nodeArgs: [...nodeArgs, ...reads], env } };
+}
+
+/** What a runner imports before it is handed anything: its own modules, and the SDK with what that needs. */
+function runnerReads(): readonly string[] {
+  const root = join(fileURLToPath(RUNNER_MAIN), ROOT_ABOVE);
+  const sdk = findPackageJSON('cloudevents', RUNNER_MAIN);
+  return [root, ...(sdk === undefined ? [] : [dirname(dirname(sdk))])];
+}
+
+/** From `runner/main` to `src` or `dist`. */
+const ROOT_ABOVE = ['..', '..', '..', '..', '..'].join(sep);
+const readArg = (folder: string): string => `--allow-fs-read=${folder}${sep}`;
