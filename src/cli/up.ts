@@ -41,6 +41,8 @@ export type UpOptions = {
   readonly acceptLoss: boolean;
   /** What empty, warm runners may hold together; undefined: a sixteenth of the memory, 512 MiB at most. */
   readonly warmBytes: number | undefined;
+  /** Instances of all revisions together; undefined: what three quarters of the memory hold, at 32 MiB each. */
+  readonly maxInstances: number | undefined;
   /** Where brokers are; written to the ConfigMaps that channels read. */
   readonly kafka: string | undefined;
   readonly rabbitmq: string | undefined;
@@ -63,6 +65,7 @@ export const UP_FLAGS = {
   'max-inflight-bytes': { type: 'string' },
   'tail-cache-bytes': { type: 'string' },
   'warm-bytes': { type: 'string' },
+  'max-instances': { type: 'string' },
   'accept-loss': { type: 'boolean' },
   kafka: { type: 'string' },
   rabbitmq: { type: 'string' },
@@ -84,6 +87,7 @@ export const UP_HELP = `
   --max-inflight-bytes N   bodies being received or committed together (268435456)
   --tail-cache-bytes N     fresh events in memory (67108864)
   --warm-bytes N           warm runners that wait for functions (1/16 of the memory, at most 536870912)
+  --max-instances N        instances of all revisions together (3/4 of the memory, at 32 MiB each)
   --accept-loss            open a database that holds less than was acknowledged
   --kafka HOST:PORT,…      where KafkaChannels keep their events
   --rabbitmq AMQP-URL      where RabbitmqChannels do; a password in it goes to a Secret
@@ -139,6 +143,7 @@ export function upOptions(
     tailCacheBytes: optional('tail-cache-bytes'),
     acceptLoss: values['accept-loss'] === true,
     warmBytes: whole('warm-bytes'),
+    maxInstances: optional('max-instances'),
     ...brokersOf(read),
   };
 }

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Dispatcher as Outbound } from 'undici';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -120,8 +121,11 @@ function internalGateway(serving: Serving, host: string, ingress: Gateway['onReq
 }
 
 /** What starts instances, and where their images and their output are; `hosts` is filled once the doors are open. */
+/** A Node function holds 22 to 28 MB: what the default number of instances is reckoned with. */
+const INSTANCE_BYTES = 32 * 1024 * 1024;
+
 function openInstances(
-  { dataDir, warmBytes }: PlatformOptions,
+  { dataDir, warmBytes, maxInstances }: PlatformOptions,
   observe: DataPlaneHooks['observe'],
   hosts: readonly HostRoute[],
 ): Pick<DataPlane, 'logs' | 'runtime' | 'images' | 'serving' | 'pods'> {
@@ -132,6 +136,7 @@ function openInstances(
     runtime.check(directory, entry),
   );
   const clock = systemClock;
-  const serving = new Serving({ runtime, clock, observe });
+  const instancesMax = maxInstances ?? Math.max(20, Math.floor((totalmem() * 3) / 4 / INSTANCE_BYTES));
+  const serving = new Serving({ runtime, clock, observe, instancesMax });
   return { logs, runtime, images, serving, pods: new RunningPods({ runtime, clock }) };
 }

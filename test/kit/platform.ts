@@ -21,6 +21,7 @@ export function openPlatform(dataDir: string, more: Partial<PlatformOptions> = {
     maxInflightBytes: 64 * 1024 * 1024,
     tailCacheBytes: undefined,
     acceptLoss: false,
+    maxInstances: undefined,
     warmBytes: RUNNER_BYTES,
     kafka: undefined,
     rabbitmq: undefined,
