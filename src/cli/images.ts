@@ -4,7 +4,7 @@ import { ApiClient, PLATFORM_API } from './client.ts';
 import { EXIT, UserError, type Command } from './command.ts';
 import { CLIENT_FLAGS, isJson, parse } from './flags.ts';
 
-type Image = { readonly name: string; readonly digest: string };
+type Image = { readonly name: string; readonly digest: string; readonly origin?: string };
 type Pushed = Image & { readonly launch: { readonly kind: string } };
 type Templated = {
   readonly items: readonly {
@@ -107,7 +107,8 @@ async function rollOut(client: ApiClient, { kind, namespace, name }: User, diges
 const IMAGES_HELP = `
 Usage: millrace images [--data-dir DIR] [-o json]
 
-What the local store holds.
+What the local store holds: what was pushed, and images of ours that do as those that Knative's documentation names. A push
+of the same name goes before one of ours.
 
 Examples:
   millrace images
@@ -122,11 +123,11 @@ export const images: Command = {
     const json = isJson(parsed.values);
     const client = await ApiClient.open(context, parsed.values['data-dir']);
     const { items } = await client.get<{ items: readonly Image[] }>(`${PLATFORM_API}/images`);
-    context.stdout.write(
-      json
-        ? `${JSON.stringify(items, undefined, 2)}\n`
-        : items.map(({ name, digest }) => `${name}@${digest}\n`).join(''),
-    );
+    context.stdout.write(json ? `${JSON.stringify(items, undefined, 2)}\n` : items.map(lineOf).join(''));
     return EXIT.done;
   },
 };
+
+function lineOf({ name, digest, origin }: Image): string {
+  return `${name}@${digest}${origin === undefined ? '' : ' (ours: does as Knative’s)'}\n`;
+}

@@ -12,6 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
 import { digestOf, readBundle, refuseEscapes, type BundleFile } from './bundle.ts';
+import { KNOWN_NAMES, knownImage } from './known-images.ts';
 import { guessLaunch, type ImageLaunch } from './launch.ts';
 import { parseImageName } from './name.ts';
 import { withJavaScript } from './strip-types.ts';
@@ -22,6 +23,8 @@ export type StoredImage = {
   readonly launch: ImageLaunch;
 };
 export type ListedImage = { readonly name: string; readonly digest: string; readonly pushedAt: string };
+/** One that nobody has pushed: it does as the one that Knative's documentation names. */
+export type OwnImage = { readonly name: string; readonly digest: string; readonly origin: 'millrace' };
 
 /** Loads the entry of a function once; says why it cannot be used, or undefined when it can. */
 export type FunctionCheck = (directory: string, entry: string) => Promise<string | undefined>;
@@ -74,18 +77,48 @@ export class ImageStore {
     }
   }
 
-  /** What a reference means now: by its digest when it has one, else by what its name points to. */
+  /**
+   * What a reference means now: by its digest when it has one, else by what its name points to; a name of ours that nobody
+   * has pushed is one of ours.
+   */
   resolve(reference: string): StoredImage | undefined {
-    const { name, digest = this.#names()[name]?.digest } = parseImageName(reference);
-    if (digest === undefined) return undefined;
+    const { name, digest } = parseImageName(reference);
+    const pushed = digest ?? this.#names()[name]?.digest;
+    const stored = pushed === undefined ? undefined : this.#stored(pushed);
+    if (stored !== undefined) return stored;
+    const own = this.#own(name);
+    if (own === undefined || (pushed !== undefined && pushed !== own.digest)) return undefined;
+    return own;
+  }
+
+  list(): readonly (ListedImage | OwnImage)[] {
+    const names = this.#names();
+    const pushed = Object.entries(names).map(([name, { digest, pushedAt }]) => ({ name, digest, pushedAt }));
+    const own = KNOWN_NAMES.filter((name) => names[name] === undefined).flatMap((name) => {
+      const digest = this.#own(name)?.digest;
+      return digest === undefined ? [] : [{ name, digest, origin: 'millrace' as const }];
+    });
+    return [...pushed, ...own];
+  }
+
+  #stored(digest: string): StoredImage | undefined {
     const directory = this.#directoryOf(digest);
     const file = `${directory}.json`;
     if (!existsSync(file)) return undefined;
     return { digest, directory, launch: JSON.parse(readFileSync(file, 'utf8')) as ImageLaunch }; // written by #place
   }
 
-  list(): readonly ListedImage[] {
-    return Object.entries(this.#names()).map(([name, { digest, pushedAt }]) => ({ name, digest, pushedAt }));
+  /** Written when it is first asked for. */
+  #own(name: string): StoredImage | undefined {
+    const image = knownImage(name);
+    if (image === undefined) return undefined;
+    const digest = digestOf(image.files, image.launch);
+    const stored = this.#stored(digest);
+    if (stored !== undefined) return stored;
+    const draft = this.#write(image.files);
+    const directory = this.#place(draft, digest, image.launch);
+    rmSync(draft, { recursive: true, force: true });
+    return { digest, directory, launch: image.launch };
   }
 
   async #proven(

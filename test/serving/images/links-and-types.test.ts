@@ -107,7 +107,7 @@ describe('the store', () => {
     const reopened = store(folder);
     expect(readdirSync(folder).filter((name) => name.startsWith('.draft'))).toEqual([]);
     expect(reopened.resolve('x')?.digest).toBe(digest);
-    expect(reopened.list()).toEqual([
+    expect(reopened.list().filter((each) => 'pushedAt' in each)).toEqual([
       { name: 'docker.io/library/x:latest', digest, pushedAt: '1970-01-01T00:00:00.000Z' },
     ]);
   });
