@@ -1,4 +1,5 @@
 import { PlatformError } from '../base/errors.ts';
+import { parseNetworks } from '../http/trusted-proxies.ts';
 import { EXIT, UserError, type Command, type CommandContext, type ExitCode } from './command.ts';
 import { addressOf, dataDirOf, numberOf, parse, setting } from './flags.ts';
 
@@ -8,6 +9,7 @@ export type Started = {
   readonly endpoints: {
     readonly api: string;
     readonly gateway: string;
+    readonly gatewayTls?: string;
     readonly events: string;
     readonly dashboard: string;
   };
@@ -26,6 +28,10 @@ type Address = { readonly host: string; readonly port: number };
 export type UpOptions = {
   readonly dataDir: string;
   readonly gateway: Address;
+  /** Where the gateway speaks TLS; undefined: nowhere. */
+  readonly gatewayTls?: Address | undefined;
+  /** Networks whose word is taken on where a request comes from (X-Forwarded-*). */
+  readonly trustedProxies?: readonly string[];
   readonly events: Address;
   readonly dashboard: Address;
   readonly api: Address;
@@ -53,6 +59,8 @@ const MIB = 1024 * 1024;
 export const UP_FLAGS = {
   'data-dir': { type: 'string' },
   gateway: { type: 'string' },
+  'gateway-tls': { type: 'string' },
+  'trusted-proxies': { type: 'string' },
   events: { type: 'string' },
   dashboard: { type: 'string' },
   api: { type: 'string' },
@@ -75,10 +83,12 @@ export const UP_FLAGS = {
 export const UP_HELP = `
   --data-dir DIR           where everything is kept (~/.millrace)
   --gateway HOST:PORT      public requests (127.0.0.1:8080); the one to expose
+  --gateway-tls HOST:PORT  the same by TLS, with certificates from Secrets (not open unless given)
   --events HOST:PORT       channels and names inside the cluster (127.0.0.1:8081); never to be exposed
   --dashboard HOST:PORT    page, metrics, health (127.0.0.1:8082)
   --api HOST:PORT          the Kubernetes API (127.0.0.1:8443)
   --domain NAME            services answer at SERVICE.NAMESPACE.NAME (localhost)
+  --trusted-proxies CIDR,… whose X-Forwarded-* headers are believed; of others they are replaced
   --public-url URL         how the gateway is reached from outside
   --log-format text|json   the platform's own log, on stderr (text)
   --drain-timeout SECONDS  how long stopping waits for what is in flight (30)
@@ -121,6 +131,7 @@ export function upOptions(
       fix: '--log-format text, or json',
       exit: EXIT.usage,
     });
+  const tls = read('gateway-tls');
   const publicUrl = read('public-url');
   if (publicUrl !== undefined && !URL.canParse(publicUrl))
     throw new UserError('MR0008', `--public-url ${publicUrl} is no URL`, {
@@ -130,6 +141,8 @@ export function upOptions(
   return {
     dataDir: dataDirOf(context, values['data-dir']),
     gateway: address('gateway', 8080),
+    gatewayTls: tls === undefined ? undefined : addressOf('gateway-tls', tls),
+    trustedProxies: proxiesOf(read('trusted-proxies')),
     events: address('events', 8081),
     dashboard: address('dashboard', 8082),
     api: address('api', 8443),
@@ -146,6 +159,15 @@ export function upOptions(
     maxInstances: optional('max-instances'),
     ...brokersOf(read),
   };
+}
+
+function proxiesOf(written: string | undefined): readonly string[] {
+  const parsed = parseNetworks(written ?? '');
+  if ('networks' in parsed) return parsed.networks;
+  throw new UserError('MR0016', `--trusted-proxies: ${parsed.fault} is no network`, {
+    fix: '--trusted-proxies 10.0.0.0/8,192.0.2.7',
+    exit: EXIT.usage,
+  });
 }
 
 function brokersOf(
@@ -212,6 +234,7 @@ const MENDS: Readonly<Record<string, readonly [string, string | undefined, ExitC
 function banner({ endpoints, kubeconfig, readyInMs, notes }: Started): string {
   const rows = Object.entries({
     gateway: endpoints.gateway,
+    ...(endpoints.gatewayTls !== undefined && { 'by TLS': endpoints.gatewayTls }),
     events: endpoints.events,
     dashboard: endpoints.dashboard,
     API: endpoints.api,

@@ -19,6 +19,8 @@ export type Http2Call = {
   readonly rawHeaders: readonly string[];
   /** The address at the other end of the connection. */
   readonly peer: string;
+  /** It came by TLS. */
+  readonly isSecure: boolean;
 };
 
 /** Requests at a time on one connection; Go's server has the same number. */
@@ -32,7 +34,7 @@ const RESETS_PER_SECOND = 100;
 /** A connection without a request ends after so long without a frame. */
 const IDLE_MS = 600_000;
 
-/** HTTP/2 without TLS, on connections that somebody else accepted: the client knew beforehand that it is spoken here. */
+/** HTTP/2 on connections that somebody else accepted: without TLS where the client knew beforehand, else agreed on in its handshake. */
 export class Http2Front {
   readonly #server: Http2Server;
   readonly #sessions = new Set<ServerHttp2Session>();
@@ -68,6 +70,7 @@ export class Http2Front {
 
   #open(session: ServerHttp2Session, onCall: (call: Http2Call) => void): void {
     const peer = session.socket.remoteAddress ?? 'unknown';
+    const isSecure = session.encrypted === true;
     let open = 0;
     this.#sessions.add(session);
     session.setLocalWindowSize(CONNECTION_WINDOW);
@@ -84,7 +87,7 @@ export class Http2Front {
       open += 1;
       stream.on('close', () => (open -= 1));
       stream.on('error', ignore); // 'close' follows, and is heard where it counts
-      onCall({ stream, headers, rawHeaders, peer });
+      onCall({ stream, headers, rawHeaders, peer, isSecure });
     });
   }
 }

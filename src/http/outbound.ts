@@ -7,8 +7,8 @@ import { HEADER_BYTES_MAX } from './header-limit.ts';
 export type LocalAddress = { readonly host: string; readonly port: number };
 
 export type OutboundOptions = {
-  /** Which of our own listeners answers for a host name and port; undefined: whatever DNS says. */
-  readonly route: (hostname: string, port: number) => LocalAddress | undefined;
+  /** Which of our own listeners answers for a host name and port, by TLS or not; undefined: whatever DNS says. */
+  readonly route: (hostname: string, port: number, isSecure: boolean) => LocalAddress | undefined;
   /** How names are resolved; the system's way unless given. */
   readonly resolve?: typeof lookup;
   readonly connectTimeoutMs?: number;
@@ -38,7 +38,8 @@ export function createOutbound({
     pipelining: 1,
     connect: (options, callback) => {
       const { hostname, protocol } = options;
-      const local = route(hostname, Number(options.port) || (protocol === 'https:' ? 443 : 80));
+      const isSecure = protocol === 'https:';
+      const local = route(hostname, Number(options.port) || (isSecure ? 443 : 80), isSecure);
       if (local !== undefined) {
         return connect({ ...options, hostname: local.host, port: String(local.port) }, callback);
       }

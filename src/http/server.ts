@@ -1,7 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
+import {
+  createServer as createTlsServer,
+  Server as TlsServer,
+  type ServerOptions as TlsOptions,
+} from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import { PlatformError } from '../base/errors.ts';
 import { sortByFirstBytes } from './first-bytes.ts';
 import { HEADER_BYTES_MAX, HEADERS_MAX } from './header-limit.ts';
@@ -19,17 +24,22 @@ export type Listener = {
   /** Of requests without a body; with one, or to HTTP/2, nothing is upgraded and `onRequest` answers. */
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /**
-   * Where given, the listener speaks HTTP/2 without TLS, too, to clients that know so beforehand. What this does not take
+   * Where given, the listener speaks HTTP/2, too: without TLS to clients that know so beforehand. What this does not take
    * (false) goes to `onRequest`, in the shape that HTTP/1.1 has in Node.
    */
   readonly onCall?: (call: Http2Call) => boolean;
   /** `onRequest` itself says `100 Continue` where that is expected; otherwise it is said at once. */
   readonly saysContinue?: boolean;
-  readonly tls?: Pick<TlsOptions, 'key' | 'cert' | 'ca' | 'requestCert' | 'rejectUnauthorized'>;
+  readonly tls?: ListenerTls;
   /** A request that has not come in whole by then is answered 408; 0: no limit (the gateway streams). */
   readonly requestTimeoutMs?: number;
   /** Headers that are not complete by then end the connection with 408. */
   readonly headersTimeoutMs?: number;
+};
+
+export type ListenerTls = Pick<TlsOptions, 'key' | 'cert' | 'ca' | 'requestCert' | 'rejectUnauthorized'> & {
+  /** What is shown to a client that asks for a name; undefined: there is nothing for it. */
+  readonly contextFor?: (name: string) => SecureContext | undefined;
 };
 
 export interface OpenServer {
@@ -43,6 +53,8 @@ export interface OpenServer {
    * as once, and a second call with less grace cuts sooner (H4).
    */
   close(graceMs: number): Promise<void>;
+  /** What a client of TLS is shown that asks for no name, from its next connection on. */
+  showToNameless(certificate: { readonly cert: Buffer; readonly key: Buffer }): void;
 }
 
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -58,13 +70,29 @@ export async function openServer(listener: Listener): Promise<OpenServer> {
     keepAliveTimeout: 65_000,
     ...(listener.onUpgrade !== undefined && { shouldUpgradeCallback: isUpgrade }),
   };
+  const { tls } = listener;
   const server =
-    listener.tls === undefined ? createServer(options) : createTlsServer({ ...options, ...listener.tls });
+    tls === undefined
+      ? createServer(options)
+      : createTlsServer({ ...options, ...handshakeOf(listener, tls) });
   server.maxHeadersCount = HEADERS_MAX + 1; // Node drops what is beyond without a word
   const open = new HttpServer(server, listener);
   await listen(server, listener);
   open.port = (server.address() as AddressInfo).port; // a TCP server that listens has one
   return open;
+}
+
+/** HTTP/2 is agreed on where it is spoken; a handshake has as long as the headers of a request. */
+function handshakeOf(
+  { onCall, headersTimeoutMs }: Listener,
+  { contextFor, ...tls }: ListenerTls,
+): TlsOptions {
+  return {
+    ...tls,
+    handshakeTimeout: headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
+    ...(onCall !== undefined && { ALPNProtocols: ['h2', 'http/1.1'] }),
+    ...(contextFor !== undefined && { SNICallback: (name, done) => done(null, contextFor(name)) }),
+  };
 }
 
 class HttpServer implements OpenServer {
@@ -101,18 +129,22 @@ class HttpServer implements OpenServer {
     else answerText(response, fault.code, fault.reason, { connection: 'close' });
   }
 
-  /** Node's own listener for connections gets those that begin as HTTP/1.1 does. */
+  /** Node's own listener for connections gets those that begin as HTTP/1.1 does; in TLS, those that have not agreed on HTTP/2. */
   #speakHttp2(onCall: NonNullable<Listener['onCall']>): Http2Front {
     const timeoutMs = this.#listener.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
     const front = new Http2Front((call) => this.#answerCall(call, onCall), timeoutMs);
-    const toNode = this.#server.listeners('connection').at(-1);
+    const event = this.#listener.tls === undefined ? 'connection' : 'secureConnection';
+    const toNode = this.#server.listeners(event).at(-1);
     if (toNode === undefined) throw new Error('node:http does not listen for connections');
-    this.#server.off('connection', toNode as (socket: Socket) => void);
+    this.#server.off(event, toNode as (socket: Socket) => void);
     const toHttp2 = front.take.bind(front);
     const toHttp1 = toNode.bind(this.#server);
-    this.#server.on('connection', (socket: Socket) =>
-      sortByFirstBytes(socket, { http1: toHttp1, http2: toHttp2, timeoutMs }),
-    );
+    this.#server.on(event, (socket: Socket | TLSSocket) => {
+      if (!('alpnProtocol' in socket))
+        sortByFirstBytes(socket, { http1: toHttp1, http2: toHttp2, timeoutMs });
+      else if (socket.alpnProtocol === 'h2') toHttp2(socket);
+      else toHttp1(socket);
+    });
     return front;
   }
 
@@ -124,6 +156,10 @@ class HttpServer implements OpenServer {
     const asHttp1 = response as unknown as ServerResponse;
     if (fault === undefined) this.#listener.onRequest(request as unknown as IncomingMessage, asHttp1);
     else answerText(asHttp1, fault.code, fault.reason);
+  }
+
+  showToNameless(certificate: { readonly cert: Buffer; readonly key: Buffer }): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext({ ...certificate });
   }
 
   get address(): string {

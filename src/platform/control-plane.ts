@@ -5,10 +5,9 @@ import { LABELS } from '../apis/serving/shared.ts';
 import { KINDS } from '../apis/serving/types.ts';
 import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import { Informers } from '../control/informer.ts';
-import { hostNameOf } from '../http/host-check.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
-import type { PublicDoor } from '../serving/control/network-settings.ts';
 import { Pods } from '../serving/control/pods.ts';
+import { CertificateFeeder } from '../serving/control/tls/certificate-feeder.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
 import { Workloads } from '../serving/control/workloads/workloads.ts';
 import { ticksOf } from '../sources/ping/schedule.ts';
@@ -84,7 +83,7 @@ export class ControlPlane {
   ): Promise<void> {
     const clock = systemClock;
     const { informers } = this;
-    const { serving, images, channels, gatewayServer } = plane;
+    const { serving, images, channels, gateway } = plane;
     const eventing = new EmbeddedClient(objects, EVENTING_USER);
     await this.#pods.clear();
     const feeder = new PlanFeeder({
@@ -114,15 +113,16 @@ export class ControlPlane {
         log,
         host: channels,
         revision: this.#revisionSettings(plane, feeder),
-        route: { door: publicDoor(options, plane), clock },
+        route: { door: gateway.door, clock },
         ingress: {
           routedGeneration: (key) => feeder.routedGeneration(key),
-          publicLoadBalancer: { ingress: [{ ip: new URL(gatewayServer.url).hostname }] },
+          takenHostOf: (key) => feeder.takenHostOf(key),
+          publicLoadBalancer: { ingress: [{ ip: new URL(gateway.plain.url).hostname }] },
           privateLoadBalancer: { ingress: [{ ip: new URL(plane.eventsServer.url).hostname }] },
         },
       },
       [
-        webhookController(eventing, informers, outboxes, options, gatewayServer.port),
+        webhookController(eventing, informers, outboxes, options, gateway.plain.port),
         sources.start,
         eventTypes.start,
         this.#autoscalers.start,
@@ -131,6 +131,7 @@ export class ControlPlane {
       ],
     );
     feeder.start();
+    new CertificateFeeder(gateway.certificates, informers).start();
     this.#startWorkloads(plane, log);
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {
       const revision = metadata.labels?.[LABELS.revision];
@@ -188,15 +189,4 @@ export class ControlPlane {
     await this.#pods.settled();
     await this.informers.stop();
   }
-}
-
-/** How public names are reached (contract: Listeners). */
-function publicDoor({ publicUrl, domain }: PlatformOptions, { gatewayServer }: DataPlane): PublicDoor {
-  return {
-    publicUrl: publicUrl === undefined ? undefined : new URL(publicUrl),
-    domain: hostNameOf(domain),
-    httpPort: gatewayServer.port,
-    httpsPort: undefined,
-    hasTrustedProxies: false,
-  };
 }

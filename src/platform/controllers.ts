@@ -2,6 +2,8 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Subscription } from '../apis/messaging/subscription/schema.ts';
 import { INGRESS } from '../apis/networking/ingress/types.ts';
+import { CLUSTER_DOMAIN_CLAIM } from '../apis/networking/cluster-domain-claim/cluster-domain-claim.ts';
+import { DOMAIN_MAPPING } from '../apis/serving/domain-mapping/types.ts';
 import { KINDS } from '../apis/serving/types.ts';
 import { groupOf } from '../apis/registry.ts';
 import { keyOf, type Resource } from '../apis/resource.ts';
@@ -15,6 +17,9 @@ import type { Reconciler } from '../control/reconciler.ts';
 import type { KindName } from '../control/resource-client.ts';
 import type { SqliteStore } from '../apiserver/storage/sqlite-store.ts';
 import { configurationReconciler } from '../serving/control/configuration-reconciler.ts';
+import { domainMappingReconciler } from '../serving/control/domain-mapping-reconciler.ts';
+import { DomainIndex } from '../serving/control/domains/domain-index.ts';
+import { DEFAULT_CERTIFICATE } from '../serving/control/tls/certificate.ts';
 import { ingressReconciler, type IngressSettings } from '../serving/control/ingress-reconciler.ts';
 import { revisionReconciler, type RevisionSettings } from '../serving/control/revision-reconciler.ts';
 import { routeReconciler, type RouteSettings } from '../serving/control/route-reconciler.ts';
@@ -44,6 +49,7 @@ export type RunningControllers = {
 
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
 const KUBERNETES_SERVICE = { apiVersion: 'v1', kind: 'Service' };
+const SECRET = { apiVersion: 'v1', kind: 'Secret' };
 
 export const EVENTING_USER = 'system:serviceaccount:knative-eventing:eventing-controller';
 export const SERVING_USER = 'system:serviceaccount:knative-serving:controller';
@@ -119,18 +125,38 @@ function startTraffic(
     { kind: KINDS.revision, concerns: ownedBy('Configuration') },
     { kind: CONFIG_MAP, concerns: everyOnConfig(informers, KINDS.configuration, ['config-gc']) },
   ]);
+  startDomains(options, serving, start);
   const routes = new RouteIndex(informers);
   start(serving, routeReconciler(serving, { ...options.route, labelled: routes.labelled }), [
     { kind: KINDS.configuration, concerns: routes.concerns },
     { kind: KINDS.revision, concerns: routes.concerns },
     { kind: INGRESS, concerns: ownedBy('Route') },
     { kind: KUBERNETES_SERVICE, concerns: ownedBy('Route') },
+    { kind: SECRET, concerns: onDefaultCertificate(informers, KINDS.route) },
     {
       kind: CONFIG_MAP,
       concerns: everyOnConfig(informers, KINDS.route, ['config-network', 'config-domain', 'config-features']),
     },
   ]);
   return start(serving, ingressReconciler(options.ingress), []);
+}
+
+/** DomainMappings, looked at again when what they name changes, or who may have their domains. */
+function startDomains(
+  { informers, route }: ControllersOptions,
+  serving: EmbeddedClient,
+  start: StartOne,
+): void {
+  const domains = new DomainIndex(informers);
+  const named = [KINDS.service, KINDS.route, KUBERNETES_SERVICE, ...BACKING_KINDS];
+  start(serving, domainMappingReconciler(serving, route), [
+    { kind: INGRESS, concerns: ownedBy('DomainMapping') },
+    ...named.map((kind) => ({ kind, concerns: domains.onNamed })),
+    { kind: SECRET, concerns: domains.onSecret },
+    { kind: SECRET, concerns: onDefaultCertificate(informers, DOMAIN_MAPPING) },
+    { kind: CLUSTER_DOMAIN_CLAIM, concerns: domains.onClaim },
+    { kind: CONFIG_MAP, concerns: everyOnConfig(informers, DOMAIN_MAPPING, ['config-network']) },
+  ]);
 }
 
 export type StartOne = <R extends Resource>(
@@ -171,6 +197,16 @@ function everyOf(informers: Informers, kind: KindName): (changed: Resource) => r
       .all()
       .filter((object) => object.metadata.namespace === metadata.namespace)
       .map(keyOf);
+}
+
+/** The gateway's own certificate may be for all. */
+function onDefaultCertificate(
+  informers: Informers,
+  kind: KindName,
+): (changed: Resource) => readonly string[] {
+  const { namespace, name } = DEFAULT_CERTIFICATE;
+  return ({ metadata }) =>
+    metadata.namespace === namespace && metadata.name === name ? informers.of(kind).all().map(keyOf) : [];
 }
 
 /** What is read of a ConfigMap in knative-serving may concern every object. */

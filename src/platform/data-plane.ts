@@ -11,7 +11,7 @@ import { guardHost, LOOPBACK_HOSTS } from '../http/host-check.ts';
 import { createOutbound } from '../http/outbound.ts';
 import { openServer, type OpenServer } from '../http/server.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
-import type { Gateway } from '../serving/gateway/gateway.ts';
+import { PLAIN_FRONT, type Gateway } from '../serving/gateway/gateway.ts';
 import { serviceDoor } from '../serving/gateway/service-door.ts';
 import { ImageStore } from '../serving/images/image-store.ts';
 import { RunningPods } from '../serving/pods/running-pods.ts';
@@ -21,6 +21,7 @@ import type { HostRoute } from '../serving/runtime/process/runner-protocol.ts';
 import { warmBounds } from '../serving/runtime/process/warm-bounds.ts';
 import { Serving } from '../serving/serving.ts';
 import { Channels } from './channel-host.ts';
+import { openGatewayDoors, trustOf, type GatewayDoors } from './gateway-doors.ts';
 import type { Address, PlatformOptions } from './options.ts';
 import type { Stores } from './stores.ts';
 
@@ -35,7 +36,7 @@ export type DataPlane = {
   readonly dispatcher: Dispatcher;
   readonly outbound: Outbound;
   readonly limits: BodyLimits;
-  readonly gatewayServer: OpenServer;
+  readonly gateway: GatewayDoors;
   readonly eventsServer: OpenServer;
 };
 
@@ -54,12 +55,13 @@ export async function openDataPlane(
   const hosts: HostRoute[] = [];
   const { logs, runtime, images, serving, pods } = openInstances(options, observe, hosts);
   const limits = { maxBytes: options.maxEventBytes, budget: new ByteBudget(options.maxInflightBytes) };
-  const addresses: { events?: Address; gateway?: Address } = {};
+  const addresses: { events?: Address; gateway?: Address; secure?: Address } = {};
   const outbound = createOutbound({
-    route: (host) => {
+    route: (host, _port, isSecure) => {
       const listener = serving.listenerFor(host);
       if (listener === undefined) return channelOfHost(host) === undefined ? undefined : addresses.events;
-      return listener === 'internal' ? addresses.events : addresses.gateway;
+      if (listener === 'internal') return addresses.events;
+      return isSecure ? addresses.secure : addresses.gateway;
     },
   });
   const dispatcher = new Dispatcher({ outbound, clock, replyBytesMax: options.maxEventBytes });
@@ -71,26 +73,22 @@ export async function openDataPlane(
     name: 'events',
     flag: '--events',
     ...options.events,
-    ...internalGateway(serving, options.events.host, ingress),
+    ...internalGateway(serving, options, ingress),
     requestTimeoutMs: 0,
   }).catch(async (error: unknown) => {
     await runtime.close(); // its warm runners would keep the process alive
     throw error;
   });
   addresses.events = { host: options.events.host, port: eventsServer.port };
-  const gateway = serving.gateway('public', onOtherHost);
-  const gatewayServer = await openServer({
-    name: 'gateway',
-    flag: '--gateway',
-    ...options.gateway,
-    ...gateway,
-    requestTimeoutMs: 0,
-  }).catch(async (error: unknown) => {
+  const gateway = await openGatewayDoors(options, serving, onOtherHost).catch(async (error: unknown) => {
     await eventsServer.close(0);
     await runtime.close();
     throw error;
   });
-  addresses.gateway = { host: options.gateway.host, port: gatewayServer.port };
+  addresses.gateway = { host: options.gateway.host, port: gateway.plain.port };
+  const { secure } = gateway;
+  if (secure !== undefined && options.gatewayTls !== undefined)
+    addresses.secure = { host: options.gatewayTls.host, port: secure.port };
   hosts.push(
     { suffix: '.svc.cluster.local', ...addresses.events },
     { suffix: '.channels.cluster.local', ...addresses.events },
@@ -106,17 +104,18 @@ export async function openDataPlane(
     dispatcher,
     outbound,
     limits,
-    gatewayServer,
+    gateway,
     eventsServer,
   };
 }
 
 /** Names inside the cluster by Host; by path, services for programs that resolve no such name, and channels. */
-function internalGateway(serving: Serving, host: string, ingress: Gateway['onRequest']): Gateway {
+function internalGateway(serving: Serving, options: PlatformOptions, ingress: Gateway['onRequest']): Gateway {
   const isInternal = (name: string): boolean => serving.listenerFor(name) === 'internal';
   const door = serviceDoor(isInternal, (...exchange) => gateway.onRequest(...exchange), ingress);
-  const guarded = guardHost(new Set([...LOOPBACK_HOSTS, host]), door);
-  const gateway = serving.gateway('internal', atChannelHosts(ingress, guarded));
+  const guarded = guardHost(new Set([...LOOPBACK_HOSTS, options.events.host]), door);
+  const front = { ...PLAIN_FRONT, trusts: trustOf(options) };
+  const gateway = serving.gateway('internal', atChannelHosts(ingress, guarded), front);
   return gateway;
 }
 

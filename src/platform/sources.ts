@@ -111,7 +111,7 @@ export function openSources(
     },
   });
   const publicUrl =
-    options.publicUrl?.replace(/\/$/, '') ?? `http://${options.gateway.host}:${plane.gatewayServer.port}`;
+    options.publicUrl?.replace(/\/$/, '') ?? `http://${options.gateway.host}:${plane.gateway.plain.port}`;
   const readConfigMap = configMapReader(informers);
   const context = {
     publicUrl,

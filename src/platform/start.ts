@@ -20,6 +20,7 @@ import { removeRunFile, writeRunFile } from './data-dir.ts';
 import { platformExtension } from './extension.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
 import { Outboxes } from './outboxes.ts';
+import { podAccess } from './pod-access.ts';
 import { podLogs } from './pod-logs.ts';
 import { revisionIdentities } from './metrics/revision-identity.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
@@ -81,7 +82,7 @@ async function compose(
   });
   teardown.step('decisions', () => control.stopDeciding());
   teardown.step('pods', (drainMs) => plane.pods.close(drainMs));
-  teardown.step('public door', (drainMs) => plane.gatewayServer.close(drainMs));
+  teardown.step('public door', (drainMs) => plane.gateway.close(drainMs));
   teardown.step('deliveries', () => plane.channels.close());
   teardown.step('internal door', (drainMs) => plane.eventsServer.close(drainMs));
   teardown.step('instances', (drainMs) => plane.serving.close(drainMs));
@@ -190,6 +191,7 @@ async function openFaces(
     ...api,
     clock,
     logs: podLogs(plane.logs),
+    pods: podAccess(plane.runtime),
     isReady: why,
     extensions: [extension],
   });
@@ -209,7 +211,8 @@ async function openFaces(
   });
   const endpoints: Endpoints = {
     api: `https://${api.host}:${apiServer.port}`,
-    gateway: `http://${options.gateway.host}:${plane.gatewayServer.port}`,
+    gateway: `http://${options.gateway.host}:${plane.gateway.plain.port}`,
+    ...secureEndpoint(options, plane),
     events: `http://${options.events.host}:${plane.eventsServer.port}`,
     dashboard: `http://${options.dashboard.host}:${dashboard.port}`,
   };
@@ -217,6 +220,14 @@ async function openFaces(
   const close = async (): Promise<void> =>
     void (await Promise.all([apiServer.close(FACE_DRAIN_MS), dashboard.close(FACE_DRAIN_MS)]));
   return { endpoints, close };
+}
+
+function secureEndpoint(
+  { gatewayTls }: PlatformOptions,
+  { gateway: { secure } }: DataPlane,
+): Pick<Endpoints, 'gatewayTls'> {
+  if (secure === undefined || gatewayTls === undefined) return {};
+  return { gatewayTls: `https://${gatewayTls.host}:${secure.port}` };
 }
 
 async function statusOf(

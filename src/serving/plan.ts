@@ -57,14 +57,9 @@ export type Targets = readonly { readonly revision: string; readonly percent: nu
 /** Headers that a request is given on its way, as a flat list of names and values. */
 export type AddedHeaders = readonly string[];
 
-/** Which hosts lead to which revisions. A tag is a route of its own. */
-export type RoutePlan = {
-  readonly key: string; // namespace/name of its Ingress, and which of its rules it is
-  readonly publicHosts: readonly string[];
-  readonly localHosts: readonly string[];
+/** Who takes what comes one way. */
+export type Way = {
   readonly targets: Targets;
-  /** In place of `targets`: who takes a request for this port of the host; of a v1 Service. */
-  readonly byPort?: ReadonlyMap<number, Targets>;
   readonly addedHeaders?: AddedHeaders;
   /** Before `targets`, in this order: who takes a request that has a header with just this value. */
   readonly byHeader?: readonly {
@@ -73,6 +68,23 @@ export type RoutePlan = {
     readonly targets: Targets;
     readonly addedHeaders?: AddedHeaders;
   }[];
+  /** In place of all these: a name inside, whose route decides as it is then. */
+  readonly to?: string;
+};
+
+/** Which hosts lead to which revisions. A tag is a route of its own. */
+export type RoutePlan = Way & {
+  readonly key: string; // namespace/name of its Ingress, and which of its rules it is
+  /** When it was made; of several that ask for one host the oldest has it. */
+  readonly since?: string;
+  readonly publicHosts: readonly string[]; // `*.shop.example`: all names below
+  readonly localHosts: readonly string[];
+  /** In place of `targets`: who takes a request for this port of the host; of a v1 Service. */
+  readonly byPort?: ReadonlyMap<number, Targets>;
+  /** Who takes what begins with a path; the longest is the first. */
+  readonly byPath?: readonly (Way & { readonly prefix: string })[];
+  /** Plain HTTP is sent on to https. */
+  readonly isSecureOnly?: boolean;
 };
 
 /** The name of a service, or of one of its tags, in host names (networking pkg/config: tag-template). */

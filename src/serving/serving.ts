@@ -5,11 +5,12 @@ import { RevisionPool } from './activator/revision-pool.ts';
 import type { Trouble } from './activator/trouble.ts';
 import { SharedRoom } from './activator/limits.ts';
 import type { Reading } from './autoscaler/demand.ts';
-import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { createGateway, PLAIN_FRONT, type Front, type Gateway } from './gateway/gateway.ts';
+import { HostTable } from './gateway/host-table.ts';
 import { InstanceLinks } from './gateway/instance-links.ts';
 import { instanceSuffix } from './instance-name.ts';
-import type { GatewayPool } from './gateway/pool.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
+import type { GatewayPool } from './gateway/pool.ts';
 import type { Runtime } from './runtime/runtime.ts';
 
 export type ServingOptions = {
@@ -54,12 +55,13 @@ export class Serving {
   /** Those that the ticker looks at: a revision at zero is not among them. */
   readonly #up = new Set<Parameters<PoolTools['keepTicking']>[0]>();
   readonly #routes = new Map<string, RoutePlan>();
-  readonly #publicHosts = new Map<string, RoutePlan>();
-  readonly #localHosts = new Map<string, RoutePlan>();
+  readonly #publicHosts = new HostTable((plan) => this.#hostsMoved(plan));
+  readonly #localHosts = new HostTable((plan) => this.#hostsMoved(plan));
   readonly #links = new InstanceLinks();
   readonly #stop = new AbortController();
   #isTicking = false;
   #rescaled: (revision: string) => void = () => undefined;
+  #hostsMoved: (plan: RoutePlan) => void = () => undefined;
 
   constructor(options: ServingOptions) {
     const random = options.random ?? Math.random;
@@ -81,24 +83,26 @@ export class Serving {
   }
 
   /** A gateway for the public listener, or for the internal one. */
-  gateway(listener: 'public' | 'internal', otherwise: Fallback): Gateway {
+  gateway(listener: 'public' | 'internal', otherwise: Fallback, front: Front = PLAIN_FRONT): Gateway {
     return createGateway({
       routeFor:
         listener === 'public'
-          ? (host) => this.#publicHosts.get(host) ?? (this.#isLocal(host) ? 'hidden' : undefined)
-          : (host) => this.#localHosts.get(host),
+          ? (host) => this.#publicHosts.find(host) ?? (this.#isLocal(host) ? 'hidden' : undefined)
+          : (host) => this.#localHosts.find(host),
+      localRouteFor: (host) => this.#localHosts.find(host),
       poolFor: (revision) => this.#pools.get(revision) ?? this.#servicePools.get(revision),
       links: this.#links,
       clock: this.#options.clock,
       random: this.#tools.random,
       otherwise,
+      front,
     });
   }
 
   /** Which of the two listeners answers for a host name; undefined: it is no service's. */
   listenerFor(host: string): 'public' | 'internal' | undefined {
-    if (this.#localHosts.has(host)) return 'internal';
-    return this.#publicHosts.has(host) ? 'public' : undefined;
+    if (this.#localHosts.find(host) !== undefined) return 'internal';
+    return this.#publicHosts.find(host) === undefined ? undefined : 'public';
   }
 
   /** Whether a host name is a service's. */
@@ -131,19 +135,36 @@ export class Serving {
   }
 
   setRoute(plan: RoutePlan): void {
-    this.removeRoute(plan.key);
+    const before = this.#routes.get(plan.key);
     this.#routes.set(plan.key, plan);
-    for (const host of plan.publicHosts) this.#publicHosts.set(host, plan);
-    for (const host of plan.localHosts) this.#localHosts.set(host, plan);
+    this.#publicHosts.set(plan, plan.publicHosts, before?.publicHosts ?? []);
+    this.#localHosts.set(plan, plan.localHosts, before?.localHosts ?? []);
   }
 
   removeRoute(key: string): void {
     const plan = this.#routes.get(key);
     this.#routes.delete(key);
-    for (const host of plan?.publicHosts ?? [])
-      if (this.#publicHosts.get(host) === plan) this.#publicHosts.delete(host);
-    for (const host of plan?.localHosts ?? [])
-      if (this.#localHosts.get(host) === plan) this.#localHosts.delete(host);
+    this.#publicHosts.remove(key, plan?.publicHosts ?? []);
+    this.#localHosts.remove(key, plan?.localHosts ?? []);
+  }
+
+  /** A host that a route asks for while another has it. */
+  takenHostOf(key: string): { readonly host: string; readonly by: string } | undefined {
+    const plan = this.#routes.get(key);
+    for (const [table, hosts] of [
+      [this.#publicHosts, plan?.publicHosts ?? []],
+      [this.#localHosts, plan?.localHosts ?? []],
+    ] as const)
+      for (const host of hosts) {
+        const holder = table.holderOf(host);
+        if (holder !== undefined && holder.key !== key) return { host, by: holder.key };
+      }
+    return undefined;
+  }
+
+  /** Told of routes that have got a host from another, or lost one to another. */
+  whenHostsMove(listener: (plan: RoutePlan) => void): void {
+    this.#hostsMoved = listener;
   }
 
   /** Told of revisions whose mode of serving a decision has changed; their instances are told of by `observe`. */
@@ -188,7 +209,11 @@ export class Serving {
 
   /** Names inside the cluster are not told apart outside, whether a service has them or not. */
   #isLocal(host: string): boolean {
-    return this.#localHosts.has(host) || host.endsWith('.svc.cluster.local') || host.endsWith('.svc');
+    return (
+      this.#localHosts.find(host) !== undefined ||
+      host.endsWith('.svc.cluster.local') ||
+      host.endsWith('.svc')
+    );
   }
 
   /** One ticker for all, and only while something is up: a service at zero costs nothing. */

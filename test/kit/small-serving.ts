@@ -4,6 +4,7 @@ import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { answerText } from '../../src/http/respond.ts';
 import { openServer } from '../../src/http/server.ts';
 import type { InstanceEvent } from '../../src/serving/activator/pool-tools.ts';
+import { PLAIN_FRONT, type Front } from '../../src/serving/gateway/gateway.ts';
 import { localHostsOf, type RevisionPlan, type ScalePlan } from '../../src/serving/plan.ts';
 import { Serving } from '../../src/serving/serving.ts';
 import { TwinRuntime } from './runtime.ts';
@@ -19,7 +20,11 @@ export type Answer = {
 };
 
 /** Serving on the twin runtime behind two real listeners, with one service `web`. */
-export async function openSmallServing(answer: RequestListener, clock: Clock = systemClock) {
+export async function openSmallServing(
+  answer: RequestListener,
+  clock: Clock = systemClock,
+  front: Front = { ...PLAIN_FRONT, trusts: () => true },
+) {
   const runtime = new TwinRuntime(answer);
   const events: InstanceEvent[] = [];
   const strays: string[] = []; // Hosts that reached the fallback of a listener
@@ -31,10 +36,14 @@ export async function openSmallServing(answer: RequestListener, clock: Clock = s
       host: '127.0.0.1',
       port: 0,
       requestTimeoutMs: 0,
-      ...serving.gateway(listener, ({ headers }, response) => {
-        strays.push(headers.host ?? '');
-        answerText(response, 404, 'not a service');
-      }),
+      ...serving.gateway(
+        listener,
+        ({ headers }, response) => {
+          strays.push(headers.host ?? '');
+          answerText(response, 404, 'not a service');
+        },
+        front,
+      ),
     });
   const [publicDoor, internalDoor] = [await door('public'), await door('internal')];
   return {

@@ -70,6 +70,6 @@ function misfit(value: unknown, into: string): { readonly fault: string } {
 
 /** Loaded when a ConfigMap has a selector, which few have (design decision 5). */
 function parseYaml(text: string): unknown {
-  const { parse } = createRequire(import.meta.url)('yaml') as { parse(yaml: string): unknown };
-  return parse(text);
+  const yaml = createRequire(import.meta.url)('yaml') as { parse(text: string): unknown };
+  return yaml.parse(text);
 }

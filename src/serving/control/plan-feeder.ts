@@ -47,7 +47,8 @@ export class PlanFeeder {
   }
 
   start(): void {
-    const { informers } = this.#options;
+    const { informers, serving } = this.#options;
+    serving.whenHostsMove(({ key }) => this.#options.onRouted?.(key.slice(0, key.lastIndexOf('#'))));
     const revisions = informers.of(KINDS.revision);
     revisions.onChange((object) => this.#queue.add(`revision ${keyOf(object)}`));
     // At once, and not in turn: whoever looks at an Ingress after its change finds the gateway routing by it.
@@ -79,6 +80,13 @@ export class PlanFeeder {
   /** The generation of an Ingress that the gateway routes by. */
   routedGeneration(key: string): number | undefined {
     return this.#routes.get(key)?.generation;
+  }
+
+  /** A host of an Ingress that the gateway leads by another. */
+  takenHostOf(key: string): { readonly host: string; readonly by: string } | undefined {
+    const plans = this.#routes.get(key)?.keys ?? [];
+    const taken = plans.map((plan) => this.#options.serving.takenHostOf(plan));
+    return taken.find((each) => each !== undefined);
   }
 
   close(): Promise<void> {

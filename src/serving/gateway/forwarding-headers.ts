@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AddedHeaders } from '../plan.ts';
 import type { Request } from './inbound.ts';
+import { schemeOf } from './redirect.ts';
 
 /** Hop by hop (RFC 9110, 7.6.1), what is written anew below, and what only the platform itself says. */
 const DROPPED = new Set([
@@ -86,18 +87,19 @@ export function responseHeaders(raw: readonly (Buffer | string)[]): string[] {
   return out;
 }
 
-/** `Forwarded` is made of X-Forwarded-* where it is absent (serving pkg/queue/forwarded_shim.go); a trace begins here. */
-function pushOrigin(out: string[], { headers, host, peer: address }: Request): void {
-  const peer = address.startsWith('::ffff:') ? address.slice(7) : address; // IPv4, as a listener on :: sees it
-  const before = headers['x-forwarded-for'];
+/**
+ * What a peer says of where a request comes from counts when it is trusted, and is replaced when not. `Forwarded` is made
+ * of X-Forwarded-* where it is absent (serving pkg/queue/forwarded_shim.go); a trace begins here.
+ */
+function pushOrigin(out: string[], { headers, host, origin }: Request): void {
+  const { peer, isTrusted } = origin;
+  const before = isTrusted ? headers['x-forwarded-for'] : undefined;
   const nodes = before === undefined ? peer : `${String(before)}, ${peer}`;
-  const proto = String(headers['x-forwarded-proto'] ?? 'http');
-  const named = String(headers['x-forwarded-host'] ?? host);
+  const proto = schemeOf(origin, headers);
+  const named = isTrusted ? String(headers['x-forwarded-host'] ?? host) : host;
   out.push('x-forwarded-for', nodes, 'x-forwarded-proto', proto, 'x-forwarded-host', named);
-  out.push(
-    'forwarded',
-    headers.forwarded ?? forwardedOf(before === undefined ? [peer] : nodes, named, proto),
-  );
+  const said = isTrusted ? headers.forwarded : undefined;
+  out.push('forwarded', said ?? forwardedOf(before === undefined ? [peer] : nodes, named, proto));
   if (headers['traceparent'] === undefined) out.push('traceparent', newTrace());
 }
 

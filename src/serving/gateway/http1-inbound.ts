@@ -2,6 +2,7 @@ import { STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { Readable } from 'node:stream';
 import { answerUnread } from '../../http/respond.ts';
 import { saysBody, type Head, type Inbound } from './inbound.ts';
+import type { Origin } from './origin.ts';
 import type { Refusal } from './refusal.ts';
 
 /** A client that still sends when it has its answer is heard out for so long, so that it finds the answer and no reset. */
@@ -10,11 +11,13 @@ const LINGER_MS = 1000;
 /** A request that came by HTTP/1.1. */
 export class Http1Inbound implements Inbound {
   readonly stream: ServerResponse;
+  readonly origin: Origin;
   readonly body: Readable | undefined;
   readonly #request: IncomingMessage;
   #isHeadHeld = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, origin: Origin) {
+    this.origin = origin;
     this.#request = request;
     this.stream = response;
     this.body = saysBody(request.headers) ? keptOpen(request) : undefined;
@@ -30,10 +33,6 @@ export class Http1Inbound implements Inbound {
 
   get host(): string {
     return this.#request.headers.host ?? '';
-  }
-
-  get peer(): string {
-    return this.#request.socket.remoteAddress ?? 'unknown';
   }
 
   get headers(): IncomingHttpHeaders {

@@ -2,6 +2,7 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'nod
 import type { Readable } from 'node:stream';
 import type { Http2Call } from '../../http/http2-server.ts';
 import { objectOf, type Head, type Inbound } from './inbound.ts';
+import type { Origin } from './origin.ts';
 import type { Refusal } from './refusal.ts';
 
 const { NGHTTP2_NO_ERROR } = constants;
@@ -11,16 +12,16 @@ export class Http2Inbound implements Inbound {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly rawHeaders: readonly string[];
-  readonly peer: string;
+  readonly origin: Origin;
   readonly body: Readable | undefined;
   trailers: readonly string[] = [];
   #trailing: readonly string[] = [];
 
-  constructor({ stream, headers, rawHeaders, peer }: Http2Call) {
+  constructor({ stream, headers, rawHeaders }: Http2Call, origin: Origin) {
     this.stream = stream;
     this.headers = headers;
     this.rawHeaders = rawHeaders;
-    this.peer = peer;
+    this.origin = origin;
     this.body = stream.endAfterHeaders ? undefined : stream;
     if (headers.trailer !== undefined)
       stream.on('trailers', (_headers, _flags, raw) => (this.trailers = raw));

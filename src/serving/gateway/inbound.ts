@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
+import type { Origin } from './origin.ts';
 import type { Refusal } from './refusal.ts';
 
 /** One request of a client, in whichever protocol it came. */
@@ -7,7 +8,7 @@ export type Request = {
   readonly method: string;
   readonly target: string; // a path and its query
   readonly host: string; // as it was written
-  readonly peer: string; // the address that it came from
+  readonly origin: Origin;
   readonly headers: IncomingHttpHeaders;
   /** Names and values in turn, as they were written; in HTTP/2 its own (`:path`) among them. */
   readonly rawHeaders: readonly string[];

@@ -4,20 +4,19 @@ import type { Clock } from '../../base/clock.ts';
 import { isHeard, publishSignal, type Wake } from '../../telemetry/signals.ts';
 import type { ReadySlot } from '../activator/slot.ts';
 import type { Lease } from '../activator/waiting.ts';
-import type { AddedHeaders } from '../plan.ts';
 import { AskingExchange, needsAsking } from './asking-exchange.ts';
 import type { ExchangeEnd, ExchangeOptions } from './exchange.ts';
 import { Http1Exchange } from './http1-exchange.ts';
 import { Http2Exchange } from './http2-exchange.ts';
 import type { Inbound, Request } from './inbound.ts';
 import type { InstanceLinks } from './instance-links.ts';
+import type { Origin } from './origin.ts';
 import { Patience } from './patience.ts';
 import type { GatewayPool } from './pool.ts';
 import { isGone, NONE_READY, refusalOf, type Refusal } from './refusal.ts';
+import type { Taker } from './taker.ts';
 import { endSocket, passUpgrade } from './upgrade.ts';
 
-/** Who takes a request, and what it is given on its way. */
-export type Taker = { readonly revision: string; readonly addedHeaders: AddedHeaders | undefined };
 export type PassageTools = {
   readonly clock: Clock;
   readonly links: InstanceLinks;
@@ -61,7 +60,7 @@ export class Passage {
     else this.#forward(inbound, { pool, slot, wake: undefined });
   }
 
-  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async upgrade(request: IncomingMessage, origin: Origin, socket: Duplex, head: Buffer): Promise<void> {
     const pool = this.#tools.poolFor(this.#taker.revision);
     const place = pool === undefined ? NONE_READY : await this.#place(socket, pool);
     if ('code' in place) {
@@ -70,13 +69,13 @@ export class Passage {
     }
     const { slot } = place;
     const [leftMs, added, { plan }] = [this.#leftMs(place.pool), this.#taker.addedHeaders, place.pool];
-    const elsewhere = this.#elsewhere(place, () => void this.upgrade(request, socket, head));
+    const elsewhere = this.#elsewhere(place, () => void this.upgrade(request, origin, socket, head));
     const upgraded = { ...place, isUpgraded: false };
     const joined = (): void => {
       upgraded.isUpgraded = true;
       place.pool.upgraded(slot);
     };
-    const upgrade = { request, added, socket, head, slot, plan, leftMs, elsewhere, joined };
+    const upgrade = { request, origin, added, socket, head, slot, plan, leftMs, elsewhere, joined };
     passUpgrade(upgrade, this.#done(upgraded));
   }
 

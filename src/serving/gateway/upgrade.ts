@@ -5,10 +5,12 @@ import type { AddedHeaders } from '../plan.ts';
 import type { ExchangePlan } from './pool.ts';
 import { codeOf, notAnswered, type ExchangeEnd } from './exchange.ts';
 import { requestHeaders, responseHeaders } from './forwarding-headers.ts';
+import type { Origin } from './origin.ts';
 import type { Refusal } from './refusal.ts';
 
 export type Upgrade = {
   readonly request: IncomingMessage;
+  readonly origin: Origin;
   readonly added: AddedHeaders | undefined;
   readonly socket: Duplex;
   /** What the client has sent already after its head. */
@@ -132,10 +134,10 @@ class Tunnel {
   }
 }
 
-function outgoingOf({ request, added, slot }: Upgrade): ClientRequest {
-  const asked = { host: request.headers.host ?? '', peer: request.socket.remoteAddress ?? 'unknown' };
+function outgoingOf({ request, origin, added, slot }: Upgrade): ClientRequest {
   const { method = 'GET', url = '/', headers, rawHeaders } = request;
-  const passed = { ...asked, method, target: url, headers, rawHeaders, asksToContinue: false };
+  const host = headers.host ?? '';
+  const passed = { host, origin, method, target: url, headers, rawHeaders, asksToContinue: false };
   return httpRequest({
     host: '127.0.0.1',
     port: slot.running.instance.port,

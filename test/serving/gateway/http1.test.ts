@@ -234,7 +234,7 @@ describe('headers', () => {
     });
   });
 
-  it('that were set before are kept: Forwarded and traceparent as they are, X-Forwarded-* as the base', async () => {
+  it('that a trusted proxy has set are kept: Forwarded and traceparent as they are, X-Forwarded-* as the base', async () => {
     await open(echoing);
     const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     const kept = await seenBy(`traceparent: ${trace}`, 'Forwarded: for=1.2.3.4;proto=https');
