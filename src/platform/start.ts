@@ -20,7 +20,6 @@ import { removeRunFile, writeRunFile } from './data-dir.ts';
 import { platformExtension } from './extension.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
 import { Outboxes } from './outboxes.ts';
-import { podAccess } from './pod-access.ts';
 import { podLogs } from './pod-logs.ts';
 import { revisionIdentities } from './metrics/revision-identity.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
@@ -191,7 +190,6 @@ async function openFaces(
     ...api,
     clock,
     logs: podLogs(plane.logs),
-    pods: podAccess(plane.runtime),
     isReady: why,
     extensions: [extension],
   });
