@@ -214,6 +214,7 @@ export function aContainer(more: Partial<ContainerSpec>): ContainerSpec {
     mounts: [],
     limits: { memoryBytes: undefined, milliCpus: undefined },
     user: { uid: undefined, gid: undefined, mustNotBeRoot: false },
+    unhonoured: [],
     ...more,
   };
 }

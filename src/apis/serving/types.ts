@@ -77,6 +77,9 @@ export type SecurityContext = {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
   readonly runAsNonRoot?: boolean;
+  readonly allowPrivilegeEscalation?: boolean;
+  readonly readOnlyRootFilesystem?: boolean;
+  readonly seccompProfile?: unknown;
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
 };
 

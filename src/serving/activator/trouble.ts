@@ -1,4 +1,5 @@
 import { backoffDelayMs } from '../../base/backoff.ts';
+import { exitCodeOf } from '../runtime/exit-code.ts';
 import type { Ended } from '../runtime/runtime.ts';
 
 /** What went wrong with the instances of a revision, how often in a row, and until when no other is started. */
@@ -35,8 +36,8 @@ export function noBerth(max: number): Trouble {
 }
 
 /** The failure of what had been ready and ended by itself. */
-export function crashOf({ exitCode, signal, reason }: Ended, livedMs: number): Failure {
-  return { kind: 'crash', code: signal ?? `ExitCode${exitCode ?? 0}`, reason, livedMs };
+export function crashOf(ended: Ended, livedMs: number): Failure {
+  return { kind: 'crash', code: `ExitCode${exitCodeOf(ended)}`, reason: ended.reason, livedMs };
 }
 
 /** SIGKILL and SIGTERM before it was ready are somebody's doing (an operator, a kernel out of memory), not the program's own. */

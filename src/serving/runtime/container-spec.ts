@@ -22,6 +22,8 @@ export type ContainerSpec = {
   readonly mounts: readonly Mount[];
   readonly limits: Limits;
   readonly user: User;
+  /** What its manifest asks for and no process is given: each field by its path. */
+  readonly unhonoured: readonly string[];
   /** Present: a function that no warm runner can take. */
   readonly ownStart?: OwnStart | undefined;
 };

@@ -146,6 +146,17 @@ describe('a Revision', () => {
     expect(conditionIn(await after({ ready: 1, desired: 1 }), 'Ready')).toEqual({ status: 'True' });
   });
 
+  it('tells what of its spec is not done where it runs, and is ready all the same', async () => {
+    await world.apply(aRevision('r-00001'));
+    const told = await after({ ready: 1, desired: 1, ignored: ['the cpu limit is not enforced'] });
+    expect(conditionIn(told, 'SpecHonoured')).toMatchObject({
+      status: 'False',
+      reason: 'PartlyIgnored',
+      message: 'the cpu limit is not enforced',
+    });
+    expect(conditionIn(told, 'Ready')).toEqual({ status: 'True' });
+  });
+
   it('writes nothing when nothing has changed', async () => {
     await world.apply(aRevision('r-00001'));
     await after({ ready: 1, desired: 1 });

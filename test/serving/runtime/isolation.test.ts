@@ -7,7 +7,7 @@ import { Namespaces } from '../../../src/serving/runtime/process/isolation/names
 import type { VolumeSpec } from '../../../src/serving/runtime/volume-spec.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
 import { askOf, openLocalRuntime, runIn, serving } from '../../kit/local-runtime.ts';
-import { aContainer } from '../../kit/small-platform.ts';
+import { aContainer, revisionPlan } from '../../kit/small-platform.ts';
 
 const NOBODY = { uid: undefined, gid: undefined, mustNotBeRoot: false };
 const { way } = new Namespaces(temporaryFolder('mounts'));
@@ -237,6 +237,20 @@ describe('where something is not allowed', () => {
     const root = temporaryFolder('no-cgroups');
     const none = new Cgroups({ root, own: '0::/\n', name: 'x' });
     expect(none.why('memory')).toBe('the kernel shows no memory control group for the platform');
+  });
+
+  it('what a process is not given is told, and it starts without', async () => {
+    const container = serving({ unhonoured: ['securityContext.seccompProfile'] });
+    const { instance } = revisionPlan('f', '/', { kind: 'program', command: [] });
+    expect(local.runtime.unmet({ ...instance, containers: [container] })).toEqual([
+      {
+        kind: 'ignored',
+        what: 'user',
+        message:
+          'container user-container runs as a process of this machine, without securityContext.seccompProfile',
+      },
+    ]);
+    await (await start([container])).stop(0);
   });
 
   it('version 2 is used beside the platform when it cannot be below it', () => {

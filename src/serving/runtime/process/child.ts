@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { constants } from 'node:os';
 import { PlatformError } from '../../../base/errors.ts';
+import { exitCodeOf } from '../exit-code.ts';
 import type { Ended } from '../runtime.ts';
 import { RUN_TOKEN } from './left-overs.ts';
 import { Output, type LogSink } from './output.ts';
@@ -116,14 +116,9 @@ export function environment(): Record<string, string> {
   );
 }
 
-/** The error of a start that ended in this way; codes as a shell and Kubernetes count: 128 + signal, 127 not found. */
+/** The error of a start that ended in this way. */
 export function failedBy(ended: Ended): PlatformError {
   return failed(`ExitCode${exitCodeOf(ended)}`, ended.reason);
-}
-
-export function exitCodeOf({ exitCode, signal }: Ended): number {
-  const number = signal === undefined ? undefined : constants.signals[signal as NodeJS.Signals];
-  return exitCode ?? (number === undefined ? 127 : 128 + number);
 }
 
 /** A start that failed; it may well succeed another time. */

@@ -6,7 +6,8 @@ import type { ContainerSpec } from '../container-spec.ts';
 import type { ContainerStatus, InstanceStatus, Terminated } from '../instance-status.ts';
 import { mainContainer, type Ended, type Instance, type InstanceSpec, type TellStatus } from '../runtime.ts';
 import type { Usage } from '../usage.ts';
-import { exitCodeOf, failed, failedBy, type Child } from './child.ts';
+import { exitCodeOf } from '../exit-code.ts';
+import { failed, failedBy, type Child } from './child.ts';
 import { ContainerRun, type Past, type RunTools } from './container-run.ts';
 import type { VolumeFolders } from './isolation/volume-folders.ts';
 

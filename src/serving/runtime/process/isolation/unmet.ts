@@ -10,7 +10,7 @@ export function unmetOf(
   cgroups: Cgroups,
 ): readonly Unmet[] {
   const asking = [...initContainers, ...containers].filter(asksForMore);
-  return asking.flatMap(({ name, mounts, user, limits }): Unmet[] => {
+  return asking.flatMap(({ name, mounts, user, limits, unhonoured }): Unmet[] => {
     const unmet: Unmet[] = [];
     if (mounts.length > 0 && namespaces.way.kind === 'none')
       unmet.push({
@@ -31,6 +31,12 @@ export function unmetOf(
         what: 'user',
         message: `container ${name} has runAsNonRoot and would run as root; name a user with runAsUser, or start millrace as another user`,
       });
+    if (unhonoured.length > 0)
+      unmet.push({
+        kind: 'ignored',
+        what: 'user',
+        message: `container ${name} runs as a process of this machine, without ${unhonoured.join(', ')}`,
+      });
     for (const [resource, limit] of [
       ['memory', limits.memoryBytes],
       ['cpu', limits.milliCpus],
@@ -48,11 +54,11 @@ export function unmetOf(
 }
 
 /** Most containers ask for nothing of this; they are not to wait for the answers. */
-function asksForMore({ mounts, user, limits }: ContainerSpec): boolean {
+function asksForMore({ mounts, user, limits, unhonoured }: ContainerSpec): boolean {
   const { uid, gid, mustNotBeRoot } = user;
   const { memoryBytes, milliCpus } = limits;
   return (
-    mounts.length > 0 ||
+    mounts.length + unhonoured.length > 0 ||
     mustNotBeRoot ||
     [uid, gid, memoryBytes, milliCpus].some((each) => each !== undefined)
   );
