@@ -72,13 +72,13 @@ function grantsIn(written: string = ''): readonly string[] {
 }
 
 function isGrant(grant: string): boolean {
-  const [name = '', paths] = splitOnce(grant);
+  const [name, paths] = splitOnce(grant);
   if (paths === undefined) return PLAIN.includes(name);
   return WITH_PATHS.includes(name) && paths.split(',').every((path) => path.startsWith('/'));
 }
 
 function argsOf(grant: string): readonly string[] {
-  const [name = '', paths] = splitOnce(grant);
+  const [name, paths] = splitOnce(grant);
   return paths === undefined
     ? [`--allow-${name}`]
     : paths.split(',').map((path) => `--allow-${name}=${path}`);

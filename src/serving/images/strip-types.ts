@@ -64,7 +64,8 @@ function packageTypeFor(path: string, files: readonly BundleFile[]): string | un
 /** Without its types, and importing the JavaScript of its TypeScript neighbours. */
 function stripped({ path, content }: TextFile, paths: ReadonlyMap<string, string>): Buffer {
   try {
-    const code = stripTypeScriptTypes(content.toString());
+    // Positions stay, and so does the name: a stack tells of the file that was written.
+    const code = stripTypeScriptTypes(content.toString(), { sourceUrl: path });
     const rewritten = code.replace(IMPORTS, (whole, lead: string, quote: string, target: string) => {
       const found = paths.get(normalize(join(dirname(path), target)));
       if (found === undefined) return whole;
@@ -73,6 +74,27 @@ function stripped({ path, content }: TextFile, paths: ReadonlyMap<string, string
     });
     return Buffer.from(rewritten);
   } catch (error) {
-    throw invalid(`${path}: its types cannot be stripped: ${messageOf(error)}`);
+    throw invalid(faultOf(path, error));
   }
+}
+
+/** What to write instead of what has a meaning at run time, and so is no mere type. */
+const INSTEAD: readonly (readonly [RegExp, string])[] = [
+  [/\benum\b/, 'an object: const Color = { Red: 0 } as const'],
+  [/\bnamespace\b|\bmodule\b/, 'a module of its own, and import it'],
+  [/parameter propert/, 'a field, and assign it in the constructor'],
+  [/import equals|export assignment/, 'import … from, or require'],
+];
+
+/** With file and line, as editors open them. */
+function faultOf(path: string, error: unknown): string {
+  const message = messageOf(error);
+  const [first = ''] = String(Reflect.get(Object(error), 'stack')).split('\n', 1);
+  const at = /:(\d+)$/.exec(first)?.[1];
+  const where = at === undefined ? path : `${path}:${at}`;
+  if (Reflect.get(Object(error), 'code') !== 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX')
+    return `${where}: ${message}`;
+  const instead = INSTEAD.find(([syntax]) => syntax.test(message))?.[1];
+  const mend = instead === undefined ? '' : `write ${instead}; or `;
+  return `${where}: ${message}: types are stripped, not compiled; ${mend}push what tsc has made of it`;
 }

@@ -116,7 +116,7 @@ describe('push', () => {
     [
       'TypeScript that needs more than stripping',
       { 'index.ts': 'enum A { B }; export default A' },
-      'its types cannot be stripped',
+      'types are stripped, not compiled',
     ],
   ])('refuses %s, and says why', async (_, files, reason) => {
     await expect(store().push('x', folderWith('push', files), undefined, 0)).rejects.toThrow(reason);

@@ -124,7 +124,7 @@ describe('the runtime', () => {
     const check = (code: string) => runtime.check(folderWith('image', { 'index.mjs': code }), 'index.mjs');
     const withInit = `export const init = () => { throw new Error('called') }; export const handle = () => 1;`;
     expect(await check(withInit)).toBeUndefined();
-    expect(await check('throw new Error("no database")')).toBe('no database');
+    expect(await check('throw new Error("no database")')).toBe('no database (index.mjs:1)');
     expect(await check('export const x = 1')).toContain('it exports no function');
     expect(await check('process.exit(4)')).toContain('exited with code 4');
   });

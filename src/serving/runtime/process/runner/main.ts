@@ -7,6 +7,7 @@ import { HEADER_BYTES_MAX } from '../../../../http/header-limit.ts';
 import { WANTED, type FromRunner, type ToRunner } from '../runner-protocol.ts';
 import { answer, printError } from './answer.ts';
 import { loadFunction, type LoadedFunction } from './load.ts';
+import { heedSourceMaps, placeOf, rootOf, syntaxPlaceOf } from './place.ts';
 import { routeConnections } from './route-connections.ts';
 import { SdkSharing } from './share-sdk.ts';
 
@@ -83,6 +84,7 @@ async function load({ entry, workingDir, env, routes, isTrial }: ToRunner): Prom
     routeConnections(routes);
     const { href } = pathToFileURL(entry);
     sharing.enter(href);
+    heedSourceMaps(entry);
     current = await loadFunction(href);
     if (!isTrial) await current.init?.();
     await sharing.settle();
@@ -90,7 +92,13 @@ async function load({ entry, workingDir, env, routes, isTrial }: ToRunner): Prom
     setTimeout(flushCompileCache, KEEP_COMPILED_AFTER_MS).unref();
   } catch (error) {
     printError(error);
-    say({ kind: 'invalid', reason: messageOf(error) });
+    const root = rootOf(entry, workingDir);
+    const isUnread = isTrial && error instanceof SyntaxError;
+    const place = placeOf(error, root) ?? (isUnread ? syntaxPlaceOf(entry, root) : undefined);
+    say({
+      kind: 'invalid',
+      reason: place === undefined ? messageOf(error) : `${messageOf(error)} (${place})`,
+    });
     process.disconnect();
     process.exit(1);
   }
