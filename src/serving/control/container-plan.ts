@@ -65,6 +65,7 @@ export function containerSpec(prepared: PreparedContainer, place: Place): Contai
     ),
     limits: limitsOf(container),
     user: userOf(container.securityContext, place.podSecurity),
+    unhonoured: unhonouredOf(container),
   };
 }
 
@@ -117,6 +118,19 @@ function limitsOf({ resources = {} }: Container): Limits {
     memoryBytes: bytes === undefined || bytes <= 0 ? undefined : Math.ceil(bytes),
     milliCpus: cores === undefined || cores <= 0 ? undefined : Math.ceil(cores * 1000),
   };
+}
+
+/** Accepted as upstream accepts it; that a process does not get it is told (runtime, Unmet). */
+function unhonouredOf({ securityContext = {}, resources = {} }: Container): readonly string[] {
+  const { allowPrivilegeEscalation, readOnlyRootFilesystem, seccompProfile, capabilities } = securityContext;
+  const asked: Readonly<Record<string, boolean>> = {
+    'securityContext.allowPrivilegeEscalation: false': allowPrivilegeEscalation === false,
+    'securityContext.readOnlyRootFilesystem': readOnlyRootFilesystem === true,
+    'securityContext.seccompProfile': seccompProfile !== undefined,
+    'securityContext.capabilities': capabilities !== undefined,
+    'resources.limits.ephemeral-storage': resources.limits?.['ephemeral-storage'] !== undefined,
+  };
+  return Object.keys(asked).filter((field) => asked[field]);
 }
 
 /** A container's own before that of its Pod. */
