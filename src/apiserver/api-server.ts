@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Resource } from '../apis/resource.ts';
 import type { Clock } from '../base/clock.ts';
 import { ByteBudget, readBody } from '../http/body.ts';
@@ -9,26 +10,16 @@ import { discoveryDocument, VERSION } from './discovery/discovery.ts';
 import { answerOpenApiV2 } from './discovery/openapi-v2.ts';
 import { openApiDocument, openApiIndex } from './discovery/openapi.ts';
 import type { Pki } from './pki/pki.ts';
-import { resourcePath, userOf, type ApiRequest } from './request.ts';
-import { ApiError, badRequest, notFound } from './storage/api-error.ts';
+import { authorise, resourcePath, userOf, type ApiRequest } from './request.ts';
+import { ApiError, badRequest } from './storage/api-error.ts';
 import type { SqliteStore } from './storage/sqlite-store.ts';
+import type { PodAccess } from './streaming/pod-access.ts';
+import { PodStreams, STREAMED, upgradeRequired } from './streaming/pod-streams.ts';
+import { isStreamed, upgrade } from './streaming/upgrade.ts';
+import { podLog, type LogReader } from './verbs/pod-log.ts';
 import { get, list, watch } from './verbs/read.ts';
 import { scale } from './verbs/scale.ts';
 import { create, keyOf, patch, remove, replace, type Target, type Written } from './verbs/write.ts';
-
-/** Where `kubectl logs` reads: what an instance has printed, and, when followed, what it prints from now on. */
-export interface LogReader {
-  read(
-    pod: { readonly namespace: string; readonly name: string; readonly container: string | undefined },
-    options: LogOptions,
-  ): AsyncIterable<Uint8Array> | undefined;
-}
-export type LogOptions = {
-  readonly tailLines: number | undefined;
-  readonly isFollowed: boolean;
-  readonly isPrevious: boolean;
-  readonly signal: AbortSignal;
-};
 
 /** A group of the API whose resources are no stored objects: `/apis/<group>/<version>/…` is its own to answer. */
 export type Extension = {
@@ -44,6 +35,8 @@ export type ApiServerOptions = {
   readonly port: number;
   readonly clock: Clock;
   readonly logs: LogReader;
+  /** Absent: there is no `kubectl exec` and no `kubectl port-forward`. */
+  readonly pods?: PodAccess;
   readonly extensions: readonly Extension[];
   readonly isReady: () => string | undefined; // why not, if not
 };
@@ -58,6 +51,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<OpenServ
   const stop = new AbortController();
   const budget = new ByteBudget(2 * EXTENSION_BODY_BYTES_MAX);
   const hosts = new Set([...LOOPBACK_HOSTS, host]);
+  const streams = options.pods && new PodStreams(options.pods);
   const server = await openServer({
     name: 'API',
     flag: '--api',
@@ -72,11 +66,17 @@ export async function openApiServer(options: ApiServerOptions): Promise<OpenServ
     },
     onRequest: (incoming, response) =>
       void answer(options, readRequest(incoming, response, budget), hosts, stop.signal),
+    ...(streams !== undefined && {
+      takesUpgrade: isStreamed,
+      onUpgrade: (incoming: IncomingMessage, socket: Duplex, head: Buffer) =>
+        void upgrade({ store: options.store, streams, hosts }, incoming, socket, head),
+    }),
   });
   return {
     ...server,
     close(graceMs) {
       stop.abort(); // watches end at once
+      streams?.close();
       return server.close(graceMs);
     },
   };
@@ -138,14 +138,6 @@ function health({ isReady }: ApiServerOptions, { path, response }: ApiRequest): 
   answerText(response, reason === undefined ? 200 : 503, reason ?? 'ok');
 }
 
-/** The administrator may do everything; nobody else may do anything yet. */
-function authorise({ user, method, path }: ApiRequest): void {
-  if (user === undefined) throw new ApiError(401, 'Unauthorized', 'Unauthorized');
-  if (user.groups.includes('system:masters')) return;
-  const text = `forbidden: User ${JSON.stringify(user.name)} cannot ${method.toLowerCase()} path ${JSON.stringify(path)}: this version of Millrace knows the administrator alone, other rights come later`;
-  throw new ApiError(403, 'Forbidden', text);
-}
-
 async function route(options: ApiServerOptions, request: ApiRequest, stop: AbortSignal): Promise<void> {
   const { path, response, accept } = request;
   const { kinds } = options.store;
@@ -193,6 +185,7 @@ async function onResource(options: ApiServerOptions, request: ApiRequest, stop: 
   const target: Target = { kind, path };
   const { method, query, response } = request;
   if (kind.kind === 'Pod' && path.subresource === 'log') return podLog(options, request, target);
+  if (kind.kind === 'Pod' && STREAMED.includes(path.subresource ?? '')) throw upgradeRequired();
   if (path.subresource === 'scale' && kind.subresources.scale !== undefined)
     return answerJson(response, 200, await scale(store, request, target, kind.subresources.scale));
   if (path.subresource !== undefined && !(path.subresource === 'status' && kind.subresources.status)) {
@@ -259,42 +252,4 @@ async function removeAll(store: SqliteStore, request: ApiRequest, target: Target
     });
   }
   answerJson(request.response, 200, listed);
-}
-
-async function podLog(
-  { store, logs }: ApiServerOptions,
-  { query, response }: ApiRequest,
-  target: Target,
-): Promise<void> {
-  const { namespace = '', name = '' } = target.path;
-  const ended = new AbortController();
-  response.on('close', () => ended.abort());
-  const tail = query.get('tailLines');
-  const container = query.get('container') ?? undefined;
-  const pod = store.find(keyOf(target));
-  if (container !== undefined && pod !== undefined && !containersOf(pod).includes(container)) {
-    throw badRequest(`container ${container} is not valid for pod ${name}`);
-  }
-  const options = {
-    tailLines: tail === null ? undefined : Number(tail),
-    isFollowed: query.get('follow') === 'true',
-    isPrevious: query.get('previous') === 'true',
-    signal: ended.signal,
-  };
-  const chunks = logs.read({ namespace, name, container }, options);
-  if (chunks === undefined && pod === undefined) throw notFound(target.kind, name);
-  response.writeHead(200, { 'content-type': 'text/plain' });
-  response.flushHeaders();
-  for await (const chunk of chunks ?? []) response.write(chunk);
-  response.end();
-}
-
-function containersOf(pod: Resource): readonly unknown[] {
-  const spec = Object(Reflect.get(pod, 'spec')) as object;
-  return ['containers', 'initContainers'].flatMap((field) => {
-    const containers: unknown = Reflect.get(spec, field);
-    return Array.isArray(containers)
-      ? containers.map((each): unknown => Reflect.get(Object(each), 'name'))
-      : [];
-  });
 }

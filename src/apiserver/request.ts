@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { ApiError } from './storage/api-error.ts';
 
 export type User = { readonly name: string; readonly groups: readonly string[] };
 
@@ -65,4 +66,12 @@ export function userOf(incoming: IncomingMessage): User | undefined {
   const groups: unknown = subject.O;
   const named = Array.isArray(groups) ? groups.map(String) : typeof groups === 'string' ? [groups] : [];
   return { name: String(subject.CN), groups: named };
+}
+
+/** The administrator may do everything; nobody else may do anything yet. */
+export function authorise({ user, method, path }: Pick<ApiRequest, 'user' | 'method' | 'path'>): void {
+  if (user === undefined) throw new ApiError(401, 'Unauthorized', 'Unauthorized');
+  if (user.groups.includes('system:masters')) return;
+  const text = `forbidden: User ${JSON.stringify(user.name)} cannot ${method.toLowerCase()} path ${JSON.stringify(path)}: this version of Millrace knows the administrator alone, other rights come later`;
+  throw new ApiError(403, 'Forbidden', text);
 }

@@ -23,6 +23,8 @@ export type Listener = {
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
   /** Of requests without a body; with one, or to HTTP/2, nothing is upgraded and `onRequest` answers. */
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Which of those go to `onUpgrade`; `onRequest` answers the others. Absent: all. */
+  readonly takesUpgrade?: (request: IncomingMessage) => boolean;
   /**
    * Where given, the listener speaks HTTP/2, too: without TLS to clients that know so beforehand. What this does not take
    * (false) goes to `onRequest`, in the shape that HTTP/1.1 has in Node.
@@ -68,7 +70,10 @@ export async function openServer(listener: Listener): Promise<OpenServer> {
     requestTimeout: listener.requestTimeoutMs ?? 60_000,
     connectionsCheckingInterval: 1000, // how late both may be noticed
     keepAliveTimeout: 65_000,
-    ...(listener.onUpgrade !== undefined && { shouldUpgradeCallback: isUpgrade }),
+    ...(listener.onUpgrade !== undefined && {
+      shouldUpgradeCallback: (request: IncomingMessage): boolean =>
+        isUpgrade(request) && (listener.takesUpgrade?.(request) ?? true),
+    }),
   };
   const { tls } = listener;
   const server =

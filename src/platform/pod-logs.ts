@@ -1,4 +1,4 @@
-import type { LogOptions, LogReader } from '../apiserver/api-server.ts';
+import type { LogOptions, LogReader } from '../apiserver/verbs/pod-log.ts';
 import type { LogFiles } from '../serving/runtime/process/log-files.ts';
 
 /** `kubectl logs`: what an instance has printed, and, when followed, what it prints until it ends or the reader goes. */

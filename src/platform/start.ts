@@ -20,6 +20,7 @@ import { removeRunFile, writeRunFile } from './data-dir.ts';
 import { platformExtension } from './extension.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
 import { Outboxes } from './outboxes.ts';
+import { podAccess } from './pod-access.ts';
 import { podLogs } from './pod-logs.ts';
 import { revisionIdentities } from './metrics/revision-identity.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
@@ -190,6 +191,7 @@ async function openFaces(
     ...api,
     clock,
     logs: podLogs(plane.logs),
+    pods: podAccess(plane.runtime),
     isReady: why,
     extensions: [extension],
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LogOptions } from '../../src/apiserver/api-server.ts';
+import type { LogOptions } from '../../src/apiserver/verbs/pod-log.ts';
 import { podLogs } from '../../src/platform/pod-logs.ts';
 import { LOG_FILE_BOUNDS, LogFiles } from '../../src/serving/runtime/process/log-files.ts';
 import { temporaryFolder } from '../kit/folders.ts';

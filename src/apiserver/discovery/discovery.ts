@@ -19,6 +19,17 @@ export const VERSION = {
 /** What is sent and answered there is another kind than the one that is scaled. */
 const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
+const POD_SUBRESOURCES = ['log', 'exec', 'portforward'];
+/** What is sent there is told of by options of their own (core/v1). */
+const OPTIONS_KIND: Readonly<Record<string, string>> = {
+  exec: 'PodExecOptions',
+  portforward: 'PodPortForwardOptions',
+};
+const verbsOf = (subresource: string): readonly string[] => {
+  if (subresource in OPTIONS_KIND) return ['create', 'get'];
+  return subresource === 'log' ? ['get'] : ['get', 'patch', 'update'];
+};
+
 export type ExtensionGroup = { readonly group: string; readonly version: string };
 
 /** `/api`, `/apis`, `/apis/<group>` and their versions. Undefined: no such document. */
@@ -68,8 +79,8 @@ function resourceList(kinds: KindRegistry, group: string, version: string): Reco
       name: `${kind.plural}/${name}`,
       singularName: '',
       namespaced: kind.scope === 'Namespaced',
-      ...(name === 'scale' ? SCALE : { kind: kind.kind }),
-      verbs: ['get', 'patch', 'update'],
+      ...(name === 'scale' ? SCALE : { kind: OPTIONS_KIND[name] ?? kind.kind }),
+      verbs: verbsOf(name),
     })),
   ]);
   return {
@@ -84,7 +95,7 @@ function subresourcesOf({ subresources, kind, group }: KindDefinition): string[]
   return [
     ...(subresources.status ? ['status'] : []),
     ...(subresources.scale === undefined ? [] : ['scale']),
-    ...(kind === 'Pod' && group === '' ? ['log'] : []),
+    ...(kind === 'Pod' && group === '' ? POD_SUBRESOURCES : []),
   ];
 }
 
@@ -122,8 +133,9 @@ function aggregatedResources(kinds: KindRegistry, group: string, version: string
       ...(kind.categories.length > 0 && { categories: kind.categories }),
       subresources: subresourcesOf(kind).map((subresource) => ({
         subresource,
-        responseKind: subresource === 'scale' ? SCALE : responseKind,
-        verbs: ['get', 'patch', 'update'],
+        responseKind:
+          subresource === 'scale' ? SCALE : { ...responseKind, kind: OPTIONS_KIND[subresource] ?? kind.kind },
+        verbs: verbsOf(subresource),
       })),
     };
   });

@@ -29,6 +29,12 @@ export type RunTools = {
   readonly onChange: () => void;
 };
 
+export type Beside = ReturnType<ProbeTarget['exec']> & {
+  readonly onSpawn: (pid: number) => void;
+  /** Of the container, and so of the command. */
+  readonly ended: Promise<unknown>;
+};
+
 /** What earlier runs of the same container have left. */
 export type Past = { readonly restarts: number; readonly last: Terminated | undefined };
 
@@ -61,6 +67,17 @@ export class ContainerRun {
 
   get begun(): Begun | undefined {
     return this.#begun;
+  }
+
+  /** How a command is run where and as it runs, and within its bounds; undefined: it does not run now. */
+  beside(command: readonly string[]): Beside | undefined {
+    if (this.#begun === undefined || this.#state.kind !== 'running') return undefined;
+    const { cgroup } = this.#tools;
+    return {
+      ...this.#tools.targetOf(this.#begun).exec(command),
+      onSpawn: (pid) => cgroup?.add(pid),
+      ended: this.ended,
+    };
   }
 
   /** Resolves when its process is gone; never rejects. `wasAsked` is false when its probes were the cause. */

@@ -17,6 +17,8 @@ export type InstanceTools = {
   readonly volumes: VolumeFolders | undefined; // it has some
   readonly usageOf: (child: Child) => Promise<Usage | undefined>;
   readonly tell: TellStatus;
+  /** It is there from now on, ready or not. */
+  readonly onBegin: (instance: LocalInstance) => void;
   /** What earlier instances of this id have left (R5). */
   readonly past: Map<string, Past>;
   /** It has ended; `isOver`: because it was asked to, so that it does not come again. */
@@ -55,6 +57,7 @@ export class LocalInstance implements Instance {
   /** Resolves once all of its containers are ready (R1), rejects when one of them cannot be (R2). */
   static async start(spec: InstanceSpec, id: string, tools: InstanceTools): Promise<LocalInstance> {
     const instance = new LocalInstance(spec, id, tools);
+    tools.onBegin(instance);
     try {
       tools.volumes?.write(spec);
       for (const container of spec.initContainers) await instance.#runInit(container);
@@ -83,6 +86,15 @@ export class LocalInstance implements Instance {
 
   get startedMs(): number {
     return this.#main.begun?.startedMs ?? 0;
+  }
+
+  get spec(): InstanceSpec {
+    return this.#spec;
+  }
+
+  /** The runs of its containers that have begun. */
+  get runs(): readonly ContainerRun[] {
+    return [...this.#runs.values()];
   }
 
   refresh(spec: InstanceSpec): void {

@@ -7,7 +7,8 @@ import type { ContainerSpec } from '../container-spec.ts';
 import type { Instance, InstanceSpec, Runtime, TellStatus, Unmet } from '../runtime.ts';
 import { mainContainer } from '../runtime.ts';
 import { Child, environment, failed } from './child.ts';
-import type { Begun, Past, RunTools } from './container-run.ts';
+import type { Begun, ContainerRun, Past, RunTools } from './container-run.ts';
+import { ExecProcess } from './exec.ts';
 import { filesIn } from './files-in.ts';
 import { Cgroups } from './isolation/cgroups.ts';
 import { Namespaces, type View } from './isolation/namespaces.ts';
@@ -54,8 +55,10 @@ export class ProcessRuntime implements Runtime {
   readonly #table = new ProcessTable();
   readonly #pool: RunnerPool;
   readonly #namespaces: Namespaces;
+  readonly #placements: Placements;
   readonly #cgroups = new Cgroups({ name: this.#token.slice(0, 8) });
   readonly #remembered = new Map<string, Remembered>(); // by instance
+  readonly #instances = new Map<string, LocalInstance>();
   #isClosed = false;
 
   private constructor(options: ProcessRuntimeOptions) {
@@ -100,16 +103,30 @@ export class ProcessRuntime implements Runtime {
       past,
       volumes,
       tell,
-      toolsFor: (container, current, onChange) => this.#toolsFor(container, current, id, volumes, onChange),
+      toolsFor: (container, current, onChange) =>
+        this.#toolsFor(container, { spec: current, id, volumes, placement }, onChange),
       usageOf: (child) => this.#table.usageOf(child.pid),
+      onBegin: (instance) => this.#instances.set(id, instance),
       onEnd: (isOver) => {
+        this.#instances.delete(id);
         if (isOver) this.#forget(id);
       },
     });
   }
 
-  unmet(spec: InstanceSpec): readonly Unmet[] {
-    return unmetOf(spec, this.#namespaces, this.#cgroups);
+  /** An instance that runs, or is on its way. */
+  instanceOf(id: string): LocalInstance | undefined {
+    return this.#instances.get(id);
+  }
+
+  /** Runs a command beside a container; undefined: that does not run now. */
+  exec(run: ContainerRun, command: readonly string[], hasTerminal: boolean): ExecProcess | undefined {
+    const process = ExecProcess.start(run, command, { hasTerminal, token: this.#token });
+    const group = process?.pid;
+    if (process === undefined || group === undefined) return process;
+    this.#warden.watch(group);
+    void process.ended.then(() => this.#warden.forget(group));
+    return process;
   }
 
   /** Loads a function once in a runner of its own; says why it cannot be used, or undefined when it can. */
