@@ -56,6 +56,8 @@ export class SelfKeeper {
   readonly #client: ResourceClient;
   readonly #facts: SelfFacts;
   readonly #onError: (error: unknown) => void;
+  /** What this run has written, by kind and key: the Pods of a former run are not brought back. */
+  readonly #written = new Set<string>();
   #work: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -93,7 +95,7 @@ export class SelfKeeper {
   }
 
   #bringBack(gone: Resource): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || !this.#written.delete(nameOf(gone))) return;
     const isSame = (object: SelfObject): boolean =>
       gone.kind === 'Pod'
         ? object.kind === 'Pod' && object.metadata.labels?.['app'] === gone.metadata.labels?.['app']
@@ -108,10 +110,13 @@ export class SelfKeeper {
   }
 
   async #write(object: SelfObject): Promise<void> {
+    this.#written.add(nameOf(object));
     const stored = await this.#client.apply(object);
     await this.#client.patchStatus({ ...stored, status: object.status } as SelfObject);
   }
 }
+
+const nameOf = (object: Resource): string => `${object.kind} ${keyOf(object)}`;
 
 function isOwn({ metadata }: Resource): boolean {
   return metadata.labels?.[SELF_LABEL] === 'true';
