@@ -16,6 +16,8 @@ const BACKOFF_MAX_MS = 300_000;
  *   Q1  a key that is added many times before its turn has one turn.
  *   Q2  no two workers have the same key at a time; one that is added while it is worked on has another turn after.
  *   Q3  a key that fails comes back after a pause that doubles; a success forgets it.
+ *   Q4  a key that is to come back several times comes back once, when the first of them is due: else each turn of one that
+ *       asks for another would begin a series of its own, for ever.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
@@ -24,6 +26,7 @@ export class WorkQueue {
   readonly #active = new Set<string>();
   readonly #dirty = new Set<string>(); // added while active
   readonly #failures = new Map<string, number>();
+  readonly #due = new Map<string, { readonly atMs: number; readonly replaced: AbortController }>();
   readonly #stop = new AbortController();
   #idle: (() => void)[] = [];
 
@@ -43,7 +46,18 @@ export class WorkQueue {
 
   addAfter(key: string, delayMs: number): void {
     const { clock } = this.#options;
-    void clock.until(clock.nowMs() + delayMs, this.#stop.signal).then(() => this.add(key));
+    const atMs = clock.nowMs() + delayMs;
+    const known = this.#due.get(key);
+    if (known !== undefined && known.atMs <= atMs) return; // Q4
+    known?.replaced.abort();
+    const due = { atMs, replaced: new AbortController() };
+    this.#due.set(key, due);
+    const signal = AbortSignal.any([this.#stop.signal, due.replaced.signal]);
+    void clock.until(atMs, signal).then(() => {
+      if (this.#due.get(key) !== due) return;
+      this.#due.delete(key);
+      this.add(key);
+    });
   }
 
   /** No further turns; resolves when those under way are over. */

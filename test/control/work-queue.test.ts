@@ -71,6 +71,28 @@ describe('the work queue', () => {
     await expect.poll(() => turns.length).toBe(6);
   });
 
+  it('Q4: a key whose every turn asks for another comes back once at a time, when the first is due', async () => {
+    const { queue, turns, clock } = open(1);
+    for (const [i, againMs] of [10_000, 15_000, 5000].entries()) {
+      queue.add('a');
+      await expect.poll(() => turns.length).toBe(i + 1);
+      turns[i]?.end(againMs);
+      queue.add('b'); // worked on once that turn is over
+      await expect.poll(() => turns.length).toBe(i + 2);
+      turns.pop()?.end();
+      await expect.poll(() => clock.sleepers).toBe(1);
+    }
+    clock.advance(4999);
+    expect(turns).toHaveLength(3);
+    clock.advance(1);
+    await expect.poll(() => keys(turns)).toEqual(['a', 'a', 'a', 'a']);
+    turns[3]?.end(10_000);
+    await expect.poll(() => clock.sleepers).toBe(1);
+    clock.advance(9999);
+    expect(turns).toHaveLength(4);
+    await queue.close();
+  });
+
   it('pauses five minutes at most', async () => {
     const { queue, turns, clock } = open(1);
     queue.add('a');
