@@ -193,12 +193,21 @@ class Rollout {
   }
 }
 
-/** Tells one template from another; the label `pod-template-hash`. */
+/** Tells one template from another, in whatever order their members are written; the label `pod-template-hash`. */
 function templateHashOf(deployment: Deployment): string {
   return createHash('sha256')
-    .update(JSON.stringify([deployment.spec.template ?? {}, keyOf(deployment)]))
+    .update(JSON.stringify([canonical(deployment.spec.template ?? {}), keyOf(deployment)]))
     .digest('hex')
     .slice(0, HASH_LENGTH);
+}
+
+/** `kubectl rollout undo` brings a template back as Go writes it: sorted, and with a time that is null. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).filter(([, member]) => member !== null);
+  const sorted = members.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([name, member]) => [name, canonical(member)]);
 }
 
 export function revisionOf({ metadata }: ReplicaSet): number {
