@@ -55,7 +55,6 @@ export class ProcessRuntime implements Runtime {
   readonly #table = new ProcessTable();
   readonly #pool: RunnerPool;
   readonly #namespaces: Namespaces;
-  readonly #placements: Placements;
   readonly #cgroups = new Cgroups({ name: this.#token.slice(0, 8) });
   readonly #remembered = new Map<string, Remembered>(); // by instance
   readonly #instances = new Map<string, LocalInstance>();
@@ -103,8 +102,7 @@ export class ProcessRuntime implements Runtime {
       past,
       volumes,
       tell,
-      toolsFor: (container, current, onChange) =>
-        this.#toolsFor(container, { spec: current, id, volumes, placement }, onChange),
+      toolsFor: (container, current, onChange) => this.#toolsFor(container, current, id, volumes, onChange),
       usageOf: (child) => this.#table.usageOf(child.pid),
       onBegin: (instance) => this.#instances.set(id, instance),
       onEnd: (isOver) => {
@@ -112,6 +110,10 @@ export class ProcessRuntime implements Runtime {
         if (isOver) this.#forget(id);
       },
     });
+  }
+
+  unmet(spec: InstanceSpec): readonly Unmet[] {
+    return unmetOf(spec, this.#namespaces, this.#cgroups);
   }
 
   /** An instance that runs, or is on its way. */
