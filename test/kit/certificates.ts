@@ -39,6 +39,23 @@ export function makeServerCertificate(folder: string): void {
   chmodSync(join(folder, 'server.key'), 0o644);
 }
 
+/** `file.pem` and `file.key` for some names, by `ca`; what they hold. */
+export function makeCertificate(
+  folder: string,
+  file: string,
+  ...names: string[]
+): { cert: string; key: string } {
+  const alternatives = names.map((name) => `DNS:${name}`).join(',');
+  const request = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  const named = ['-subj', `/CN=${file}`, '-addext', `subjectAltName=${alternatives}`];
+  openssl(folder, 'req', ...request, '-keyout', `${file}.key`, '-out', `${file}.csr`, ...named);
+  const signing = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2'];
+  const copied = ['-copy_extensions', 'copy'];
+  openssl(folder, 'x509', '-req', '-in', `${file}.csr`, ...signing, ...copied, '-out', `${file}.pem`);
+  const read = (ending: string): string => readFileSync(join(folder, `${file}.${ending}`), 'utf8');
+  return { cert: read('pem'), key: read('key') };
+}
+
 function openssl(folder: string, ...words: string[]): void {
   execFileSync('openssl', words, { cwd: folder, stdio: 'pipe' });
 }
