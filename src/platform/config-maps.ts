@@ -56,7 +56,17 @@ export const SHIPPED_CONFIG_MAPS: readonly {
       'max-revision-timeout-seconds': '600',
       'container-concurrency': '0',
       'container-concurrency-max-limit': '1000',
+      'allow-container-concurrency-zero': 'true',
+      'revision-idle-timeout-seconds': '0',
+      'container-name-template': 'user-container',
+      'init-container-name-template': 'init-container',
+      'enable-service-links': 'false',
     },
+  },
+  {
+    namespace: 'knative-serving',
+    name: 'config-deployment',
+    data: { 'progress-deadline': '600s', 'digest-resolution-timeout': '10s' },
   },
   {
     namespace: 'knative-serving',
