@@ -39,7 +39,8 @@ export interface ResourceReader {
  * test/contracts/resource-client.ts holds every implementation to this.
  *   W1  apply() creates an object, or replaces its labels, annotations, finalizers, owners and everything but its status;
  *       it does nothing, and bumps no version, when the stored object already equals what is desired. With a
- *       resourceVersion it throws a retryable CONFLICT when that is not the stored one any more.
+ *       resourceVersion it throws a retryable CONFLICT when that is not the stored one any more, or nothing is stored: what
+ *       somebody has deleted meanwhile does not come back.
  *   W2  patchStatus() replaces the status and nothing else; the same no-op and conflict rules.
  *   W3  remove() is done when the object is gone or marked for deletion; an absent object is no error.
  *   W4  find() of a kind that nobody serves throws (isUnknownKind); an absent object is undefined.
@@ -53,6 +54,12 @@ export interface ResourceClient extends ResourceReader {
 /** What find() throws of a kind that is not served, which is no fault that passes by itself. */
 export function isUnknownKind(error: unknown): boolean {
   return error instanceof PlatformError && error.code === 'NOTFOUND';
+}
+
+/** What apply() throws of an object that was read and is not there any more. */
+export function goneMeanwhile({ kind, metadata: { namespace, name } }: Resource): PlatformError {
+  const where = namespace === undefined ? name : `${namespace}/${name}`;
+  return new PlatformError('CONFLICT', `${kind} ${where} was deleted after it was read`, { retryable: true });
 }
 
 /** What a write throws when somebody else has written meanwhile: read again, and do it over. */

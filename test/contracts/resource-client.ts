@@ -74,6 +74,14 @@ export function resourceClientContract(name: string, open: () => Promise<ClientU
       expect(await client.find(kind, space, 'p')).toMatchObject({ spec: { priority: 2 } });
     });
 
+    it('W1: apply() of what was deleted after it was read is a retryable conflict, and does not bring it back', async () => {
+      const old = await client.apply(thing('p', { spec: { priority: 1 } }));
+      await client.remove(kind, space, 'p');
+      await expect.poll(() => client.find(kind, space, 'p')).toBeUndefined();
+      await expect(client.apply(old)).rejects.toMatchObject({ code: 'CONFLICT', retryable: true });
+      expect(await client.find(kind, space, 'p')).toBeUndefined();
+    });
+
     it('W1: two that create the same object at once both have it', async () => {
       const [one, two] = await Promise.all([client.apply(thing('p')), client.apply(thing('p'))]);
       expect(one.metadata.uid).toBe(two.metadata.uid);

@@ -2,7 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { selectorText, type LabelSelector } from '../../apis/label-selector.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { PlatformError } from '../../base/errors.ts';
-import type { Change, KindName, ResourceClient, WatchOptions } from '../resource-client.ts';
+import {
+  goneMeanwhile,
+  type Change,
+  type KindName,
+  type ResourceClient,
+  type WatchOptions,
+} from '../resource-client.ts';
 import { unreachable, type Asked, type Connection } from './connection.ts';
 import type { Discovery, ServedKind } from './discovery.ts';
 import { isResource, watchLines } from './watch-stream.ts';
@@ -95,6 +101,7 @@ export class ClusterClient implements ResourceClient {
     for (let tries = 1; ; tries += 1) {
       try {
         const stored = await this.#find<Stored>(path);
+        if (stored === undefined && resourceVersion !== undefined) throw goneMeanwhile(desired);
         if (stored === undefined) return await this.#create(served, desired);
         const next = replacing(stored, desired);
         if (isDeepStrictEqual(next, stored)) return stored as Resource as R; // W1

@@ -4,7 +4,13 @@ import { isSelected, type LabelSelector } from '../../apis/label-selector.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { ApiError } from '../../apiserver/storage/api-error.ts';
 import type { ObjectKey, ResourceStore } from '../../apiserver/storage/resource-store.ts';
-import type { Change, KindName, ResourceClient, WatchOptions } from '../resource-client.ts';
+import {
+  goneMeanwhile,
+  type Change,
+  type KindName,
+  type ResourceClient,
+  type WatchOptions,
+} from '../resource-client.ts';
 
 type ServedStore = ResourceStore & { readonly kinds: KindRegistry };
 
@@ -73,6 +79,7 @@ export class EmbeddedClient implements ResourceClient {
     const key = keyOf(desired, namespace, name);
     const write = { writer: this.#writer };
     if (this.#store.find(key) === undefined) {
+      if (desired.metadata.resourceVersion !== undefined) throw goneMeanwhile(desired);
       try {
         return (await this.#store.create(desired, write)) as R;
       } catch (error) {
