@@ -78,16 +78,26 @@ export class ApiClient {
     return (await this.#json('PATCH', path, body)) as T;
   }
 
+  async delete(path: string): Promise<unknown> {
+    return this.#json('DELETE', path, undefined);
+  }
+
   /** Lines of JSON as they come, until the stream ends or `signal` aborts. */
   async *follow<T>(path: string, signal: AbortSignal): AsyncGenerator<T> {
+    for await (const line of this.lines(path, signal)) if (line !== '') yield JSON.parse(line) as T;
+  }
+
+  /** Lines as they come, until the stream ends or `signal` aborts; none of an answer that is an error. */
+  async *lines(path: string, signal: AbortSignal): AsyncGenerator<string> {
     const response = await this.#send('GET', path, undefined, signal);
+    if ((response.statusCode ?? 500) >= 400) return void response.destroy();
     let text = '';
     try {
       for await (const chunk of response) {
         text += String(chunk);
         const lines = text.split('\n');
         text = lines.pop() ?? '';
-        for (const line of lines) if (line !== '') yield JSON.parse(line) as T;
+        yield* lines;
       }
     } catch (error) {
       if (!signal.aborted) throw error;

@@ -30,6 +30,10 @@ const commands: CommandTable = {
     summary: 'store a function or program as an image',
     load: async () => (await import('../cli/images.ts')).push,
   },
+  dev: {
+    summary: 'run a source folder as a Service, anew at each save',
+    load: async () => (await import('../cli/dev.ts')).devCommand(startPlatform),
+  },
   images: {
     summary: 'what the local image store holds',
     load: async () => (await import('../cli/images.ts')).images,

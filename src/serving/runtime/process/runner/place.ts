@@ -27,11 +27,11 @@ export function placeOf(error: unknown, root: string): string | undefined {
 export function syntaxPlaceOf(entry: string, root: string): string | undefined {
   for (const file of [entry, ...scriptsBelow(root)].slice(0, CHECKED_MAX)) {
     const args = ['--no-warnings', '--check', file];
-    const { stderr = '' } = spawnSync(process.execPath, args, {
+    const { stderr } = spawnSync(process.execPath, args, {
       encoding: 'utf8',
       timeout: CHECK_TIMEOUT_MS,
     });
-    const [, line] = /:(\d+)$/.exec(stderr.split('\n', 1)[0] ?? '') ?? [];
+    const [, line] = /:(\d+)$/.exec(String(stderr).split('\n', 1)[0] ?? '') ?? [];
     if (line !== undefined) return `${relative(root, file)}:${line}`;
   }
   return undefined;
