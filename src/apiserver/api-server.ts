@@ -6,7 +6,7 @@ import { ByteBudget, readBody } from '../http/body.ts';
 import { hostFault, LOOPBACK_HOSTS } from '../http/host-check.ts';
 import { answerJson, answerText } from '../http/respond.ts';
 import { openServer, type OpenServer } from '../http/server.ts';
-import { discoveryDocument, VERSION } from './discovery/discovery.ts';
+import { discoveryDocument, VERSION, type ExtensionGroup } from './discovery/discovery.ts';
 import { answerOpenApiV2 } from './discovery/openapi-v2.ts';
 import { openApiDocument, openApiIndex } from './discovery/openapi.ts';
 import type { Pki } from './pki/pki.ts';
@@ -22,9 +22,7 @@ import { scale } from './verbs/scale.ts';
 import { create, keyOf, patch, remove, replace, type Target, type Written } from './verbs/write.ts';
 
 /** A group of the API whose resources are no stored objects: `/apis/<group>/<version>/…` is its own to answer. */
-export type Extension = {
-  readonly group: string;
-  readonly version: string;
+export type Extension = ExtensionGroup & {
   answer(request: ApiRequest, path: string): Promise<void>;
 };
 
@@ -150,7 +148,7 @@ async function route(options: ApiServerOptions, request: ApiRequest, stop: Abort
   if (path === '/openapi/v3') return answerJson(response, 200, openApiIndex(kinds));
   const document = path.startsWith('/openapi/v3/')
     ? openApiDocument(kinds, path.slice('/openapi/v3/'.length))
-    : discoveryDocument(kinds, path, accept);
+    : discoveryDocument(kinds, path, accept, options.extensions);
   if (document !== undefined) {
     const aggregated = /^(?:\/api|\/apis)$/.test(path) && accept.includes('as=APIGroupDiscoveryList');
     if (aggregated) {

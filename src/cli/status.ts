@@ -18,12 +18,23 @@ type Status = {
   }[];
   /** Channels that cannot tell what they owe. */
   readonly away: readonly { readonly channel: string; readonly reason: string }[];
+  /** Of the platform's own process. */
+  readonly memoryBytes: number;
+  readonly instances: readonly {
+    readonly namespace: string;
+    readonly pod: string;
+    readonly cores: number;
+    readonly memoryBytes: number;
+  }[];
 };
+
+/** The busiest; `kubectl top pods -A` tells of all. */
+const INSTANCES_SHOWN = 20;
 
 const HELP = `
 Usage: millrace status [--data-dir DIR] [-o json]
 
-Version, pid, addresses, and what each subscription is owed. Exit 3 when nothing runs.
+Version, pid, addresses, what each subscription is owed, and what instances use. Exit 3 when nothing runs.
 
 Examples:
   millrace status
@@ -52,9 +63,11 @@ function rendered({
   endpoints,
   subscriptions,
   away,
+  memoryBytes,
+  instances,
 }: Status): string {
   const lines = [
-    `Millrace ${version}, pid ${pid}, ${ready ? 'ready' : 'not ready'}`,
+    `Millrace ${version}, pid ${pid}, ${ready ? 'ready' : 'not ready'}, ${mebibytes(memoryBytes)}`,
     ...Object.entries(endpoints).map(([name, url]) => `  ${name.padEnd(10)} ${url}`),
     `  data       ${dataDir}`,
     `  export KUBECONFIG=${kubeconfig}`,
@@ -63,9 +76,24 @@ function rendered({
         `  ${channel} → ${group}: ${events} owed, ${retrying} in retry, ${dead} dead`,
     ),
     ...away.map(({ channel, reason }) => `  ${channel}: unknown, ${reason}`),
+    ...used(instances),
   ];
   return `${lines.join('\n')}\n`;
 }
+
+function used(instances: Status['instances']): readonly string[] {
+  const busiest = instances.toSorted((a, b) => b.cores - a.cores || b.memoryBytes - a.memoryBytes);
+  const lines = busiest
+    .slice(0, INSTANCES_SHOWN)
+    .map(
+      ({ namespace, pod, cores, memoryBytes }) =>
+        `  pod ${namespace}/${pod}: ${Math.ceil(cores * 1000)}m CPU, ${mebibytes(memoryBytes)}`,
+    );
+  const more = busiest.length - lines.length;
+  return more > 0 ? [...lines, `  and ${more} more pods (kubectl top pods -A)`] : lines;
+}
+
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 1024 ** 2)} MiB`;
 
 const DOWN_HELP = `
 Usage: millrace down [--data-dir DIR]

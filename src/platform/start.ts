@@ -22,6 +22,7 @@ import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
 import { Outboxes } from './outboxes.ts';
 import { podAccess } from './pod-access.ts';
 import { podLogs } from './pod-logs.ts';
+import { resourceMetrics } from './metrics/resource-metrics.ts';
 import { revisionIdentities } from './metrics/revision-identity.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
 import { openStores, type Stores } from './stores.ts';
@@ -166,7 +167,7 @@ async function openFaces(
   const clock = systemClock;
   const channels = (): ReturnType<typeof plane.channels.all> => [...plane.channels.all(), ...outboxes.all()];
   const isReady = (): boolean => state.isReady;
-  const status = (): Promise<unknown> => statusOf(options, endpoints, plane, state.isReady);
+  const status = (): Promise<unknown> => statusOf(options, endpoints, plane, usage, state.isReady);
   const extension = platformExtension({
     images: plane.images,
     onPushed: () => control.imagePushed(),
@@ -193,7 +194,7 @@ async function openFaces(
     logs: podLogs(plane.logs),
     pods: podAccess(plane.runtime),
     isReady: why,
-    extensions: [extension],
+    extensions: [extension, resourceMetrics({ store, usage, nowMs: () => clock.nowMs() })],
   });
   const dashboard = await openDashboard({
     address: options.dashboard,
@@ -234,8 +235,10 @@ async function statusOf(
   options: PlatformOptions,
   endpoints: Endpoints,
   { channels }: DataPlane,
+  usage: UsageRecords,
   isReady: boolean,
 ): Promise<unknown> {
+  const instances = await usage.now();
   const { told, away } = await askBacklogs(channels.all());
   const { dataDir } = options;
   return {
@@ -247,6 +250,13 @@ async function statusOf(
     endpoints,
     subscriptions: told,
     away,
+    memoryBytes: process.memoryUsage.rss(),
+    instances: instances.map(({ id, revision, cores, memoryBytes }) => ({
+      namespace: revision.split('/')[0],
+      pod: id,
+      cores,
+      memoryBytes,
+    })),
   };
 }
 

@@ -30,10 +30,37 @@ const verbsOf = (subresource: string): readonly string[] => {
   return subresource === 'log' ? ['get'] : ['get', 'patch', 'update'];
 };
 
-export type ExtensionGroup = { readonly group: string; readonly version: string };
+/** A resource of a group whose resources are no stored objects. */
+export type ExtensionResource = {
+  readonly plural: string;
+  readonly kind: string;
+  readonly isNamespaced: boolean;
+  readonly verbs: readonly string[];
+};
+/** One without resources is not told of. */
+export type ExtensionGroup = {
+  readonly group: string;
+  readonly version: string;
+  readonly resources?: readonly ExtensionResource[];
+};
 
 /** `/api`, `/apis`, `/apis/<group>` and their versions. Undefined: no such document. */
-export function discoveryDocument(kinds: KindRegistry, path: string, accept: string): unknown {
+export function discoveryDocument(
+  kinds: KindRegistry,
+  path: string,
+  accept: string,
+  extensions: readonly ExtensionGroup[] = [],
+): unknown {
+  return storedDocument(kinds, path, accept, extensions) ?? extensionDocument(path, extensions);
+}
+
+function storedDocument(
+  kinds: KindRegistry,
+  path: string,
+  accept: string,
+  extensions: readonly ExtensionGroup[],
+): unknown {
+  const told = extensions.filter(({ resources }) => resources !== undefined);
   const isAggregated = accept.includes('as=APIGroupDiscoveryList');
   const version = accept.includes('v=v2;') || /v=v2(?:[,;]|$)/.test(accept) ? 'v2' : 'v2beta1';
   const groups = [...kinds.groups()];
@@ -43,11 +70,17 @@ export function discoveryDocument(kinds: KindRegistry, path: string, accept: str
   }
   const named = groups.filter(([group]) => group !== '');
   if (path === '/apis') {
-    if (isAggregated) return aggregated(kinds, named, version);
+    if (isAggregated) {
+      const document = aggregated(kinds, named, version);
+      return { ...document, items: [...document.items, ...told.map(aggregatedExtension)] };
+    }
     return {
       kind: 'APIGroupList',
       apiVersion: 'v1',
-      groups: named.map(([group, versions]) => apiGroup(group, versions)),
+      groups: [
+        ...named.map(([group, versions]) => apiGroup(group, versions)),
+        ...told.map(({ group, version: served }) => apiGroup(group, [served])),
+      ],
     };
   }
   if (path === '/api/v1') return resourceList(kinds, '', 'v1');
@@ -56,6 +89,42 @@ export function discoveryDocument(kinds: KindRegistry, path: string, accept: str
   if (versions === undefined || group === '') return undefined;
   if (asked === undefined) return { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group, versions) };
   return versions.includes(asked) ? resourceList(kinds, group, asked) : undefined;
+}
+
+/** `/apis/<group>` and its version, of what stores no objects. */
+function extensionDocument(path: string, extensions: readonly ExtensionGroup[]): unknown {
+  const found = extensions.find(
+    ({ group, version }) => path === `/apis/${group}` || path === `/apis/${group}/${version}`,
+  );
+  if (found?.resources === undefined) return undefined;
+  const { group, version, resources } = found;
+  if (path === `/apis/${group}`) return { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group, [version]) };
+  return {
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: `${group}/${version}`,
+    resources: resources.map(({ plural, kind, isNamespaced, verbs }) => ({
+      name: plural,
+      singularName: '',
+      namespaced: isNamespaced,
+      kind,
+      verbs,
+    })),
+  };
+}
+
+function aggregatedExtension({ group, version, resources = [] }: ExtensionGroup): unknown {
+  const all = resources.map(({ plural, kind, isNamespaced, verbs }) => ({
+    resource: plural,
+    responseKind: { group, version, kind },
+    scope: isNamespaced ? 'Namespaced' : 'Cluster',
+    singularResource: '',
+    verbs,
+  }));
+  return {
+    metadata: { name: group, creationTimestamp: null },
+    versions: [{ version, freshness: 'Current', resources: all }],
+  };
 }
 
 function apiGroup(group: string, versions: readonly string[]): Record<string, unknown> {
@@ -103,7 +172,7 @@ function aggregated(
   kinds: KindRegistry,
   groups: readonly (readonly [string, readonly string[]])[],
   version: string,
-): unknown {
+): { readonly items: readonly unknown[] } & Readonly<Record<string, unknown>> {
   return {
     kind: 'APIGroupDiscoveryList',
     apiVersion: `apidiscovery.k8s.io/${version}`,

@@ -15,6 +15,8 @@ import { UsageFiles } from './usage-files.ts';
 
 /** Instances are read, and what changed is kept, this often while something runs: a kill loses no more than that. */
 const EVERY_MS = 10_000;
+/** What is asked for is no older: long enough for a rate of CPU. */
+const FRESH_MS = 2000;
 
 export type UsageQuery = {
   readonly sinceMs: number | undefined; // undefined: since ever
@@ -60,6 +62,15 @@ export class UsageRecords {
   /** What each instance uses now. */
   latest(): readonly InstanceUsage[] {
     return this.#meter.latest();
+  }
+
+  /** The same, read again where that is older than a moment. */
+  async now(): Promise<readonly InstanceUsage[]> {
+    const oldestMs = this.#clock.nowMs() - FRESH_MS;
+    const latest = this.latest();
+    if (latest.length < this.#meter.size || latest.some(({ atMs }) => atMs < oldestMs))
+      await this.#meter.read(() => this.#clock.nowMs());
+    return this.latest();
   }
 
   get total(): readonly UsageRow[] {
