@@ -12,11 +12,11 @@ import { WITNESS, type Witnessed } from '../kit/process-serving.ts';
 
 const root = temporaryFolder('destroy-pod');
 const dataDir = join(root, 'data');
-const service = (name: string, container: string): string => `
+const service = (name: string, container: string, annotations = ''): string => `
 apiVersion: serving.knative.dev/v1
 kind: Service
 metadata: {name: ${name}}
-spec: {template: {spec: {timeoutSeconds: 20, containers: [${container}]}}}
+spec: {template: {metadata: {annotations: {${annotations}}}, spec: {timeoutSeconds: 20, containers: [${container}]}}}
 `;
 
 let platform: RunningPlatform;
@@ -115,7 +115,7 @@ describe('kubectl delete pod', { timeout: 40_000 }, () => {
 
 describe('a program that listens on a port of its own', { timeout: 40_000 }, () => {
   it('is told so by its Service: which port, and what to do', async () => {
-    await ok(['apply'], service('elsewhere', '{image: elsewhere}'));
+    await ok(['apply'], service('elsewhere', '{image: elsewhere}', 'runtime.millrace.dev/network: host'));
     const message = async (): Promise<string> =>
       ok(['get', 'ksvc', 'elsewhere', '-o', 'jsonpath={.status.conditions[?(@.type=="Ready")].message}']);
     await expect

@@ -214,7 +214,7 @@ describe('what goes wrong', () => {
     ['does not exist', ['./nothing-here'], /ExitCode/],
   ])('a program that %s: waiting requests get 503 with the reason', async (_, command, reason) => {
     const plan = revisionPlan('web', SERVER, { kind: 'program', command });
-    web({ instance: { ...plan.instance, readyTimeoutMs: 4000 } });
+    web({ instance: { ...plan.instance, network: 'host', readyTimeoutMs: 4000 } });
     const answer = await ask();
     expect(answer.code).toBe(503);
     expect(answer.text).toContain('revision demo/web-00001 cannot start');

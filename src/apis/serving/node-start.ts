@@ -1,6 +1,7 @@
 import { invalidValue } from '../field-error.ts';
 import type { FieldError } from '../kind.ts';
 import { quantityOf } from '../quantity.ts';
+import { NETWORK, networkErrors } from './own-network.ts';
 
 /**
  * Annotations of a revision that act at the start of a Node function's process:
@@ -24,11 +25,11 @@ type Annotations = Readonly<Record<string, string>>;
 
 export function nodeStartErrors(annotations: Annotations = {}): FieldError[] {
   const unknown = Object.keys(annotations).filter(
-    (name) => name.startsWith(PREFIX) && name !== NODE_PERMISSION && name !== NODE_HEAP,
+    (name) => name.startsWith(PREFIX) && ![NODE_PERMISSION, NODE_HEAP, NETWORK].includes(name),
   );
   return [
     ...unknown.map((name) =>
-      invalidValue(annotations[name], name, `there are ${NODE_PERMISSION} and ${NODE_HEAP}`),
+      invalidValue(annotations[name], name, `there are ${NODE_PERMISSION}, ${NODE_HEAP} and ${NETWORK}`),
     ),
     ...grantsIn(annotations[NODE_PERMISSION])
       .filter((grant) => !isGrant(grant))
@@ -40,6 +41,7 @@ export function nodeStartErrors(annotations: Annotations = {}): FieldError[] {
         ),
       ),
     ...heapErrors(annotations[NODE_HEAP]),
+    ...networkErrors(annotations),
   ];
 }
 

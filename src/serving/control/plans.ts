@@ -1,5 +1,6 @@
 import { parseGoDuration } from '../../base/duration.ts';
 import { autoscalerConfig } from '../../apis/autoscaling/config.ts';
+import { networkOf } from '../../apis/serving/own-network.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import type { Container, Revision } from '../../apis/serving/types.ts';
 import type { RevisionPlan } from '../plan.ts';
@@ -54,6 +55,7 @@ export function planRevision(
         started(containerSpec(each, { ...place, isServing: false })),
       ),
       volumes: pod.volumes,
+      network: networkOf(annotations),
       readyTimeoutMs: progressDeadlineMs,
     },
     containerConcurrency: spec.containerConcurrency ?? 0,

@@ -17,6 +17,8 @@ export type InstanceSpec = {
   /** Each runs to its end, in this order, before `containers` begin. */
   readonly initContainers: readonly ContainerSpec[];
   readonly volumes: readonly VolumeSpec[];
+  /** Whether ports and loopback are its own; undefined: when its program turns out to insist on a port. */
+  readonly network?: 'own' | 'host' | undefined;
   /** An instance that is not ready by then has failed. */
   readonly readyTimeoutMs: number;
 };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../../src/serving/runtime/process/ports.ts';
-import { accepts } from '../../../src/serving/runtime/process/probes/ask.ts';
+import { accepts } from '../../../src/serving/runtime/process/probes/accepts.ts';
 import { ProcessRuntime } from '../../../src/serving/runtime/process/process-runtime.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
 import { revisionPlan } from '../../kit/small-platform.ts';

@@ -14,6 +14,8 @@ import { watchProbe } from './probes/watch.ts';
 export type Begun = {
   readonly child: Child;
   readonly port: number;
+  /** Where it is to listen in a network of its own; undefined: on `port`. */
+  readonly inner?: number;
   /** Milliseconds since the epoch: a process had the code. */
   readonly startedMs: number;
   /** Whether it has said by itself that it answers: a function does. */
@@ -25,6 +27,11 @@ export type RunTools = {
   readonly begin: (onTaken: (child: Child) => void) => Promise<Begun>;
   readonly cgroup: Cgroup | undefined;
   readonly targetOf: (begun: Begun) => ProbeTarget;
+  /**
+   * Told of the port on which its program listens instead of the one that it was given; undefined: it is reached there
+   * now. Otherwise it fails, and this says what else can be done, as the end of a sentence.
+   */
+  readonly elsewhere: (port: number) => string | undefined;
   readonly onTaken: (child: Child) => void;
   readonly onChange: () => void;
 };
@@ -40,6 +47,9 @@ export type Past = { readonly restarts: number; readonly last: Terminated | unde
 
 /** How long a program may listen elsewhere first before that is taken for its mistake. */
 const WRONG_PORT_FOR_MS = 3000;
+/** The same, of the port that its manifest names or leaves to Knative's default: there is little doubt. */
+const MANIFEST_PORT_FOR_MS = 1000;
+const DEFAULT_PORT = 8080;
 /** Between the SIGTERM and the SIGKILL of what is not alive any more. */
 const UNHEALTHY_GRACE_MS = 5000;
 const USUAL_PERIOD_MS = 10_000;
@@ -177,10 +187,11 @@ export class ContainerRun {
   /** Tells of a program that is not on its way to be ready. */
   #lookFor(
     { action }: ProbeSpec,
-    { child, port }: Begun,
+    { child, port, inner = port }: Begun,
     readyTimeoutMs: number,
   ): (waitedMs: number) => void {
     let elsewhereMs: number | undefined;
+    let expected = inner;
     return (waitedMs) => {
       if (waitedMs > readyTimeoutMs) {
         throw failed(
@@ -190,11 +201,17 @@ export class ContainerRun {
       }
       if (action.kind === 'exec' || !this.spec.isServing || ('port' in action && action.port !== undefined))
         return;
-      const other = otherPort(child, port);
+      const other = otherPort(child, expected);
       elsewhereMs = other === undefined ? undefined : (elsewhereMs ?? waitedMs);
-      if (other !== undefined && waitedMs - (elsewhereMs ?? waitedMs) >= WRONG_PORT_FOR_MS)
-        throw wrongPort(other, port);
+      if (other === undefined || waitedMs - (elsewhereMs ?? waitedMs) < this.#patienceMs(other)) return;
+      const otherwise = this.#tools.elsewhere(other);
+      if (otherwise !== undefined) throw wrongPort(other, expected, otherwise);
+      expected = other;
     };
+  }
+
+  #patienceMs(port: number): number {
+    return port === (this.spec.containerPort ?? DEFAULT_PORT) ? MANIFEST_PORT_FOR_MS : WRONG_PORT_FOR_MS;
   }
 
   #watch(probe: ProbeSpec, begun: Begun, tell: (isWell: boolean, fault: string) => void): void {
@@ -262,9 +279,9 @@ function otherPort(child: Child, port: number): number | undefined {
   return ports.includes(port) ? undefined : ports[0];
 }
 
-function wrongPort(other: number, port: number): PlatformError {
+function wrongPort(other: number, port: number, otherwise: string): PlatformError {
   return failed(
     'PortNotOpened',
-    `the program listens on port ${other}, not on the one it was given in PORT (${port}); let it listen on process.env.PORT, $PORT or the like`,
+    `the program listens on port ${other}, not on the one it was given in PORT (${port}); let it listen on process.env.PORT, $PORT or the like${otherwise}`,
   );
 }

@@ -34,6 +34,11 @@ export class Output {
     this.#write = (stream, chunk) => sink.write(instance, stream, chunk);
   }
 
+  /** The last two kilobytes. */
+  get tail(): string {
+    return this.#tail.toString();
+  }
+
   /** The last lines, as the end of a sentence; empty when it has printed nothing. */
   get said(): string {
     const lines = this.#tail.toString().trimEnd().split('\n').slice(-TAIL_LINES).join('\n');

@@ -20,6 +20,7 @@ import { expanded } from '../../expand.ts';
 import { nativeUrl } from './native-url.ts';
 import type { LogSink } from './output.ts';
 import { apartFor } from './own-process.ts';
+import { Placements, type Placement } from './network/placement.ts';
 import { freePort } from './ports.ts';
 import type { PoolBounds } from './pool-size.ts';
 import { ProcessTable } from './process-table.ts';
@@ -44,6 +45,14 @@ const CHECK_TIMEOUT_MS = 10_000;
 /** Instances that crashed and whose restarts are counted; the oldest are forgotten. */
 const PASTS_MAX = 1000;
 
+/** What all containers of an instance have in common. */
+type Home = {
+  readonly spec: InstanceSpec;
+  readonly id: string;
+  readonly volumes: VolumeFolders | undefined;
+  readonly placement: Placement;
+};
+
 type Remembered = { readonly past: Map<string, Past>; readonly volumes: VolumeFolders | undefined };
 
 /** Starts instances as processes of this machine: Node functions in warm runners, anything else by spawn. */
@@ -55,6 +64,7 @@ export class ProcessRuntime implements Runtime {
   readonly #table = new ProcessTable();
   readonly #pool: RunnerPool;
   readonly #namespaces: Namespaces;
+  readonly #placements: Placements;
   readonly #cgroups = new Cgroups({ name: this.#token.slice(0, 8) });
   readonly #remembered = new Map<string, Remembered>(); // by instance
   readonly #instances = new Map<string, LocalInstance>();
@@ -67,6 +77,7 @@ export class ProcessRuntime implements Runtime {
     this.#namespaces = new Namespaces(join(folder, 'mounts'));
     const onSpawn = (child: Child): void => this.#keep(child);
     this.#pool = new RunnerPool({ folder, token: this.#token, bounds, onSpawn });
+    this.#placements = new Placements({ token: this.#token, onSpawn });
   }
 
   /** Ends what a former run left, and begins to warm runners; does not wait for them. */
@@ -94,15 +105,42 @@ export class ProcessRuntime implements Runtime {
     return [...this.#children].map((child) => child.pid);
   }
 
-  start(spec: InstanceSpec, id: string, tell: TellStatus = () => undefined): Promise<Instance> {
+  async start(spec: InstanceSpec, id: string, tell: TellStatus = () => undefined): Promise<Instance> {
     const refused = this.unmet(spec).find(({ kind }) => kind === 'refused');
-    if (refused !== undefined) return Promise.reject(failed('ContainerCannotRun', refused.message));
+    if (refused !== undefined) throw failed('ContainerCannotRun', refused.message);
+    if (this.#placements.isOwn(spec)) return this.#startApart(spec, id, tell);
+    return this.#placements.onHost(spec, (placement) =>
+      placement === 'own' ? this.#startApart(spec, id, tell) : this.#startIn(placement, spec, id, tell),
+    );
+  }
+
+  unmet(spec: InstanceSpec): readonly Unmet[] {
+    return [...unmetOf(spec, this.#namespaces, this.#cgroups), ...this.#placements.unmet(spec)];
+  }
+
+  async #startApart(spec: InstanceSpec, id: string, tell: TellStatus): Promise<Instance> {
+    if (this.#isClosed) throw closed();
+    const placement = await this.#placements.own(spec, this.#options.routes());
+    const { network } = placement;
+    try {
+      const instance = await this.#startIn(placement, spec, id, tell);
+      void instance.ended.then(() => network.close());
+      this.#placements.prepare();
+      return instance;
+    } catch (error) {
+      await network.close();
+      throw error;
+    }
+  }
+
+  #startIn(placement: Placement, spec: InstanceSpec, id: string, tell: TellStatus): Promise<Instance> {
     const { past, volumes } = this.#remember(spec, id);
     return LocalInstance.start(spec, id, {
       past,
       volumes,
       tell,
-      toolsFor: (container, current, onChange) => this.#toolsFor(container, current, id, volumes, onChange),
+      toolsFor: (container, current, onChange) =>
+        this.#toolsFor(container, { spec: current, id, volumes, placement }, onChange),
       usageOf: (child) => this.#table.usageOf(child.pid),
       onBegin: (instance) => this.#instances.set(id, instance),
       onEnd: (isOver) => {
@@ -110,10 +148,6 @@ export class ProcessRuntime implements Runtime {
         if (isOver) this.#forget(id);
       },
     });
-  }
-
-  unmet(spec: InstanceSpec): readonly Unmet[] {
-    return unmetOf(spec, this.#namespaces, this.#cgroups);
   }
 
   /** An instance that runs, or is on its way. */
@@ -146,78 +180,92 @@ export class ProcessRuntime implements Runtime {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#pool.close();
+    this.#placements.close();
     await Promise.all([...this.#children].map((child) => child.stop(0)));
     for (const id of this.#remembered.keys()) this.#forget(id);
     this.#warden.close();
   }
 
-  #toolsFor(
-    container: ContainerSpec,
-    spec: InstanceSpec,
-    id: string,
-    volumes: VolumeFolders | undefined,
-    onChange: () => void,
-  ): RunTools {
+  #toolsFor(container: ContainerSpec, home: Home, onChange: () => void): RunTools {
+    const { spec, id, placement } = home;
     const { memoryBytes, milliCpus } = container.limits;
     const isBounded = memoryBytes !== undefined || milliCpus !== undefined;
-    const view = (): View => this.#viewOf(container, spec, volumes);
+    const view = (): View => this.#viewOf(container, home);
     const own = { ...container, env: withId(container, id) };
-    const envOf = (port: number): Record<string, string> => this.#envOf(own, spec, port);
+    const envOf = (port: number): Record<string, string> => this.#envOf(own, home, port);
     return {
       begin: (onTaken) =>
         container.launch.kind === 'function'
-          ? this.#beginFunction(own, container.launch.entry, spec, view(), onTaken)
-          : this.#beginProgram(container, container.launch.command, envOf, view(), onTaken),
+          ? this.#beginFunction(own, container.launch.entry, home, view(), onTaken)
+          : this.#beginProgram(container, container.launch.command, envOf, home, view(), onTaken),
       cgroup: isBounded ? this.#cgroups.open(container.limits) : undefined,
-      targetOf: ({ child, port }) => ({
+      targetOf: ({ child, port, inner = port }) => ({
         port,
+        ...(placement.kind === 'own' && { inside: placement.inside }),
         exec: (command) => {
           const cwd = workingDirOf(container);
-          const entered = this.#namespaces.enter(child.pid, view());
+          const entered = [...this.#netOf(home), ...this.#namespaces.enter(child.pid, view())];
           const [file = '', ...args] = [...entered, ...command];
           return {
             file,
             args,
-            cwd: entered.length > 0 ? '/' : cwd,
-            env: { ...environment(), ...envOf(port) },
+            cwd: entered.length > 0 && view().binds.length > 0 ? '/' : cwd,
+            env: { ...environment(), ...envOf(inner) },
           };
         },
       }),
+      elsewhere: placement.elsewhere,
       onTaken: (child) => this.#tell(child, spec, container, id),
       onChange,
     };
   }
 
+  /** What to put before a command of an instance, so that it has the network of that. */
+  #netOf({ placement }: Home, cwd?: string): readonly string[] {
+    return placement.kind === 'own' ? placement.network.enter(cwd) : [];
+  }
+
+  #wrapperOf(home: Home, view: View): readonly string[] {
+    const wrapped = this.#namespaces.wrap(view);
+    return [...this.#netOf(home, wrapped.length > 0 ? undefined : view.cwd), ...wrapped];
+  }
+
   async #beginFunction(
     container: ContainerSpec,
     entry: string,
-    spec: InstanceSpec,
+    home: Home,
     view: View,
     onTaken: (child: Child) => void,
   ): Promise<Begun> {
+    const { spec, placement } = home;
     const env = { ...container.env, ...runtimeContract(spec) };
     const load = {
       entry: join(container.directory, entry),
       workingDir: view.cwd,
       env,
-      routes: this.#options.routes(),
+      routes: placement.kind === 'own' ? placement.routes : this.#options.routes(),
       isTrial: false,
     };
-    const apart = apartFor(container, view.cwd, this.#namespaces.wrap(view), env);
+    const apart = apartFor(container, view.cwd, this.#wrapperOf(home, view), env);
     const { runner, port, times } = await this.#pool.handOver(load, spec.readyTimeoutMs, onTaken, apart);
-    return { child: runner.child, port, startedMs: times.startedMs, isReady: true };
+    const begun = { child: runner.child, port, startedMs: times.startedMs, isReady: true };
+    if (placement.kind === 'host') return begun;
+    return { ...begun, port: await placement.network.doorTo(port), inner: port };
   }
 
   async #beginProgram(
     container: ContainerSpec,
     command: readonly string[],
     envOf: (port: number) => Record<string, string>,
+    home: Home,
     view: View,
     onTaken: (child: Child) => void,
   ): Promise<Begun> {
-    const port = await freePort();
+    const { placement } = home;
+    const inner = placement.kind === 'own' ? placement.port : await freePort();
+    const port = placement.kind === 'own' ? await placement.network.doorTo(inner) : inner;
     if (this.#isClosed) throw closed();
-    const env = envOf(port);
+    const env = envOf(inner);
     const words = command.map((word) => expanded(word, env));
     const child = new Child({
       command: located(words, container.directory, view.cwd),
@@ -225,25 +273,31 @@ export class ProcessRuntime implements Runtime {
       cwd: view.cwd,
       hasIpc: false,
       token: this.#token,
-      wrapper: this.#namespaces.wrap(view),
+      wrapper: this.#wrapperOf(home, view),
     });
     this.#keep(child);
+    // Nobody could reach it any more; so it ends, as a crash.
+    if (placement.kind === 'own') void placement.network.ended.then(() => child.process.kill('SIGKILL'));
+    else void child.ended.then(() => placement.ended(child.output.tail));
     onTaken(child);
-    return { child, port, startedMs: child.startedMs, isReady: false };
+    return { child, port, inner, startedMs: child.startedMs, isReady: false };
   }
 
   /** A program that is no function resolves none of our names (contract: Listeners). */
-  #envOf(container: ContainerSpec, spec: InstanceSpec, port: number): Record<string, string> {
+  #envOf(container: ContainerSpec, { spec, placement }: Home, port: number): Record<string, string> {
     const { K_SINK } = container.env;
+    const isOwn = placement.kind === 'own';
+    const routes = isOwn ? placement.routes : this.#options.routes();
     return {
+      ...(isOwn && placement.env),
       ...container.env,
-      ...(K_SINK !== undefined && { K_SINK: nativeUrl(K_SINK, this.#options.routes()) }),
+      ...(K_SINK !== undefined && { K_SINK: nativeUrl(K_SINK, routes) }),
       ...runtimeContract(spec),
       ...(container.name === mainContainer(spec).name && portContract(port)),
     };
   }
 
-  #viewOf(container: ContainerSpec, spec: InstanceSpec, volumes: VolumeFolders | undefined): View {
+  #viewOf(container: ContainerSpec, { spec, volumes }: Home): View {
     const cwd = workingDirOf(container);
     return {
       binds: volumes?.bindsOf(container, spec) ?? [],

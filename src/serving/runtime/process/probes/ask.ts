@@ -1,15 +1,21 @@
 import { execFile } from 'node:child_process';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { connect } from 'node:net';
 import { unreachable } from '../../../../base/errors.ts';
 import type { ProbeAction } from '../../container-spec.ts';
+import { accepts } from './accepts.ts';
 import { checkHealth } from './grpc-health.ts';
 
 /** Where a probe asks, and as what it runs. */
 export type ProbeTarget = {
   /** The port of an action that names none. */
   readonly port: number;
+  /** Of one that has a network of its own, where ports cannot be reached from here. */
+  readonly inside?: {
+    readonly accepts: (port: number | undefined, timeoutMs: number) => Promise<string | undefined>;
+    /** A port of this machine that leads to one of that network. */
+    readonly doorTo: (port: number) => Promise<number>;
+  };
   /** How a command is run where its container runs. */
   readonly exec: (command: readonly string[]) => {
     readonly file: string;
@@ -24,37 +30,28 @@ const HOST = '127.0.0.1';
 const USER_AGENT = 'kube-probe/1.34';
 
 /** One question; resolves with undefined when it was answered well, else with why not; never rejects. */
-export function ask(
+export async function ask(
   action: ProbeAction,
   timeoutMs: number,
   target: ProbeTarget,
 ): Promise<string | undefined> {
   switch (action.kind) {
     case 'tcp':
-      return accepts(action.port ?? target.port, timeoutMs);
+      // What leads inside accepts whether or not anything does there.
+      return target.inside?.accepts(action.port, timeoutMs) ?? accepts(action.port ?? target.port, timeoutMs);
     case 'http':
-      return answersWell(action, action.port ?? target.port, timeoutMs);
+      return answersWell(action, await portOf(action, target), timeoutMs);
     case 'exec':
       return exitsWell(action.command, timeoutMs, target);
     case 'grpc':
-      return checkHealth(HOST, action.port ?? target.port, action.service, timeoutMs);
+      return checkHealth(HOST, await portOf(action, target), action.service, timeoutMs);
     default:
       return unreachable(action);
   }
 }
 
-/** Whether something accepts on a loopback port. */
-export function accepts(port: number, timeoutMs: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: HOST });
-    const end = (fault: string | undefined): void => {
-      socket.destroy();
-      resolve(fault);
-    };
-    socket.setTimeout(timeoutMs, () => end(`no connection within ${timeoutMs} ms`));
-    socket.once('connect', () => end(undefined));
-    socket.once('error', ({ message }) => end(message));
-  });
+async function portOf({ port }: { readonly port: number | undefined }, target: ProbeTarget): Promise<number> {
+  return port === undefined ? target.port : (target.inside?.doorTo(port) ?? port);
 }
 
 /** Whether a GET is answered with 200 to 399 (Kubernetes, httpGet); what its certificate says is not asked. */

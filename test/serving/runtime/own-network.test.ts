@@ -1,0 +1,209 @@
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ContainerSpec } from '../../../src/serving/runtime/container-spec.ts';
+import { Networks } from '../../../src/serving/runtime/process/network/networks.ts';
+import { ProcessRuntime } from '../../../src/serving/runtime/process/process-runtime.ts';
+import type { HostRoute } from '../../../src/serving/runtime/process/runner-protocol.ts';
+import type { Instance, InstanceSpec } from '../../../src/serving/runtime/runtime.ts';
+import { folderWith, temporaryFolder } from '../../kit/folders.ts';
+import { askOf, runIn, SERVER } from '../../kit/local-runtime.ts';
+import { aContainer, aProbe, revisionPlan, TCP } from '../../kit/small-platform.ts';
+
+const { why } = new Networks({ token: 'trial', onSpawn: () => undefined });
+const routes: HostRoute[] = [];
+const logs = { write: () => undefined };
+const runtime = ProcessRuntime.open({ folder: temporaryFolder('net'), warm: 0, logs, routes: () => routes });
+afterAll(() => runtime.close());
+
+const node = (code: string): Partial<ContainerSpec> => ({
+  launch: { kind: 'program', command: ['node', '-e', code] },
+});
+/** Of these there are many: what it listens on is in its code. */
+const insisting = (port: number, answer: string): Partial<ContainerSpec> =>
+  node(`require('node:http').createServer((q, r) => r.end('${answer} ' + process.env.PORT)).listen(${port})`);
+const serving = (more: Partial<ContainerSpec>): ContainerSpec =>
+  aContainer({ isServing: true, readiness: aProbe(TCP), ...more });
+
+let last = 0;
+function specOf(
+  container: Partial<ContainerSpec>,
+  more: Partial<InstanceSpec> = {},
+  sides: readonly ContainerSpec[] = [],
+): InstanceSpec {
+  const { instance } = revisionPlan(`f${(last += 1)}`, '/', { kind: 'program', command: [] });
+  return { ...instance, containers: [serving(container), ...sides], ...more };
+}
+const start = (spec: InstanceSpec): Promise<Instance> =>
+  runtime.start(spec, `${spec.revision}-${(last += 1)}`);
+const networkOf = (pid: number): string => readlinkSync(`/proc/${pid}/ns/net`);
+/** The network namespaces that any process is in. */
+const networks = (): Set<string> =>
+  new Set(
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && existsSync(`/proc/${name}/ns/net`))
+      .flatMap((name) => {
+        try {
+          return networkOf(Number(name));
+        } catch {
+          return [];
+        }
+      }),
+  );
+
+describe.skipIf(why !== undefined)(
+  `instances with a network of their own${why ? ` (not here: ${why})` : ''}`,
+  () => {
+    it('get one when their program turns out to insist on a port; two of them run side by side', async () => {
+      const [one, two] = [specOf(insisting(8080, 'one')), specOf(insisting(8080, 'two'))];
+      const instances = await Promise.all([start(one), start(two)]);
+      expect(await Promise.all(instances.map((instance) => askOf(instance, '/')))).toEqual([
+        'one 8080',
+        'two 8080',
+      ]);
+      const third = await start(one); // and it is known by now
+      expect(third.readyMs - third.startedMs).toBeLessThan(1000);
+      const spaces = [...instances, third].map(({ pid }) => networkOf(pid));
+      expect(new Set([...spaces, networkOf(process.pid)]).size).toBe(4);
+      await Promise.all([...instances, third].map((instance) => instance.stop(0)));
+    });
+
+    it('are found by the port that they listen on, which no manifest names', async () => {
+      const spec = specOf(insisting(3456, 'there'), { network: 'own' });
+      const instance = await start(spec);
+      expect(await askOf(instance, '/')).toBe('there 8080');
+      const again = await start(spec);
+      expect(await askOf(again, '/')).toBe('there 3456');
+      await Promise.all([instance.stop(0), again.stop(0)]);
+    });
+
+    it('are given in PORT the one of their manifest, and are ready no sooner than it is open', async () => {
+      const slow = node(
+        `setTimeout(() => require('node:http').createServer((q, r) => r.end(process.env.PORT)).listen(process.env.PORT), 400)`,
+      );
+      const instance = await start(specOf({ ...slow, containerPort: 9191 }, { network: 'own' }));
+      expect(instance.readyMs - instance.startedMs).toBeGreaterThanOrEqual(390);
+      expect(await askOf(instance, '/')).toBe('9191');
+      await instance.stop(0);
+    });
+
+    it('share it with the containers beside them, probes of other ports included', async () => {
+      const http = { kind: 'http', port: 8882, path: '/', headers: {}, isTls: false } as const;
+      const side = aContainer({ name: 'side', ...insisting(8882, 'beside'), readiness: aProbe(http) });
+      const main = node(
+        `require('node:http').createServer(async (q, r) => r.end(await (await fetch('http://127.0.0.1:8882')).text())).listen(8080)`,
+      );
+      const both = await Promise.all([1, 2].map(() => start(specOf(main, { network: 'own' }, [side]))));
+      for (const instance of both) expect(await askOf(instance, '/')).toBe('beside undefined');
+      await Promise.all(both.map((instance) => instance.stop(0)));
+    });
+
+    it('run commands of probes in it, and as a crash when it is lost', async () => {
+      const [port] = ['8080'];
+      const line = `node -e "require('node:net').connect(${port}, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(1))"`;
+      const readiness = aProbe({ kind: 'exec', command: ['sh', '-c', line] }, { timeoutMs: 5000 });
+      const instance = await start(specOf({ ...node(SERVER), readiness }, { network: 'own' }));
+      expect(await runIn(instance, 'ls /sys/class/net > /dev/null; cat /proc/net/dev | grep -c :')).toBe(
+        '1\n',
+      );
+      const relay = runtime.pids.find(
+        (pid) => pid !== instance.pid && networkOf(pid) === networkOf(instance.pid),
+      );
+      process.kill(relay ?? 0, 'SIGKILL');
+      expect(await instance.ended).toMatchObject({ wasAsked: false, signal: 'SIGKILL' });
+    });
+
+    it('pass on what is half closed, and much at once', async () => {
+      const echo = node(
+        `require('node:net').createServer({ allowHalfOpen: true }, (s) => { let n = 0; s.on('data', (c) => n += c.length).on('end', () => s.end(String(n))); }).listen(8080)`,
+      );
+      const instance = await start(specOf(echo, { network: 'own' }));
+      const { connect } = await import('node:net');
+      const said = await new Promise<string>((resolve, reject) => {
+        const socket = connect({ port: instance.port, host: '127.0.0.1', allowHalfOpen: true });
+        let text = '';
+        socket.on('data', (chunk) => (text += String(chunk)));
+        socket.on('end', () => resolve(text));
+        socket.on('error', reject);
+        socket.end(Buffer.alloc(8 * 1024 * 1024));
+      });
+      expect(said).toBe(String(8 * 1024 * 1024));
+      await instance.stop(0);
+    });
+
+    it('leave none behind: not when they stop, not when they cannot start', async () => {
+      const spec = specOf(node('process.exit(4)'), { network: 'own' });
+      await expect(start(spec)).rejects.toMatchObject({ code: 'ExitCode4' });
+      const instance = await start(specOf(insisting(8080, 'short'), { network: 'own' }));
+      const own = networkOf(instance.pid);
+      expect(networks().has(own)).toBe(true);
+      await instance.stop(0);
+      await expect.poll(() => networks().has(own)).toBe(false);
+    });
+
+    it('is not given to a program whose manifest says host; that says what to change', async () => {
+      await expect(start(specOf(insisting(8080, 'x'), { network: 'host' }))).rejects.toMatchObject({
+        code: expect.stringMatching(/PortNotOpened|ExitCode1/),
+        message: expect.stringMatching(/network: host|EADDRINUSE/),
+      });
+    });
+  },
+);
+
+describe.skipIf(why !== undefined)('what such an instance reaches', () => {
+  let listener: Server;
+  beforeAll(async () => {
+    listener = createServer((incoming, response) =>
+      response.end(`${incoming.method} ${incoming.headers.host} ${incoming.url}`),
+    );
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    routes.push({
+      suffix: '.svc.cluster.local',
+      host: '127.0.0.1',
+      port: (listener.address() as AddressInfo).port,
+    });
+  });
+  afterAll(() => void listener.close());
+
+  it('is its sink and our listeners, at the addresses that they have outside', async () => {
+    const { port } = listener.address() as AddressInfo;
+    const env = { K_SINK: 'http://sink.demo.svc.cluster.local/' };
+    const instance = await start(specOf({ ...node(SERVER), env }, { network: 'own' }));
+    const fetched = (url: string): string =>
+      `node -e "fetch(${url}).then((r) => r.text()).then((t) => process.stdout.write(t))"`;
+    expect(await runIn(instance, fetched('process.env.K_SINK'))).toBe(
+      `GET 127.0.0.1:${port} /services/demo/sink/`,
+    );
+    expect(await runIn(instance, fetched(`'http://127.0.0.1:${port}/channels/a/b'`))).toBe(
+      `GET 127.0.0.1:${port} /channels/a/b`,
+    );
+    await instance.stop(0);
+  });
+
+  it('is services by their cluster names, and the rest of the world, by HTTP_PROXY', async () => {
+    const world = createServer((_, response) => response.end('from outside'));
+    await new Promise<void>((resolve) => world.listen(0, '127.0.0.2', resolve));
+    const { port } = world.address() as AddressInfo;
+    const instance = await start(specOf(node(SERVER), { network: 'own' }));
+    const curl = 'curl -sS --max-time 5';
+    expect(await runIn(instance, `${curl} http://other.demo.svc.cluster.local/x?y=1`)).toBe(
+      'GET other.demo.svc.cluster.local /x?y=1',
+    );
+    expect(await runIn(instance, `${curl} -X POST -d body http://127.0.0.2:${port}/`)).toBe('from outside');
+    expect(await runIn(instance, `${curl} --proxytunnel http://127.0.0.2:${port}/`)).toBe('from outside');
+    expect(await runIn(instance, `${curl} --noproxy '*' http://127.0.0.2:${port}/`)).toMatch(/exit 7/);
+    world.close();
+    await instance.stop(0);
+  });
+
+  it('is found by functions, too', async () => {
+    const directory = folderWith('fn', {
+      'index.mjs': `export const handle = async () => ({ body: await (await fetch('http://a.demo.svc.cluster.local/z')).text() });`,
+    });
+    const launch = { kind: 'function', entry: 'index.mjs' } as const;
+    const instance = await start(specOf({ directory, launch }, { network: 'own' }));
+    expect(await askOf(instance, '/')).toBe('GET a.demo.svc.cluster.local /z');
+    await instance.stop(0);
+  });
+});
