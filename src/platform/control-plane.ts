@@ -96,6 +96,10 @@ export class ControlPlane {
       bundleOf: (digest) => images.resolve(digest),
       onRouted: (key) => this.#controllers?.enqueueIngress(key),
       onProblem: (key) => this.#controllers?.enqueueRevision(key),
+      onPlanned: (key) => {
+        this.#controllers?.enqueueRevision(key);
+        this.#autoscalers?.told(key);
+      },
     });
     this.#feeder = feeder;
     channels.follow(informers, (channel) => this.#controllers?.enqueueChannel(channel));

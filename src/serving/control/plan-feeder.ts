@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../base/clock.ts';
 import { keyOf, type Resource } from '../../apis/resource.ts';
 import { INGRESS, type Ingress } from '../../apis/networking/ingress/types.ts';
@@ -5,7 +6,7 @@ import { KINDS, type Container, type Revision } from '../../apis/serving/types.t
 import type { Informers } from '../../control/informer.ts';
 import type { ResourceReader } from '../../control/resource-client.ts';
 import { WorkQueue } from '../../control/work-queue.ts';
-import type { RoutePlan } from '../plan.ts';
+import type { RevisionPlan, RoutePlan } from '../plan.ts';
 import type { Serving } from '../serving.ts';
 import type { Bundle } from './container-plan.ts';
 import { planRevision } from './plans.ts';
@@ -26,6 +27,8 @@ export type PlanFeederOptions = {
   readonly onRouted?: (key: string) => void;
   /** What `problemOf` tells of a revision is other than before. */
   readonly onProblem?: (key: string) => void;
+  /** The data plane has a revision's plan, for the first time or another than before. */
+  readonly onPlanned?: (key: string) => void;
 };
 
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
@@ -39,6 +42,8 @@ export class PlanFeeder {
   /** Ingresses whose change waits for the plan of a revision: what there was before goes on until then. */
   readonly #held = new Set<string>();
   readonly #problems = new Map<string, string>();
+  /** Of the revisions that have a plan, by key: one that was made again under its name is another. */
+  readonly #uids = new Map<string, string | undefined>();
 
   constructor(options: PlanFeederOptions) {
     this.#options = options;
@@ -55,7 +60,11 @@ export class PlanFeeder {
     informers.of(INGRESS).onChange((object) => this.#feedIngress(keyOf(object)));
     // What a Route leads to goes with its Service at the same time: nothing is to be sent there any more.
     informers.of(KINDS.route).onChange((object) => {
-      if (object.metadata.deletionTimestamp !== undefined) this.#feedIngress(keyOf(object));
+      const key = keyOf(object);
+      // And one that was made again under the name of one that went may be seen after its Ingress.
+      if (object.metadata.deletionTimestamp === undefined && this.#routes.has(key)) return;
+      this.#feedIngress(key);
+      this.#options.onRouted?.(key);
     });
     for (const kind of [CONFIG_MAP, SECRET]) {
       informers.of(kind).onChange(({ metadata }) => {
@@ -99,12 +108,9 @@ export class PlanFeeder {
   }
 
   async #feedRevision(key: string): Promise<void> {
-    const { informers, serving, reader, bundleOf } = this.#options;
+    const { informers, reader, bundleOf } = this.#options;
     const revision = informers.of(KINDS.revision).get(key) as Revision | undefined;
-    if (revision === undefined || revision.metadata.deletionTimestamp !== undefined)
-      this.#problems.delete(key);
-    if (revision === undefined || revision.metadata.deletionTimestamp !== undefined)
-      return void serving.removeRevision(key); // its last requests hold up no other plan
+    if (revision === undefined || isLeaving(revision)) return this.#forget(key);
     const images = pinnedImages(revision);
     if (images === undefined) return; // its reconciler has not pinned them yet
     const imageOf = ({ name = '' }: Container): string => images.get(name) ?? '';
@@ -114,8 +120,24 @@ export class PlanFeeder {
     const [autoscaler = {}, features = {}, deployment = {}] = FOR_ALL.map((name) =>
       dataOf(informers.of(CONFIG_MAP).get(`knative-serving/${name}`)),
     );
-    serving.setRevision(planRevision(revision, pod, { autoscaler, features, deployment }));
+    this.#give(revision, planRevision(revision, pod, { autoscaler, features, deployment }));
     this.#feedHeld();
+  }
+
+  #give({ metadata: { uid } }: Revision, plan: RevisionPlan): void {
+    const { serving, onPlanned } = this.#options;
+    const { key } = plan;
+    if (this.#uids.has(key) && this.#uids.get(key) !== uid) this.#forget(key); // what runs is not what is asked for now
+    const isNew = !isDeepStrictEqual(serving.poolOf(key)?.plan, plan);
+    serving.setRevision(plan);
+    this.#uids.set(key, uid);
+    if (isNew) onPlanned?.(key);
+  }
+
+  #forget(key: string): void {
+    this.#problems.delete(key);
+    this.#uids.delete(key);
+    void this.#options.serving.removeRevision(key); // its last requests hold up no other plan
   }
 
   #lacks(key: string, problem: string): void {

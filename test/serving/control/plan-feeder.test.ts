@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { INGRESS } from '../../../src/apis/networking/ingress/types.ts';
+import type { Resource } from '../../../src/apis/resource.ts';
 import { KINDS } from '../../../src/apis/serving/types.ts';
+import type { KindName } from '../../../src/control/resource-client.ts';
 import { PlanFeeder } from '../../../src/serving/control/plan-feeder.ts';
 import { Serving } from '../../../src/serving/serving.ts';
 import { TwinRuntime } from '../../kit/runtime.ts';
-import { aRevision } from '../../kit/serving-objects.ts';
+import { aRevision, IMAGE } from '../../kit/serving-objects.ts';
 import { World } from '../../kit/world.ts';
 
 const DEADLINE = { timeout: 20_000 };
@@ -17,12 +19,21 @@ let world: World;
 let serving: Serving;
 let feeder: PlanFeeder;
 let routed: string[];
+let planned: string[];
+/** What is read of Secrets and ConfigMaps is read when this has resolved. */
+let gate: Promise<void>;
 beforeEach(async () => {
   world = await World.open();
   serving = new Serving({ runtime: new TwinRuntime(() => undefined), clock: systemClock });
   routed = [];
+  planned = [];
+  gate = Promise.resolve();
   feeder = new PlanFeeder({
-    reader: world.controller,
+    reader: {
+      find: (...asked) => gate.then(() => world.controller.find(...asked)),
+      list: (...asked) => world.controller.list(...asked),
+      watch: (...asked) => world.controller.watch(...asked),
+    },
     informers: world.informers,
     serving,
     clock: systemClock,
@@ -30,6 +41,7 @@ beforeEach(async () => {
     domain: 'localhost',
     bundleOf: () => ({ directory: '/', launch: { kind: 'program', command: ['x'] } }),
     onRouted: (key) => routed.push(key),
+    onPlanned: (key) => planned.push(key),
   });
   feeder.start();
 });
@@ -57,6 +69,11 @@ const leadTo = (serviceName: string): Promise<unknown> =>
       ],
     },
   });
+const isLeaving = ({ metadata }: Resource): boolean => metadata.deletionTimestamp !== undefined;
+const isKnown = (kind: KindName, is: (object: Resource) => boolean = () => true): boolean => {
+  const object = world.informers.of(kind).get(KEY);
+  return object !== undefined && is(object);
+};
 const generation = (): number | undefined => feeder.routedGeneration(KEY);
 
 describe('what the gateway is told of an Ingress', () => {
@@ -96,5 +113,73 @@ describe('what the gateway is told of an Ingress', () => {
     await expect.poll(generation, DEADLINE).toBe(1);
     await world.admin.remove(KINDS.route, 'default', 'web');
     await expect.poll(() => serving.answersTo('web.default.localhost'), DEADLINE).toBe(false);
+  });
+
+  it('is told again when its Route was made again under the name of one that was still to go', async () => {
+    const route = (finalizers: readonly string[]): object => ({
+      ...KINDS.route,
+      metadata: { name: 'web', namespace: 'default', finalizers },
+      spec: { traffic: [{ configurationName: 'c', percent: 100 }] },
+    });
+    await world.apply(route(['routes.serving.knative.dev']));
+    await world.admin.remove(KINDS.route, 'default', 'web');
+    await expect.poll(() => isKnown(KINDS.route, isLeaving), DEADLINE).toBe(true);
+    await leadTo('a');
+    await expect.poll(() => isKnown(INGRESS), DEADLINE).toBe(true);
+    expect(generation()).toBeUndefined();
+    routed = [];
+    await world.apply({ ...(await world.get(KINDS.route, 'web')), ...route([]) });
+    await world.apply(route([]));
+    await expect.poll(() => routed.includes(KEY), DEADLINE).toBe(true);
+    expect(generation()).toBe(1);
+  });
+});
+
+describe('a revision in the data plane', () => {
+  it('is told of when its plan is there, and when that is another', async () => {
+    await revision('a');
+    await pinned('a');
+    await expect.poll(() => planned, DEADLINE).toEqual(['default/a']);
+    await world.configMap('knative-serving', 'config-autoscaler', { 'stable-window': '30s' });
+    await expect.poll(() => planned, DEADLINE).toEqual(['default/a', 'default/a']);
+    await world.configMap('knative-serving', 'config-autoscaler', { 'stable-window': '30s', _example: 'x' });
+    await revision('b');
+    await pinned('b');
+    await expect.poll(() => planned, DEADLINE).toEqual(['default/a', 'default/a', 'default/b']);
+  });
+
+  it('that was made again under its name has no instance of the former one', async () => {
+    const ids = (): readonly string[] =>
+      serving.snapshot().flatMap(({ instances }) => instances.map(({ id }) => id));
+    const valueFrom = { secretKeyRef: { name: 's', key: 'k' } };
+    const containers = [{ name: 'user-container', image: IMAGE, env: [{ name: 'K', valueFrom }] }];
+    const secret = (value: string): Promise<unknown> =>
+      world.apply({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 's', namespace: 'default' },
+        stringData: { k: value },
+      });
+    const make = async (): Promise<void> => {
+      await world.apply({ ...aRevision('a'), spec: { containers } });
+      await pinned('a');
+    };
+    await secret('1');
+    await make();
+    await expect.poll(() => serving.countsOf('default/a').ready, DEADLINE).toBe(1);
+    const [former] = ids();
+    const held = Promise.withResolvers<void>();
+    gate = held.promise;
+    await secret('2'); // looked at, and on the way while the revision goes and comes
+    await world.admin.remove(KINDS.revision, 'default', 'a');
+    await make();
+    const now = await world.get(KINDS.revision, 'a');
+    const version = now.metadata.resourceVersion;
+    await expect
+      .poll(() => world.informers.of(KINDS.revision).get('default/a')?.metadata.resourceVersion, DEADLINE)
+      .toBe(version);
+    held.resolve();
+    await expect.poll(() => ids().some((id) => id !== former), DEADLINE).toBe(true);
+    await expect.poll(ids, DEADLINE).not.toContain(former);
   });
 });
