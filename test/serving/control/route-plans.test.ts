@@ -73,4 +73,30 @@ describe('the routes of an Ingress', () => {
     const [plan] = planRoutes(ingress([rule], { [LABELS.visibility]: 'cluster-local' }), 'localhost');
     expect(plan).toMatchObject({ publicHosts: [], localHosts: [...LOCAL, 'r.n.localhost'] });
   });
+
+  it('hand a domain on to a name inside, by the longest path first, and by https alone where that is asked for', () => {
+    const toHost = (name: string): IngressPath => ({
+      rewriteHost: `${name}.n.svc.cluster.local`,
+      splits: to([name, 100]),
+    });
+    const paths = [{ path: '/a', ...toHost('short') }, { path: '/a/b', ...toHost('long') }, toHost('web')];
+    const { metadata, ...rest } = ingress([{ hosts: ['Shop.example', '*.shop.example'], http: { paths } }]);
+    const aged = { ...metadata, creationTimestamp: '2026-01-01T00:00:00Z' };
+    const spec = { ...rest.spec, httpOption: 'Redirected' as const };
+    expect(planRoutes({ ...rest, metadata: aged, spec }, 'example.com')).toEqual([
+      {
+        key: 'n/r#0',
+        since: '2026-01-01T00:00:00Z',
+        publicHosts: ['shop.example', '*.shop.example'],
+        localHosts: [],
+        targets: [],
+        to: 'web.n.svc.cluster.local',
+        byPath: [
+          { prefix: '/a/b', targets: [], to: 'long.n.svc.cluster.local' },
+          { prefix: '/a', targets: [], to: 'short.n.svc.cluster.local' },
+        ],
+        isSecureOnly: true,
+      },
+    ]);
+  });
 });

@@ -23,6 +23,11 @@ export type SecureHosts = {
 
 const CONDITION = 'CertificateProvisioned';
 const NOT_ENABLED = isTrue(CONDITION, 'TLSNotEnabled', 'external-domain-tls is not enabled');
+const NOT_REDIRECTED = isTrue(
+  CONDITION,
+  'TLSNotEnabled',
+  'external-domain-tls is not enabled; until there is TLS for its hosts, http-protocol Redirected has no effect',
+);
 const PROVIDED = isTrue(
   CONDITION,
   'CertificateExternallyProvided',
@@ -41,7 +46,10 @@ export async function hostTls(
   const httpOption = httpOptionOf(annotations, network);
   if (typeof httpOption === 'object') return httpOption;
   const isWanted = secret !== undefined || (network.isExternalTls && !disablesTls(annotations));
-  if (!isWanted || hosts.length === 0) return { ...plainly(httpOption, door), mark: NOT_ENABLED };
+  if (!isWanted || hosts.length === 0) {
+    const plain = plainly(httpOption, door);
+    return { ...plain, mark: plain.httpOption === httpOption ? NOT_ENABLED : NOT_REDIRECTED };
+  }
   if (secret !== undefined) return await ownTls(reader, secret, hosts, { httpOption, door, nowMs });
   return await sharedTls(reader, hosts, { httpOption, door, nowMs });
 }
