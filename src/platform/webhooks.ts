@@ -38,8 +38,10 @@ export class Webhooks {
   #door: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
 
   readonly onOtherHost = (request: IncomingMessage, response: ServerResponse): void => {
-    if (this.#door !== undefined && request.url?.startsWith('/webhooks/') === true)
-      this.#door(request, response);
+    // Not known yet is not absent: which services there are is read while the platform starts.
+    if (this.#door === undefined)
+      answerText(response, 503, 'the platform is starting', { 'retry-after': '1' });
+    else if (request.url?.startsWith('/webhooks/') === true) this.#door(request, response);
     else answerText(response, 404, 'no service answers to this host');
   };
 
