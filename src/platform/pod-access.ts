@@ -39,7 +39,7 @@ export function podAccess(runtime: Pick<ProcessRuntime, 'instanceOf' | 'exec'>):
       const main = mainContainer(instance.spec);
       if (main.isServing && port === (main.containerPort ?? USUAL_PORT)) return opened(instance.port);
       const ports = instance.runs.flatMap(({ begun }) => (begun ? listeningPorts(begun.child.pid) : []));
-      if (ports.includes(port)) return opened(port);
+      if (ports.includes(port)) return opened((await instance.runs[0]?.portFor(port)) ?? port);
       const other = ports.length === 0 ? 'nothing of it listens' : `it listens on ${ports.join(', ')}`;
       throw refused(`connect: connection refused: nothing of the pod listens on ${port}; ${other}`);
     },

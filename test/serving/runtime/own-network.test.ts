@@ -96,6 +96,9 @@ describe.skipIf(why !== undefined)(
       );
       const both = await Promise.all([1, 2].map(() => start(specOf(main, { network: 'own' }, [side]))));
       for (const instance of both) expect(await askOf(instance, '/')).toBe('beside undefined');
+      const ports = both.map(({ id }) => runtime.instanceOf(id)?.runs[0]?.portFor(8882) ?? 8882);
+      for (const port of await Promise.all(ports))
+        expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('beside undefined');
       await Promise.all(both.map((instance) => instance.stop(0)));
     });
 

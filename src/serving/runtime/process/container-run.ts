@@ -105,6 +105,12 @@ export class ContainerRun {
     return { name, state: this.#state, isReady: this.#isReady, isStarted: this.#isStarted, restarts, last };
   }
 
+  /** The port of this machine by which one of its own is reached: the same, unless it has a network of its own. */
+  portFor(port: number): Promise<number> {
+    const inside = this.#begun === undefined ? undefined : this.#tools.targetOf(this.#begun).inside;
+    return inside?.doorTo(port) ?? Promise.resolve(port);
+  }
+
   /** Starts it; resolves when it is ready, rejects as R2 says. */
   async start(readyTimeoutMs: number): Promise<void> {
     const begun = await this.begin();
