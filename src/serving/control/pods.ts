@@ -79,7 +79,8 @@ export class Pods {
       : await this.#cluster.apply(podOf(revision, id));
     if (pod === undefined) return; // whoever deleted it is not to see it come back
     this.#made.add(id);
-    await this.#cluster.patchStatus({ ...pod, status: podStatusOf(revision, record) } as Resource);
+    const { resourceVersion: _version, ...metadata } = pod.metadata; // somebody may have labelled it meanwhile
+    await this.#cluster.patchStatus({ ...pod, metadata, status: podStatusOf(revision, record) } as Resource);
   }
 }
 

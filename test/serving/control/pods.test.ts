@@ -77,6 +77,16 @@ describe('the Pod of an instance', () => {
     expect(shown()).toEqual(['3/3', 'Running', 0]);
   });
 
+  it('shows how it stands, though somebody labels it at the same moment', async () => {
+    const pod = await tell({ kind: 'starting' });
+    const labels = { ...pod?.metadata.labels, mine: 'yes' };
+    const labelling = world.apply({ ...pod, metadata: { ...pod?.metadata, labels } });
+    const ready = await tell(changed(container('user-container-0'), container('user-container-1')), READY);
+    await labelling;
+    expect(shown()).toEqual(['3/3', 'Running', 0]);
+    expect(ready?.metadata.labels).toMatchObject({ mine: 'yes' });
+  });
+
   it('tells which container is restarted, how often, and how it ended', async () => {
     const pod = await tell(
       { kind: 'starting' },
