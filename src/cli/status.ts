@@ -67,9 +67,10 @@ function rendered({
   instances,
 }: Status): string {
   const lines = [
-    `Millrace ${version}, pid ${pid}, ${ready ? 'ready' : 'not ready'}, ${mebibytes(memoryBytes)}`,
+    `Millrace ${version}, pid ${pid}, ${ready ? 'ready' : 'not ready'}`,
     ...Object.entries(endpoints).map(([name, url]) => `  ${name.padEnd(10)} ${url}`),
     `  data       ${dataDir}`,
+    `  memory     ${mebibytes(memoryBytes)}`,
     `  export KUBECONFIG=${kubeconfig}`,
     ...subscriptions.map(
       ({ channel, group, events, retrying, dead }) =>

@@ -21,7 +21,7 @@ import { platformExtension } from './extension.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
 import { Outboxes } from './outboxes.ts';
 import { podAccess } from './pod-access.ts';
-import { podLogs } from './pod-logs.ts';
+import { PLATFORM_LOG, podLogs } from './pod-logs.ts';
 import { resourceMetrics } from './metrics/resource-metrics.ts';
 import { revisionIdentities } from './metrics/revision-identity.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
@@ -57,9 +57,13 @@ async function compose(
   teardown: Teardown,
 ): Promise<{ endpoints: Endpoints; failed: Promise<Error> }> {
   const { dataDir } = options;
+  let keepLine: (text: string) => void = () => undefined;
   const log = openLog(
     options.logFormat,
-    (text) => process.stderr.write(text),
+    (text) => {
+      process.stderr.write(text);
+      keepLine(text);
+    },
     () => systemClock.nowMs(),
   );
   const stores = await openStores(options, teardown);
@@ -90,7 +94,12 @@ async function compose(
   teardown.step('usage', () => usage.close());
   teardown.step('informers', () => control.stop());
   teardown.step('connections', () => plane.outbound.destroy());
-  teardown.step('logs', () => plane.logs.close());
+  plane.logs.begin(PLATFORM_LOG, { namespace: PLATFORM_LOG, revision: 'log' });
+  keepLine = (text) => plane.logs.write(PLATFORM_LOG, 'stderr', Buffer.from(text));
+  teardown.step('logs', () => {
+    keepLine = () => undefined;
+    plane.logs.close();
+  });
   const outboxes = new Outboxes(stores, plane);
   await control.start(options, stores, plane, outboxes, log);
   await webhooks.open(outboxes, plane, control.informers, log);

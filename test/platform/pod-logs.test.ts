@@ -6,17 +6,27 @@ import { temporaryFolder } from '../kit/folders.ts';
 
 const POD = 'greeter-00001-abc';
 
+const ALL = {
+  tailLines: undefined,
+  limitBytes: undefined,
+  sinceMs: undefined,
+  hasTimestamps: false,
+  isFollowed: false,
+  isPrevious: false,
+};
+
+let nowMs = Date.parse('2026-01-01T00:00:00Z');
 function printed(): LogFiles {
-  const files = new LogFiles({ folder: temporaryFolder('pod-logs'), ...LOG_FILE_BOUNDS });
+  const files = new LogFiles({ folder: temporaryFolder('pod-logs'), ...LOG_FILE_BOUNDS, nowMs: () => nowMs });
   files.begin(POD, { namespace: 'demo', revision: 'greeter-00001' });
   files.write(POD, 'stdout', Buffer.from('one\ntwo\nthree\n'));
   return files;
 }
 
 function read(files: LogFiles, options: Partial<LogOptions>): AsyncIterator<Uint8Array> {
-  const all = { tailLines: undefined, isFollowed: false, isPrevious: false, ...options };
+  const all = { ...ALL, ...options };
   const reading = podLogs(files).read(
-    { namespace: 'demo', name: POD, container: undefined },
+    { namespace: 'demo', name: POD, container: undefined, isPlatform: false },
     { signal: new AbortController().signal, ...all },
   );
   if (reading === undefined) throw new Error(`${POD} has no log`);
@@ -42,10 +52,9 @@ describe('the log of a Pod', () => {
   it('is that of the container that is asked for, when there are several', async () => {
     const files = printed();
     const read = (name: string, container: string | undefined) => {
-      const options = { tailLines: undefined, isFollowed: false, isPrevious: false };
       const reading = podLogs(files).read(
-        { namespace: 'demo', name, container },
-        { ...options, signal: new AbortController().signal },
+        { namespace: 'demo', name, container, isPlatform: false },
+        { ...ALL, signal: new AbortController().signal },
       );
       return reading && rest(reading[Symbol.asyncIterator]());
     };
@@ -88,5 +97,52 @@ describe('the log of a Pod', () => {
     const text = await rest(reading);
     expect(text).toHaveLength(8 * megabyte.length + '… 2097152 bytes were printed faster than read\n'.length);
     expect(text.slice(-48)).toContain('… 2097152 bytes were printed faster than read\n');
+  });
+
+  it('is that of the last run; the one before is told when asked for', async () => {
+    const files = printed();
+    expect(() => read(files, { isPrevious: true })).toThrow('has no log');
+    files.ended(POD);
+    expect(await rest(read(files, { isPrevious: true }))).toBe('one\ntwo\nthree\n');
+    files.begin(POD, { namespace: 'demo', revision: 'greeter-00001' });
+    files.write(POD, 'stdout', Buffer.from('four\n'));
+    expect(await rest(read(files, {}))).toBe('four\n');
+    expect(await rest(read(files, { isPrevious: true, tailLines: 1 }))).toBe('three\n');
+  });
+
+  it('ends at once for a follower of what had ended before', async () => {
+    const files = printed();
+    files.ended(POD);
+    expect(await rest(read(files, { isFollowed: true }))).toBe('one\ntwo\nthree\n');
+    const silent = new LogFiles({ folder: temporaryFolder('silent'), ...LOG_FILE_BOUNDS });
+    silent.begin(POD, { namespace: 'demo', revision: 'greeter-00001' });
+    silent.ended(POD);
+    expect(await rest(read(silent, { isFollowed: true }))).toBe('');
+  });
+
+  it('tells when each line was printed, and only those since a time', async () => {
+    const files = printed();
+    nowMs += 1500;
+    files.write(POD, 'stdout', Buffer.from('four\nfi'));
+    nowMs += 1500;
+    files.write(POD, 'stdout', Buffer.from('ve\nsix\n'));
+    const stamped = (await rest(read(files, { hasTimestamps: true, tailLines: 4 }))).split('\n');
+    const atMs = (index: number): number => Date.parse(stamped[index]?.split(' ')[0] ?? '');
+    expect(stamped.map((line) => line.split(' ')[1])).toEqual(['three', 'four', 'five', 'six', undefined]);
+    expect([atMs(1) - atMs(0), atMs(2) - atMs(1), atMs(3) - atMs(2)]).toEqual([1500, 0, 1500]);
+    expect(stamped[0]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z three$/);
+    expect(await rest(read(files, { sinceMs: nowMs - 1000 }))).toBe('six\n');
+    expect(await rest(read(files, { sinceMs: nowMs - 1000, tailLines: 0 }))).toBe('');
+    expect(await rest(read(files, { sinceMs: nowMs - 9000 }))).toBe('one\ntwo\nthree\nfour\nfive\nsix\n');
+    expect(await rest(read(files, { sinceMs: nowMs + 1 }))).toBe('');
+  });
+
+  it('is cut after so many bytes, for a follower too', async () => {
+    const files = printed();
+    expect(await rest(read(files, { limitBytes: 5 }))).toBe('one\nt');
+    const reading = read(files, { limitBytes: 16, isFollowed: true });
+    await reading.next();
+    files.write(POD, 'stdout', Buffer.from('four\n'));
+    expect(await rest(reading)).toBe('fo');
   });
 });

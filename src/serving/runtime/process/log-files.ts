@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { filesIn, type FoundFile } from './files-in.ts';
+import { LogRuns, type LogRun } from './log-runs.ts';
 import type { LogSink } from './output.ts';
 
 export type LogFilesOptions = {
@@ -19,6 +20,7 @@ export type LogFilesOptions = {
   readonly fileBytesMax: number; // then it is rotated
   readonly filesMax: number; // so many full files for all instances of a revision
   readonly totalBytesMax: number; // over all revisions, the oldest files go first
+  readonly nowMs?: () => number;
   readonly instancesMax?: number; // of a revision, so that a million wakes are not a million files
 };
 
@@ -45,11 +47,12 @@ export class LogFiles implements LogSink {
   readonly #paths = new Map<string, string>(); // of running instances
   readonly #open = new Map<string, { handle: number; bytes: number }>();
   readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #runs = new LogRuns();
   #sinceSweep = 0;
   #lostBytes = 0;
 
   constructor(options: LogFilesOptions) {
-    this.#options = { instancesMax: LOG_FILE_BOUNDS.instancesMax, ...options };
+    this.#options = { instancesMax: LOG_FILE_BOUNDS.instancesMax, nowMs: Date.now, ...options };
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   }
 
@@ -60,6 +63,7 @@ export class LogFiles implements LogSink {
 
   begin(instance: string, { namespace, revision }: { namespace: string; revision: string }): void {
     this.#paths.set(instance, join(this.#options.folder, namespace, revision, `${instance}.log`));
+    this.#runs.begin(instance);
   }
 
   write(instance: string, _stream: 'stdout' | 'stderr', chunk: Buffer): void {
@@ -67,6 +71,7 @@ export class LogFiles implements LogSink {
       const file = this.#fileFor(instance, chunk.byteLength);
       writeSync(file.handle, chunk);
       file.bytes += chunk.byteLength;
+      this.#runs.wrote(instance, chunk.byteLength, this.#options.nowMs());
     } catch {
       this.#lostBytes += chunk.byteLength; // G2
     }
@@ -87,6 +92,11 @@ export class LogFiles implements LogSink {
     return files.length === 0 ? undefined : Buffer.concat(files.map((each) => readFileSync(each)));
   }
 
+  /** One run of it, since this platform began; the last, or the one before. Undefined: nothing is known of such a one. */
+  runOf(instance: string, isPrevious: boolean): LogRun | undefined {
+    return this.#runs.of(instance, isPrevious);
+  }
+
   /** Calls `more` with what comes from now on, and `end` once nothing more will; returns how to stop. */
   follow(instance: string, more: (chunk: Buffer) => void, end: () => void = () => undefined): () => void {
     const listeners = this.#listeners.get(instance) ?? new Set();
@@ -103,6 +113,7 @@ export class LogFiles implements LogSink {
     const path = this.#paths.get(instance);
     this.#close(instance);
     this.#paths.delete(instance);
+    this.#runs.ended(instance);
     if (path !== undefined) this.#bound(dirname(path));
     for (const { end } of this.#listeners.get(instance) ?? []) end();
   }
