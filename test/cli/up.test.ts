@@ -163,6 +163,8 @@ describe('millrace up', { timeout: 30_000 }, () => {
       ['MR0006', '--max-event-bytes', '0'],
       ['MR0007', '--log-format', 'xml'],
       ['MR0008', '--public-url', 'nowhere'],
+      ['MR0005', '--gateway-tls', '8444'],
+      ['MR0016', '--trusted-proxies', '10.0.0.0/8,example.com'],
       ['MR0009', 'now'],
     ];
     for (const [code, ...args] of wrong) {

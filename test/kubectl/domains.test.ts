@@ -13,6 +13,8 @@ import { millrace } from '../kit/millrace.ts';
 import { openPlatform } from '../kit/platform.ts';
 
 const DEADLINE = { timeout: 20_000 };
+const ANY = { host: '127.0.0.1', port: 0 };
+const OPTIONS = { gatewayTls: ANY, trustedProxies: ['127.0.0.2/32'] };
 const root = temporaryFolder('domains');
 const dataDir = join(root, 'data');
 const echo = folderWith('echo', {
@@ -30,7 +32,7 @@ let platform: RunningPlatform;
 let kubectl: TestApi['kubectl'];
 beforeAll(async () => {
   ca = makeCa(root, 'ca');
-  platform = await openPlatform(dataDir, { gatewayTls: { host: '127.0.0.1', port: 0 } });
+  platform = await openPlatform(dataDir, OPTIONS);
   kubectl = kubectlFor(root, platform.kubeconfig);
   const pushed = await millrace(['push', 'echo', echo, '--command', 'node server.js', '--data-dir', dataDir]);
   expect(pushed).toMatchObject({ code: 0 });
@@ -94,11 +96,12 @@ type Answer = { readonly code: number; readonly text: string; readonly headers: 
 type Seen = { readonly name: string; readonly url: string; readonly headers: Record<string, string> };
 const seen = ({ text }: Answer): Seen => JSON.parse(text) as Seen;
 
+type How = { path?: string; headers?: object; base?: string; from?: string };
 function ask(
   host: string,
-  { path = '/', headers = {}, base = platform.endpoints.gateway } = {},
+  { path = '/', headers = {}, base = platform.endpoints.gateway, from = '127.0.0.1' }: How = {},
 ): Promise<Answer> {
-  const options = { headers: { ...headers, host }, servername: host, ca, agent: false };
+  const options = { headers: { ...headers, host }, servername: host, ca, agent: false, localAddress: from };
   return new Promise((resolve, reject) => {
     const make = base.startsWith('https:') ? httpsRequest : httpRequest;
     const outgoing = make(`${base}${path}`, options, (response) => {
@@ -107,6 +110,22 @@ function ask(
       response.on('end', () =>
         resolve({ code: response.statusCode ?? 0, text: text.trim(), headers: response.headers }),
       );
+    });
+    outgoing.on('error', reject).end();
+  });
+}
+/** What comes back on a connection that has become one of another protocol. */
+function echoed(host: string, base: string): Promise<string> {
+  const make = base.startsWith('https:') ? httpsRequest : httpRequest;
+  const headers = { host, connection: 'Upgrade', upgrade: 'echo' };
+  return new Promise((resolve, reject) => {
+    const outgoing = make(base, { headers, servername: host, ca, agent: false });
+    outgoing.on('upgrade', (_, socket) => {
+      socket.once('data', (chunk: Buffer) => {
+        resolve(chunk.toString());
+        socket.destroy();
+      });
+      socket.write('over and out');
     });
     outgoing.on('error', reject).end();
   });
@@ -140,19 +159,7 @@ describe('a DomainMapping by kubectl', { timeout: 90_000 }, () => {
   it('passes a connection of another protocol through (TestDomainMappingWebsocket)', async () => {
     await apply(mapping('ws.example.com'));
     await ready('domainmapping/ws.example.com');
-    const headers = { host: 'ws.example.com', connection: 'Upgrade', upgrade: 'echo' };
-    const said = await new Promise((resolve, reject) => {
-      const outgoing = httpRequest(platform.endpoints.gateway, { headers });
-      outgoing.on('upgrade', (_, socket) => {
-        socket.once('data', (chunk: Buffer) => {
-          resolve(chunk.toString());
-          socket.destroy();
-        });
-        socket.write('over and out');
-      });
-      outgoing.on('error', reject).end();
-    });
-    expect(said).toBe('over and out');
+    expect(await echoed('ws.example.com', platform.endpoints.gateway)).toBe('over and out');
   });
 
   it('has no domain without a claim where those are made by hand', async () => {
@@ -308,6 +315,16 @@ describe('TLS on the gateway', { timeout: 90_000 }, () => {
     await ready(`domainmapping/${NAME}`);
     const url = await read(`dm/${NAME}`, '.status.url');
     expect(url).toBe(`https://${NAME}:${new URL(secure()).port}`);
+    const node = [
+      'get',
+      'svc',
+      'knative-ingressgateway',
+      '-n',
+      'istio-system',
+      '-o',
+      'jsonpath={.spec.ports[?(@.port==443)].nodePort}',
+    ];
+    expect(await ok(node)).toBe(new URL(secure()).port);
     expect(seen(await ask(NAME, { base: secure() })).headers).toMatchObject({ 'x-forwarded-proto': 'https' });
     const session = connectHttp2(secure(), { ca, servername: NAME });
     const headers = await new Promise<IncomingHttpHeaders>((resolve) => {
@@ -316,6 +333,14 @@ describe('TLS on the gateway', { timeout: 90_000 }, () => {
     });
     expect([session.alpnProtocol, headers[':status' as 'host']]).toEqual(['h2', 200]);
     session.destroy();
+    expect(await echoed(NAME, secure())).toBe('over and out');
+  });
+
+  it('has nothing to show to whoever asks for a name without one, and ends the connection', async () => {
+    await expect(handshake('nobody.example.com')).rejects.toThrow();
+    await expect(handshake(undefined)).rejects.toThrow();
+    await expect(ask(NAME, { base: secure().replace('https:', 'http:') })).rejects.toThrow();
+    expect((await ask(NAME, { base: secure() })).code).toBe(200);
   });
 
   it('shows a renewed one from the next connection on, and those that are open go on', async () => {
@@ -373,5 +398,36 @@ describe('TLS on the gateway', { timeout: 90_000 }, () => {
     await expect.poll(() => code(NAME), DEADLINE).toBe(301);
     await setNetwork({ 'http-protocol': 'Enabled', 'external-domain-tls': null });
     await expect.poll(() => code(NAME), DEADLINE).toBe(200);
+  });
+});
+
+describe('a proxy in front', () => {
+  const headers = { 'x-forwarded-for': '192.0.2.1', 'x-forwarded-proto': 'https' };
+
+  it('is believed from where it is trusted alone', async () => {
+    const from = async (address: string): Promise<Record<string, string>> =>
+      seen(await ask('other.default.localhost', { headers, from: address })).headers;
+    expect(await from('127.0.0.2')).toMatchObject({
+      'x-forwarded-for': '192.0.2.1, 127.0.0.2',
+      'x-forwarded-proto': 'https',
+      forwarded: 'for=192.0.2.1;host=other.default.localhost;proto=https, for=127.0.0.2',
+    });
+    expect(await from('127.0.0.1')).toMatchObject({
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-proto': 'http',
+    });
+  });
+});
+
+describe('a platform that starts again', { timeout: 90_000 }, () => {
+  it('has its domains, their certificates and their owners as before', async () => {
+    await apply(mapping('other.default.localhost'));
+    await platform.close(0);
+    platform = await openPlatform(dataDir, OPTIONS);
+    kubectl = kubectlFor(root, platform.kubeconfig);
+    await expect.poll(() => reason('dm/other.default.localhost', 'IngressReady'), DEADLINE).toBe('HostTaken');
+    expect(seen(await ask('other.default.localhost')).name).toBe('other');
+    await expect.poll(() => code('tls.example.com'), DEADLINE).toBe(200);
+    expect((await ask('tls.example.com', { base: secure() })).code).toBe(200);
   });
 });

@@ -19,7 +19,7 @@ const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
 
 /** What there is to know, of this machine and of where its listeners are. */
 export function selfFacts(
-  { gateway, api }: Pick<Endpoints, 'gateway' | 'api'>,
+  { gateway, gatewayTls, api }: Pick<Endpoints, 'gateway' | 'gatewayTls' | 'api'>,
   versions: Pick<SelfFacts, 'version' | 'kubernetes'>,
   startedMs: number,
 ): SelfFacts {
@@ -28,6 +28,7 @@ export function selfFacts(
     startedMs,
     hostName: hostname(),
     gateway: placeOf(gateway),
+    ...(gatewayTls !== undefined && { secureGateway: placeOf(gatewayTls) }),
     api: placeOf(api),
     cores: cpus().length,
     memoryBytes: totalmem(),

@@ -10,6 +10,8 @@ export type SelfFacts = {
   readonly hostName: string;
   /** Where the gateway is reached from this machine or, when it listens on all addresses, from others. */
   readonly gateway: { readonly host: string; readonly port: number };
+  /** Where the gateway speaks TLS. */
+  readonly secureGateway?: { readonly host: string; readonly port: number };
   readonly api: { readonly host: string; readonly port: number };
   readonly cores: number;
   readonly memoryBytes: number;
@@ -96,8 +98,11 @@ function nodeOf(facts: SelfFacts): SelfObject {
 type Port = { readonly name: string; readonly port: number; readonly nodePort?: number };
 
 /** Of what leads somewhere: the API, and the gateway under the two names that it had. */
-function servicesOf({ gateway, api }: SelfFacts): readonly SelfObject[] {
-  const http: readonly Port[] = [{ name: 'http2', port: 80, nodePort: gateway.port }];
+function servicesOf({ gateway, secureGateway, api }: SelfFacts): readonly SelfObject[] {
+  const http: readonly Port[] = [
+    { name: 'http2', port: 80, nodePort: gateway.port },
+    ...(secureGateway === undefined ? [] : [{ name: 'https', port: 443, nodePort: secureGateway.port }]),
+  ];
   return [
     serviceOf('default', 'kubernetes', 'ClusterIP', api.host, [{ name: 'https', port: api.port }]),
     serviceOf('istio-system', 'istio-ingressgateway', 'NodePort', gateway.host, http),

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { AGE } from '../../core/core-kinds.ts';
 import { missingField } from '../../field-error.ts';
 import type { KindDefinition } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -28,7 +29,7 @@ export const clusterDomainClaimKind: KindDefinition<ClusterDomainClaim> = {
       { description: 'What is desired.' },
     ),
   }),
-  columns: [],
+  columns: [AGE],
   subresources: { status: false },
   crd: { labels: { 'knative.dev/crd-install': 'true' }, annotations: {} },
   setDefaults: (claim) => claim,
