@@ -26,17 +26,17 @@ export function deploymentStatus(
     unavailableReplicas: Math.max(0, Math.max(replicas, deployment.spec.replicas ?? 1) - available),
   };
   const before = deployment.status ?? {};
-  const progressing = progressOf(deployment, fresh, counts, nowMs);
-  const fresher = [
-    availabilityOf(deployment, available, trouble),
-    ...(progressing === undefined ? [] : [progressing]),
-  ];
-  const conditions = conditionsWith(before.conditions ?? [], fresher, nowMs);
   const hasMoved =
     counts.updatedReplicas > (before.updatedReplicas ?? 0) ||
     counts.readyReplicas > (before.readyReplicas ?? 0) ||
     available > (before.availableReplicas ?? 0) ||
     replicas < (before.replicas ?? 0);
+  const progressing = progressOf(deployment, fresh, counts, hasMoved, nowMs);
+  const said = [
+    availabilityOf(deployment, available, trouble),
+    ...(progressing === undefined ? [] : [progressing]),
+  ];
+  const conditions = conditionsWith(before.conditions ?? [], said, nowMs);
   return {
     observedGeneration: deployment.metadata.generation ?? 1,
     ...withoutZeros(counts),
@@ -69,6 +69,7 @@ function progressOf(
   deployment: Deployment,
   fresh: ReplicaSet | undefined,
   { replicas, updatedReplicas, availableReplicas }: Counts,
+  hasMoved: boolean,
   nowMs: number,
 ): NewCondition | undefined {
   const { spec, status } = deployment;
@@ -92,11 +93,13 @@ function progressOf(
   if (isComplete) return said('NewReplicaSetAvailable', `${named} has successfully progressed.`);
   const known = status?.conditions?.find(({ type }) => type === 'Progressing');
   const sinceMs = Date.parse(known?.lastUpdateTime ?? '');
+  const isSame = !hasMoved && status?.observedGeneration === deployment.metadata.generation;
   const isLate =
+    isSame &&
     known !== undefined &&
-    known.reason !== 'NewReplicaSetAvailable' &&
-    status?.observedGeneration === deployment.metadata.generation &&
-    nowMs - sinceMs >= (spec.progressDeadlineSeconds ?? 600) * 1000;
+    (known.reason === 'ProgressDeadlineExceeded' ||
+      (known.reason !== 'NewReplicaSetAvailable' &&
+        nowMs - sinceMs >= (spec.progressDeadlineSeconds ?? 600) * 1000));
   if (isLate) return said('ProgressDeadlineExceeded', `${named} has timed out progressing.`, 'False');
   return fresh.status?.replicas === undefined
     ? said('NewReplicaSetCreated', `Created new replica set ${JSON.stringify(fresh.metadata.name)}`)
