@@ -61,8 +61,8 @@ export class EventRecorder {
   async prune(): Promise<void> {
     const { items } = await this.#client.list<StoredEvent>(EVENT);
     const oldest = this.#clock.nowMs() - TTL_MS;
-    for (const { metadata, lastTimestamp = '' } of items) {
-      if (Date.parse(lastTimestamp) < oldest)
+    for (const { metadata, lastTimestamp } of items) {
+      if (Date.parse(lastTimestamp ?? metadata.creationTimestamp ?? '') < oldest)
         await this.#client.remove(EVENT, metadata.namespace, metadata.name);
     }
   }

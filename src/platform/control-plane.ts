@@ -5,6 +5,7 @@ import { LABELS } from '../apis/serving/shared.ts';
 import { KINDS } from '../apis/serving/types.ts';
 import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import { Informers } from '../control/informer.ts';
+import { EventRecorder } from '../control/recorder.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { CertificateFeeder } from '../serving/control/tls/certificate-feeder.ts';
@@ -21,6 +22,7 @@ import { openEventTypes, type RunningEventTypes } from './event-types.ts';
 import { instanceView } from './instance-states.ts';
 import { legacyControllers } from './legacy.ts';
 import { configMapReader } from './live-objects.ts';
+import { removeOldEvents } from './old-events.ts';
 import type { PlatformOptions } from './options.ts';
 import type { Outboxes } from './outboxes.ts';
 import type { Sources } from './source-host.ts';
@@ -41,6 +43,8 @@ export class ControlPlane {
   #workloads: Workloads | undefined;
   #sources: Sources | undefined;
   #eventTypes: RunningEventTypes | undefined;
+  readonly #stop = new AbortController();
+  #cleaning: Promise<void> | undefined;
 
   constructor({ objects }: Stores, log: Log) {
     const clock = systemClock;
@@ -83,24 +87,10 @@ export class ControlPlane {
   ): Promise<void> {
     const clock = systemClock;
     const { informers } = this;
-    const { serving, images, channels, gateway } = plane;
+    const { serving, channels, gateway } = plane;
     const eventing = new EmbeddedClient(objects, EVENTING_USER);
     await this.#pods.clear();
-    const feeder = new PlanFeeder({
-      reader: this.#client,
-      informers,
-      serving,
-      clock,
-      random: Math.random,
-      domain: options.domain,
-      bundleOf: (digest) => images.resolve(digest),
-      onRouted: (key) => this.#controllers?.enqueueIngress(key),
-      onProblem: (key) => this.#controllers?.enqueueRevision(key),
-      onPlanned: (key) => {
-        this.#controllers?.enqueueRevision(key);
-        this.#autoscalers?.told(key);
-      },
-    });
+    const feeder = this.#openFeeder(plane, options);
     this.#feeder = feeder;
     channels.follow(informers, (channel) => this.#controllers?.enqueueChannel(channel));
     const sources = openSources(eventing, informers, plane, outboxes, options);
@@ -137,12 +127,31 @@ export class ControlPlane {
     feeder.start();
     new CertificateFeeder(gateway.certificates, informers).start();
     this.#startWorkloads(plane, log);
+    this.#cleaning = this.#removeOldEvents(log);
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {
       const revision = metadata.labels?.[LABELS.revision];
       if (type === 'DELETED' && revision !== undefined)
         void serving.replaceInstance(`${metadata.namespace}/${revision}`, metadata.name);
     });
     await informers.synced();
+  }
+
+  #openFeeder({ serving, images }: DataPlane, { domain }: PlatformOptions): PlanFeeder {
+    return new PlanFeeder({
+      reader: this.#client,
+      informers: this.informers,
+      serving,
+      clock: systemClock,
+      random: Math.random,
+      domain,
+      bundleOf: (digest) => images.resolve(digest),
+      onRouted: (key) => this.#controllers?.enqueueIngress(key),
+      onProblem: (key) => this.#controllers?.enqueueRevision(key),
+      onPlanned: (key) => {
+        this.#controllers?.enqueueRevision(key);
+        this.#autoscalers?.told(key);
+      },
+    });
   }
 
   #revisionSettings({ serving, images, runtime }: DataPlane, feeder: PlanFeeder): RevisionSettings {
@@ -180,7 +189,20 @@ export class ControlPlane {
     });
   }
 
+  #removeOldEvents(log: Log): Promise<void> {
+    const recorder = new EventRecorder(this.#client, systemClock, 'platform');
+    return removeOldEvents(recorder, systemClock, this.#stop.signal, (error) =>
+      log({
+        level: 'warn',
+        message: 'old Events could not be removed; it is tried again',
+        fields: { error: messageOf(error) },
+      }),
+    );
+  }
+
   async stopDeciding(): Promise<void> {
+    this.#stop.abort();
+    await this.#cleaning;
     await this.#controllers?.close();
     await this.#workloads?.close();
     await this.#sources?.close();
