@@ -105,6 +105,7 @@ class HttpServer implements OpenServer {
   readonly #server: Server;
   readonly #listener: Listener;
   readonly #sockets = new Set<Socket>(); // Node's own list forgets those that were upgraded
+  readonly #silent = new Set<TLSSocket>(); // whose handshake has been read, and nothing else
   readonly #http2: Http2Front | undefined;
   #closing: Promise<void> | undefined;
   #cutTimer: NodeJS.Timeout | undefined;
@@ -116,6 +117,8 @@ class HttpServer implements OpenServer {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
+    if (listener.tls !== undefined)
+      server.prependListener('secureConnection', (socket: TLSSocket) => this.#awaitWord(socket));
     server.on('request', (request: IncomingMessage, response: ServerResponse) =>
       this.#answer(request, response),
     );
@@ -125,6 +128,14 @@ class HttpServer implements OpenServer {
     });
     if (listener.onUpgrade !== undefined) server.on('upgrade', listener.onUpgrade);
     if (listener.onCall !== undefined) this.#http2 = this.#speakHttp2(listener.onCall);
+  }
+
+  /** Until its first word it has asked for nothing; HTTP/2 has a way of its own to end such a connection. */
+  #awaitWord(socket: TLSSocket): void {
+    if (socket.alpnProtocol === 'h2') return;
+    const forget = (): unknown => this.#silent.delete(socket);
+    this.#silent.add(socket);
+    socket.once('data', forget).once('close', forget);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -190,6 +201,7 @@ class HttpServer implements OpenServer {
     this.#http2?.close();
     // Node counts a connection that has never sent a byte as busy: a browser's spare one would hold the stop up.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of this.#silent) socket.destroy();
     // A connection whose last answer ends during the drain becomes idle, and Node would keep it for its next request.
     const sweep = setInterval(() => this.#server.closeIdleConnections(), SWEEP_MS);
     await closed;

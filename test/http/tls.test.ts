@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import { Agent } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPki, type Pki } from '../../src/apiserver/pki/pki.ts';
@@ -61,5 +61,18 @@ describe('a listener with TLS', () => {
     await body.dump();
     await server.close(10_000);
     await agent.destroy();
+  });
+
+  it('closes although a client is there that has shaken hands and said nothing (H4)', async () => {
+    const { serverKey: key, serverCert: cert, caCert: ca } = pki;
+    const onRequest = (): void => undefined;
+    const tls = { key, cert };
+    const other = await openServer({ name: 'other', host: '127.0.0.1', port: 0, tls, onRequest });
+    const client = connect({ port: other.port, host: '127.0.0.1', ca });
+    client.on('error', () => undefined);
+    await new Promise((resolve) => client.once('secureConnect', resolve));
+    await new Promise((resolve) => client.once('session', resolve)); // the server has had the last of the handshake
+    await other.close(60_000);
+    client.destroy();
   });
 });

@@ -154,8 +154,9 @@ export class PlanFeeder {
   }
 
   /** Whether all that a route leads to can take requests, or be woken for them. */
-  #isKnown({ targets, byHeader = [] }: RoutePlan): boolean {
-    const all = [...targets, ...byHeader.flatMap((each) => each.targets)];
+  #isKnown(plan: RoutePlan): boolean {
+    const ways = [plan, ...(plan.byPath ?? [])].flatMap((way) => [way, ...(way.byHeader ?? [])]);
+    const all = ways.flatMap(({ targets }) => targets);
     return all.every(({ revision }) => this.#options.serving.poolOf(revision) !== undefined);
   }
 
