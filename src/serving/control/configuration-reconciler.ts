@@ -19,6 +19,7 @@ import { isOwnedBy, ownerOf } from '../../control/owned.ts';
 import { namedRevision } from './named-revision.ts';
 import { collectRevisions } from './revision-gc.ts';
 import { servingConfig } from './serving-config.ts';
+import { WHILE_BLOCKED } from './while-blocked.ts';
 
 /** A Revision for each generation of the template (serving pkg/reconciler/configuration), and an end to old ones. */
 export function configurationReconciler(cluster: ResourceClient, clock: Clock): Reconciler<Configuration> {
@@ -27,7 +28,7 @@ export function configurationReconciler(cluster: ResourceClient, clock: Clock): 
     conditions: CONFIGURATION_CONDITIONS,
     async reconcile(configuration) {
       const latest = await latestCreated(cluster, configuration, clock.nowMs());
-      if (typeof latest === 'string') return settled({}, creationFailed(latest));
+      if (typeof latest === 'string') return { ...settled({}, creationFailed(latest)), next: WHILE_BLOCKED };
       const outcome = await follow(cluster, configuration, latest.revision);
       const next = await collect(cluster, configuration, outcome, clock);
       return { ...outcome, next, events: [...latest.events, ...(outcome.events ?? [])] };

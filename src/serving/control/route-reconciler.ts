@@ -27,6 +27,7 @@ import { isDone, nextStepMs, observeReady, step, type Rollout } from './traffic/
 import { markRouted, routedTo, type Labelled } from './traffic/routing-state.ts';
 import { statusTraffic } from './traffic/status.ts';
 import { findTraffic, goalOf, type Traffic } from './traffic/targets.ts';
+import { WHILE_BLOCKED } from './while-blocked.ts';
 
 export type RouteSettings = {
   readonly door: PublicDoor;
@@ -208,7 +209,7 @@ class Assignment {
     const message = `route: "${this.#route.metadata.name}" does not own Service: "${service}"`;
     if (conditionOf(this.#route.status, 'IngressReady')?.message !== mark.message)
       this.#events.push({ type: 'Warning', reason: 'InternalError', message });
-    return this.#outcome(hosts, tls, [], mark, 'settled');
+    return this.#outcome(hosts, tls, [], mark, WHILE_BLOCKED);
   }
 
   #outcome(

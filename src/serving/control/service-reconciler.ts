@@ -15,6 +15,7 @@ import type { ResourceClient } from '../../control/resource-client.ts';
 import { isOwnedBy, ownerOf } from '../../control/owned.ts';
 import { namedRevision } from './named-revision.ts';
 import { routesOf } from './traffic/routing-state.ts';
+import { WHILE_BLOCKED } from './while-blocked.ts';
 
 const OWN_NOTES = 'serving.millrace.dev/';
 
@@ -150,7 +151,7 @@ function notOwned(service: Service, type: string, kind: string, ...marks: Mark[]
   const message = `service: "${name}" does not own ${kind.toLowerCase()}: "${name}"`;
   const isKnown = conditionOf(service.status, type)?.message === mark.message;
   const events: Told[] = isKnown ? [] : [{ type: 'Warning', reason: 'InternalError', message }];
-  return { ...settled({}, ...marks, mark), events };
+  return { ...settled({}, ...marks, mark), next: WHILE_BLOCKED, events };
 }
 
 function nameTaken(name: string): Mark {

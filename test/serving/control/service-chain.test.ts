@@ -77,7 +77,7 @@ describe('a Service', () => {
     await world.apply(object());
     await world.apply(aService());
     const before = await world.get({ ...KINDS.route, kind }, 'hello');
-    await service();
+    expect((await service()).next).toEqual({ afterMs: 10_000 }); // nothing tells that it has gone
     expect(conditionIn(await world.get(KINDS.service, 'hello'), condition)).toEqual({
       status: 'False',
       reason: 'NotOwned',
@@ -185,7 +185,7 @@ describe('a Configuration', () => {
   it('does not touch a revision of that name that is somebody else’s', async () => {
     await world.apply(aRevision('hello-00001'));
     await world.apply(aConfiguration());
-    await configuration();
+    expect((await configuration()).next).toEqual({ afterMs: 10_000 }); // nothing tells that it has gone
     expect(conditionIn(await world.get(KINDS.configuration, 'hello'), 'Ready')).toEqual({
       status: 'False',
       reason: 'RevisionFailed',

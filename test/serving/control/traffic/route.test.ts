@@ -160,7 +160,9 @@ describe('a Route', () => {
       message: 'There is an existing placeholder Service "a" that we do not own.',
     });
     expect(await world.get(KUBERNETES_SERVICE, 'a')).toBe(taken);
-    expect((await serving.route('a')).events).toEqual([]);
+    const { events, next } = await serving.route('a');
+    expect(events).toEqual([]);
+    expect(next).toEqual({ afterMs: 10_000 }); // nothing tells that it has gone
   });
 
   it.each([
