@@ -1,5 +1,6 @@
+import { realpathSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
-import { dirname, join, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ContainerSpec } from '../container-spec.ts';
 import { RUNNER_MAIN } from './runner-child.ts';
@@ -22,7 +23,13 @@ export function apartFor(
 function runnerReads(): readonly string[] {
   const root = join(fileURLToPath(RUNNER_MAIN), ROOT_ABOVE);
   const sdk = findPackageJSON('cloudevents', RUNNER_MAIN);
-  return [root, ...(sdk === undefined ? [] : [dirname(dirname(sdk))])];
+  return sdk === undefined ? [root] : [...new Set([root, ...[sdk, realpathSync(sdk)].map(modulesAround)])];
+}
+
+/** The outermost `node_modules` that it is in: package managers keep what belongs together in links below that. */
+function modulesAround(path: string): string {
+  const name = `${sep}node_modules${sep}`;
+  return path.slice(0, path.indexOf(name) + name.length - 1);
 }
 
 /** From `runner/main` to `src` or `dist`. */

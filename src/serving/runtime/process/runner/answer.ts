@@ -6,7 +6,7 @@ import { corsHeaders } from './cors.ts';
 import type { LoadedFunction } from './load.ts';
 import { answerProbe, probeFor } from './probes.ts';
 import { answerOf, TEXT, type Answer } from './returned.ts';
-import type { Sdk } from './share-sdk.ts';
+import type { SdkSource } from './share-sdk.ts';
 
 /** Twice the largest event; a function has the whole body in memory. FUNC_BODY_LIMIT, in bytes, says otherwise. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
@@ -16,7 +16,7 @@ const OF_THE_SERVER: ReadonlySet<string> = new Set(['content-length', 'transfer-
 /** Calls the function for one request, and answers with what it returns; never rejects. */
 export async function answer(
   loaded: LoadedFunction,
-  sdk: Sdk,
+  source: SdkSource,
   incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -26,8 +26,8 @@ export async function answer(
   try {
     const rawBody = await bodyOf(incoming);
     if (rawBody === undefined) return; // the caller has gone
-    const { context, input, isEvent } = callFor(incoming, rawBody, sdk);
-    result = answerOf(await loaded.handle(context, input), isEvent);
+    const { context, input, isEvent } = callFor(incoming, rawBody, source);
+    result = answerOf(await loaded.handle(context, input), isEvent, source);
   } catch (error) {
     result = failureOf(error);
   }

@@ -5,7 +5,7 @@ import type { CloudEvent } from '../../../../events/event.ts';
 import { readMessage, saysEvent } from '../../../../events/message.ts';
 import { log } from './log.ts';
 import { responseTo } from './response-event.ts';
-import type { Sdk } from './share-sdk.ts';
+import type { Sdk, SdkSource } from './share-sdk.ts';
 
 /** What was sent cannot be read; answered with `code` and the message. */
 export class BadRequest extends Error {
@@ -23,13 +23,13 @@ export type Context = Record<string, unknown>;
 export type Call = { readonly context: Context; readonly input: unknown; readonly isEvent: boolean };
 
 /** What a function is called with, made from a request and its whole body. Throws BadRequest on what cannot be read. */
-export function callFor(incoming: IncomingMessage, rawBody: Buffer, sdk: Sdk): Call {
+export function callFor(incoming: IncomingMessage, rawBody: Buffer, source: SdkSource): Call {
   const [path, search] = splitOnce(incoming.url ?? '/', '?');
   const query = { ...parseQuery(search) };
   const { headers, method, httpVersion, httpVersionMajor, httpVersionMinor } = incoming;
   const contentType = headers['content-type'];
   const isEvent = saysEvent(incoming.rawHeaders);
-  const input = isEvent ? eventIn(incoming, rawBody, sdk) : bodyValue(rawBody, contentType, 'body');
+  const input = isEvent ? eventIn(incoming, rawBody, source.sdk) : bodyValue(rawBody, contentType, 'body');
   const context: Context = {
     log,
     query,
@@ -43,7 +43,7 @@ export function callFor(incoming: IncomingMessage, rawBody: Buffer, sdk: Sdk): C
     contentType,
     path,
     cloudevent: isEvent ? input : undefined,
-    cloudEventResponse: (data: unknown) => responseTo(data, sdk),
+    cloudEventResponse: (data: unknown) => responseTo(data, source.sdk),
   };
   for (const [name, value] of Object.entries(query)) if (!(name in context)) context[name] = value;
   return { context, input, isEvent };

@@ -34,7 +34,7 @@ const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (incoming, resp
     if (stopping !== undefined && open.size === 0) drained.resolve();
   });
   if (stopping !== undefined) response.shouldKeepAlive = false;
-  void answer(current, sharing.sdk, incoming, response);
+  void answer(current, sharing, incoming, response);
 });
 server.keepAliveTimeout = 120_000;
 server.requestTimeout = 0; // the gateway has the deadlines

@@ -1,4 +1,5 @@
-import { SdkEvent, SdkHttp } from '../../../../events/sdk.ts';
+import type { SdkEvent } from '../../../../events/sdk.ts';
+import type { SdkSource } from './share-sdk.ts';
 
 export type Answer = {
   readonly code: number;
@@ -14,14 +15,14 @@ const BYTES = { 'content-type': 'application/octet-stream' };
  * What a function's return value is answered with (contract: the table of what is returned). `isEvent`: an event is being
  * answered, so that a CloudEvent is a reply. Throws on what HTTP cannot carry, a status of 99 or a BigInt.
  */
-export function answerOf(value: unknown, isEvent: boolean): Answer {
+export function answerOf(value: unknown, isEvent: boolean, source: SdkSource): Answer {
   if (value === undefined || value === null || value === '' || value === 0 || value === false) {
     return { code: 204, headers: {}, body: '' };
   }
   if (typeof value === 'string') return { code: 200, headers: TEXT, body: value };
   if (value instanceof Uint8Array) return { code: 200, headers: BYTES, body: bytes(value) };
-  if (isSdkEvent(value))
-    return isEvent ? reply(value) : { code: 200, headers: JSON_TYPE, body: jsonOf(value) };
+  if (isSdkEvent(value, source))
+    return isEvent ? reply(value, source.Http) : { code: 200, headers: JSON_TYPE, body: jsonOf(value) };
   if (typeof value !== 'object') return { code: 200, headers: JSON_TYPE, body: jsonOf(value) };
   return objectAnswer(value);
 }
@@ -39,12 +40,12 @@ function objectAnswer(value: object): Answer {
 }
 
 /** By class, or by the name of the class: a bundle may bring another copy of the SDK. */
-function isSdkEvent(value: unknown): value is SdkEvent {
-  return value instanceof SdkEvent || Object(value).constructor?.name === 'CloudEvent';
+function isSdkEvent(value: unknown, source: SdkSource): value is SdkEvent {
+  return source.isInstance(value) || Object(value).constructor?.name === 'CloudEvent';
 }
 
-function reply(event: SdkEvent): Answer {
-  const { headers, body } = SdkHttp.binary(event);
+function reply(event: SdkEvent, { binary }: SdkSource['Http']): Answer {
+  const { headers, body } = binary(event);
   const data: unknown = body ?? '';
   return {
     code: 200,
