@@ -94,8 +94,7 @@ function faultOf(
   const what = `${subject.kind} ${subject.metadata.name}`;
   const fault = (reason: string, why: string): Mark =>
     isFalse('SinkBindingAvailable', reason, `${what} ${why}`);
-  if (!isBindable(subject))
-    return fault('SubjectUnavailable', 'is not run here: run its program as a ContainerSource');
+  if (!isBindable(subject)) return fault('SubjectUnavailable', 'only shows what runs: bind its Service');
   const isByName = (binding.spec.subject?.name ?? '') !== '';
   if (isByName && isExcluded(subject, space))
     return fault('SubjectExcluded', `or its namespace has the label ${EXCLUDE}: "true"`);

@@ -37,6 +37,7 @@ describe('a SinkBinding', () => {
     ['Services by selector', { ...SERVICE, namespace: 'default', selector: { matchLabels: { app: 'x' } } }],
     ['a Configuration', { ...HELLO, kind: 'Configuration' }],
     ['a Deployment', { ...HELLO, apiVersion: 'apps/v1', kind: 'Deployment' }],
+    ['a Job', { ...HELLO, apiVersion: 'batch/v1', kind: 'Job' }],
   ])('takes %s', (_, subject) => {
     expect(faults(subject)).toBe('');
   });
@@ -56,13 +57,13 @@ describe('a SinkBinding', () => {
     expect(faults(subject)).toBe(text);
   });
 
-  it.each(['batch/v1 Job', 'apps/v1 StatefulSet', 'apps/v1 DaemonSet', 'v1 Pod'])(
+  it.each(['apps/v1 StatefulSet', 'apps/v1 DaemonSet', 'v1 Pod'])(
     'says of a %s that it does not run here',
     (written) => {
       const [apiVersion = '', kind = ''] = written.split(' ');
       const fault = faults({ apiVersion, kind, name: 'x' });
       expect(fault).toMatch(
-        new RegExp(`^invalid value: ${kind}: spec.subject.kind\\n.* run the program as a ContainerSource$`),
+        new RegExp(`^invalid value: ${kind}: spec.subject.kind\\n.* run the program as a Deployment$`),
       );
     },
   );

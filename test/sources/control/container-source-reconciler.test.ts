@@ -128,8 +128,15 @@ describe('a ContainerSource', () => {
     await world.apply({
       ...KINDS.deployment,
       metadata: { name: 'heart-deployment', namespace: 'default' },
-      spec: {},
+      spec: {
+        selector: { matchLabels: { app: 'mine' } },
+        template: {
+          metadata: { labels: { app: 'mine' } },
+          spec: { containers: [{ name: 'c', image: 'mine' }] },
+        },
+      },
     });
+    const before = (await deployment())['spec'];
     await apply();
     await pass();
     expect(await condition('Ready')).toMatchObject({
@@ -137,6 +144,6 @@ describe('a ContainerSource', () => {
       reason: 'DeploymentNotOwned',
       message: 'Deployment "heart-deployment" is not owned by this ContainerSource',
     });
-    expect((await deployment())['spec']).toEqual({});
+    expect((await deployment())['spec']).toEqual(before);
   });
 });

@@ -113,7 +113,11 @@ describe('a SinkBinding', () => {
   it('says which subject it cannot bind, and why', async () => {
     await world.apply({
       ...KINDS.deployment,
-      metadata: { name: 'foreign', namespace: 'default' },
+      metadata: {
+        name: 'foreign',
+        namespace: 'default',
+        ownerReferences: [{ apiVersion: 'serving.knative.dev/v1', kind: 'Revision', name: 'r', uid: 'u' }],
+      },
       spec: { template: { spec: { containers: [{ name: 'c' }] } } },
     });
     await apply({ ...KINDS.deployment, name: 'foreign' });
@@ -121,7 +125,7 @@ describe('a SinkBinding', () => {
     expect(await condition('Ready')).toEqual({
       status: 'False',
       reason: 'SubjectUnavailable',
-      message: 'Deployment foreign is not run here: run its program as a ContainerSource',
+      message: 'Deployment foreign only shows what runs: bind its Service',
     });
     await world.apply(aService({ name: 'named', template: { name: 'named-one' } }));
     await apply({ ...SERVICE, name: 'named' }, SINK, 'second');

@@ -16,7 +16,7 @@ const NAMES: ReadonlySet<string | undefined> = new Set(['K_SINK', 'K_CE_OVERRIDE
 
 /** The subject with its binding's variables, once the binding has found its sink; any other object as it is. */
 export function bindSink(object: Resource, stored: Stored): Resource {
-  if (!isBindable(object)) return object;
+  if (!isBindable(object) || isFixed(object)) return object;
   const { namespace } = object.metadata;
   const bindings = stored({ group: 'sources.knative.dev', kind: 'SinkBinding' }, namespace);
   const binding = bindingOf(object, bindings as readonly SinkBinding[]); // of that kind
@@ -26,6 +26,11 @@ export function bindSink(object: Resource, stored: Stored): Resource {
     ({ metadata }) => metadata.name === namespace,
   );
   return isExcluded(object, space) ? object : bound(object, variablesOf(binding, sinkUri));
+}
+
+/** The template of a Job that is there does not change any more: it is bound when it is made. */
+function isFixed({ kind, metadata }: Resource): boolean {
+  return kind === 'Job' && metadata.resourceVersion !== undefined;
 }
 
 /** eventing pkg/apis/sources/v1/sinkbinding_lifecycle.go, Do. */

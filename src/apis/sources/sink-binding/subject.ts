@@ -2,10 +2,11 @@ import type { Resource } from '../../resource.ts';
 import { isSelected } from '../../label-selector.ts';
 import type { SinkBinding, Subject } from './schema.ts';
 
-/** What instances are made from here; any other kind that upstream binds (Job, StatefulSet …) does not run here. */
+/** What instances are made from here; other kinds that upstream binds (StatefulSet, DaemonSet) do not run here. */
 const BINDABLE: Readonly<Record<string, readonly string[]>> = {
   'serving.knative.dev': ['Service', 'Configuration'],
   apps: ['Deployment'],
+  batch: ['Job'],
 };
 export const EXCLUDE = 'bindings.knative.dev/exclude';
 export const INCLUDE = 'bindings.knative.dev/include';
@@ -16,11 +17,11 @@ export function isBindableKind({ apiVersion = '', kind = '' }: Subject): boolean
   return BINDABLE[groupOf(apiVersion)]?.includes(kind) ?? false;
 }
 
-/** A Deployment is run for its ContainerSource; of a Revision's it is the Service that is bound, and nobody runs others. */
+/** Of a Revision's Deployment it is the Service that is bound: it only shows what runs. */
 export function isBindable(object: Resource): boolean {
   const { ownerReferences = [] } = object.metadata;
   if (!isBindableKind(object)) return false;
-  return object.kind !== 'Deployment' || ownerReferences.some(({ kind }) => kind === 'ContainerSource');
+  return !ownerReferences.some(({ kind }) => kind === 'Revision');
 }
 
 /** Whether an object, or the namespace it is in, has opted out (eventing config/core/webhooks/sinkbindings.yaml). */

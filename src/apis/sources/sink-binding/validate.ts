@@ -34,6 +34,6 @@ function chosenErrors({ name = '', selector }: Subject): FieldError[] {
 
 function notBindable({ kind = '' }: Subject): FieldError {
   const details =
-    'a subject is a Service or Configuration of serving.knative.dev, or the Deployment of a ContainerSource: nothing else runs here; run the program as a ContainerSource';
+    'a subject is a Service or Configuration of serving.knative.dev, a Deployment of apps or a Job of batch: nothing else runs here; run the program as a Deployment';
   return invalidValue(kind, 'kind', details);
 }
