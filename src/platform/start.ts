@@ -23,7 +23,7 @@ import { Outboxes } from './outboxes.ts';
 import { podAccess } from './pod-access.ts';
 import { PLATFORM_LOG, podLogs } from './pod-logs.ts';
 import { resourceMetrics } from './metrics/resource-metrics.ts';
-import { revisionIdentities } from './metrics/revision-identity.ts';
+import { knownRevisions, revisionIdentities } from './metrics/revision-identity.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
 import { openStores, type Stores } from './stores.ts';
 import { Teardown } from './teardown.ts';
@@ -70,7 +70,7 @@ async function compose(
   const control = new ControlPlane(stores, log);
   const identityOf = revisionIdentities(control.informers);
   const usage = await openUsage(options, identityOf, log);
-  const servingMetrics = new ServingMetrics(identityOf);
+  const servingMetrics = new ServingMetrics(identityOf, knownRevisions(control.informers));
   teardown.last('serving metrics', () => servingMetrics.close());
   const webhooks = new Webhooks();
   const plane = await openDataPlane(options, stores, {

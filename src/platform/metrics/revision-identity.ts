@@ -12,3 +12,8 @@ export function revisionIdentities(informers: Informers): (key: string) => Revis
     return { namespace, service: labels[LABELS.service] ?? configuration, configuration, revision };
   };
 }
+
+/** Whether there is such a revision. */
+export function knownRevisions(informers: Informers): (key: string) => boolean {
+  return (key) => informers.of(KINDS.revision).get(key) !== undefined;
+}

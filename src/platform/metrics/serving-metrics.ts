@@ -10,8 +10,12 @@ const FORMER_MS = [
   10_000, 20_000, 50_000, 100_000,
 ];
 const WAKES_MS = [1, 2, 5, 10, 15, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000];
-/** Revisions that are counted by themselves; one that was never asked has no series. Those beyond are `other`. */
+/**
+ * Revisions that are counted by themselves; one that was never asked has no series. Those beyond are `other`, unless some of
+ * these are gone by then, which is looked for once a minute at most.
+ */
 const REVISIONS_MAX = 1000;
+const LOOK_MS = 60_000;
 
 type Counted = {
   readonly identity: RevisionIdentity;
@@ -30,11 +34,17 @@ const PHASES = ['started', 'ready', 'answered'] as const;
  */
 export class ServingMetrics {
   readonly #identityOf: (revision: string) => RevisionIdentity;
+  readonly #isThere: (revision: string) => boolean;
   readonly #revisions = new Map<string, Counted>();
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   readonly #stop: () => void;
 
-  constructor(identityOf: (revision: string) => RevisionIdentity) {
+  constructor(
+    identityOf: (revision: string) => RevisionIdentity,
+    isThere: (revision: string) => boolean = () => true,
+  ) {
     this.#identityOf = identityOf;
+    this.#isThere = isThere;
     this.#stop = onSignal('serving.answered', (answered) => this.#count(answered));
   }
 
@@ -51,8 +61,8 @@ export class ServingMetrics {
     ];
   }
 
-  #count({ revision, code, tookMs, wake }: Signals['serving.answered']): void {
-    const counted = this.#countedOf(revision);
+  #count({ revision, code, tookMs, wake, atMs }: Signals['serving.answered']): void {
+    const counted = this.#countedOf(revision, atMs);
     const known = counted.durations.get(code);
     const histograms = known ?? { now: new Histogram(DURATIONS_MS), former: new Histogram(FORMER_MS) };
     if (known === undefined) counted.durations.set(code, histograms);
@@ -66,9 +76,10 @@ export class ServingMetrics {
     counted.phases.get('answered')?.observe(tookMs - wake.readyMs);
   }
 
-  #countedOf(revision: string): Counted {
+  #countedOf(revision: string, nowMs: number): Counted {
     const known = this.#revisions.get(revision);
     if (known !== undefined) return known;
+    if (this.#revisions.size >= REVISIONS_MAX) this.#forgetGone(nowMs);
     const key = this.#revisions.size < REVISIONS_MAX ? revision : OTHER;
     const counted = this.#revisions.get(key) ?? {
       identity: key === OTHER ? OTHERS : this.#identityOf(revision),
@@ -78,6 +89,13 @@ export class ServingMetrics {
     };
     this.#revisions.set(key, counted);
     return counted;
+  }
+
+  #forgetGone(nowMs: number): void {
+    if (Math.abs(nowMs - this.#lookedAtMs) < LOOK_MS) return;
+    this.#lookedAtMs = nowMs;
+    for (const revision of this.#revisions.keys())
+      if (revision !== OTHER && !this.#isThere(revision)) this.#revisions.delete(revision);
   }
 }
 

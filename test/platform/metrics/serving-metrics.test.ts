@@ -18,20 +18,25 @@ const FORMER = {
   revision_name: 'hello-00001',
 };
 let metrics: ServingMetrics;
+let gone: Set<string>;
 beforeEach(() => {
-  metrics = new ServingMetrics((key) => {
-    const [namespace = '', revision = ''] = key.split('/');
-    return { namespace, service: 'hello', configuration: 'hello', revision };
-  });
+  gone = new Set();
+  metrics = new ServingMetrics(
+    (key) => {
+      const [namespace = '', revision = ''] = key.split('/');
+      return { namespace, service: 'hello', configuration: 'hello', revision };
+    },
+    (key) => !gone.has(key),
+  );
 });
 afterEach(() => metrics.close());
 
-const answer = (code: number, tookMs: number, wake?: Wake, revision = 'demo/hello-00001'): void =>
+const answer = (code: number, tookMs: number, wake?: Wake, revision = 'demo/hello-00001', atMs = 1): void =>
   publishSignal('serving.answered', {
     id: '',
     source: '',
     type: '',
-    atMs: 1,
+    atMs,
     revision,
     instance: 'i',
     code,
@@ -97,6 +102,18 @@ describe('metrics of Serving', () => {
     const counts = samplesOf('revision_request_count');
     expect(counts).toHaveLength(1001);
     expect(counts.at(-1)).toMatchObject({ labels: { service_name: 'other' }, value: 5 });
+  });
+
+  it('count a new revision by itself again once others of the thousand are gone', () => {
+    for (let i = 0; i < 1000; i += 1) answer(200, 1, undefined, `demo/hello-${i}`);
+    answer(200, 1, undefined, 'demo/early');
+    for (let i = 0; i < 10; i += 1) gone.add(`demo/hello-${i}`);
+    answer(200, 1, undefined, 'demo/early', 30_000); // within a minute nobody looks
+    answer(200, 1, undefined, 'demo/late', 60_001);
+    const named = samplesOf('revision_request_count').map(({ labels }) => labels['revision_name']);
+    expect(named).toHaveLength(992);
+    expect(named.slice(-2)).toEqual(['other', 'late']);
+    expect(named).not.toContain('hello-0');
   });
 
   it('tell what the autoscaler sees and wants, of what is up', () => {
