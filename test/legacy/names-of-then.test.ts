@@ -19,7 +19,7 @@ describe('a DNS name of 2018', () => {
     await world.apply(aService('fn'));
     await world.apply(aService('till', 'shop'));
     await world.apply(anObject(ROUTE, 'by-route', { traffic: [{ revisionName: 'r', percent: 100 }] }));
-    await world.apply(anObject(CORE, 'plain', {}));
+    await world.apply(anObject(CORE, 'plain', { ports: [{ port: 80 }] }));
   });
   const ref = (kind: object, name: string, space = 'default'): object => ({
     ref: { ...kind, name, namespace: space },
