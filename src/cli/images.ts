@@ -8,7 +8,11 @@ type Image = { readonly name: string; readonly digest: string; readonly origin?:
 type Pushed = Image & { readonly launch: { readonly kind: string } };
 type Templated = {
   readonly items: readonly {
-    readonly metadata: { readonly name: string; readonly namespace: string };
+    readonly metadata: {
+      readonly name: string;
+      readonly namespace: string;
+      readonly ownerReferences?: readonly unknown[];
+    };
     readonly spec: {
       readonly template?: {
         readonly spec?: { readonly containers?: readonly { readonly image?: string }[] };
@@ -22,6 +26,7 @@ type User = { readonly kind: string; readonly namespace: string; readonly name: 
 const USERS = [
   { kind: 'Service', api: '/apis/serving.knative.dev/v1', plural: 'services' },
   { kind: 'ContainerSource', api: '/apis/sources.knative.dev/v1', plural: 'containersources' },
+  { kind: 'Deployment', api: '/apis/apps/v1', plural: 'deployments' },
 ];
 
 const PUSH_HELP = `
@@ -29,7 +34,7 @@ Usage: millrace push IMAGE PATH [--command CMD] [--roll-out] [--data-dir DIR] [-
 
 Stores a function or program under an image name. What it is, is found out: a folder or file with a Node function, an
 executable, a Procfile, a start script; --command decides otherwise. A push changes nothing that runs: it names the
-Services and ContainerSources that use the name, and --roll-out has each run what was pushed.
+Services, ContainerSources and Deployments that use the name, and --roll-out has each run what was pushed.
 
 Examples:
   millrace push greeter ./greeter
@@ -64,7 +69,11 @@ export const push: Command = {
       for (const user of users) await rollOut(client, user, pushed.digest);
     const named = (kind: string): object[] =>
       users.filter((user) => user.kind === kind).map(({ namespace, name }) => ({ namespace, name }));
-    const found = { services: named('Service'), containerSources: named('ContainerSource') };
+    const found = {
+      services: named('Service'),
+      containerSources: named('ContainerSource'),
+      deployments: named('Deployment'),
+    };
     if (json) context.stdout.write(`${JSON.stringify({ ...pushed, ...found }, undefined, 2)}\n`);
     else {
       context.stdout.write(`${pushed.name}@${pushed.digest}\n`);
@@ -90,6 +99,7 @@ async function usersOf(client: ApiClient, written: string, name: string): Promis
     USERS.map(async ({ kind, api, plural }) => {
       const { items } = await client.get<Templated>(`${api}/${plural}`);
       return items
+        .filter(({ metadata }) => (metadata.ownerReferences ?? []).length === 0) // its owner is named
         .filter(({ spec }) => names.has(spec.template?.spec?.containers?.[0]?.image ?? ''))
         .map(({ metadata }) => ({ kind, namespace: metadata.namespace, name: metadata.name }));
     }),

@@ -115,6 +115,19 @@ items:
     );
   });
 
+  it('are said to run without what is not honoured', async () => {
+    const pod = `apiVersion: v1
+kind: Pod
+metadata: {name: host}
+spec: {hostNetwork: true, nodeSelector: {a: b}, containers: [{name: x, image: x, lifecycle: {preStop: {exec: {command: [a]}}}}]}`;
+    const { code, stderr } = await api.kubectl(['apply'], pod);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr:
+        'Warning: spec.hostNetwork: not honoured here, it runs without\nWarning: spec.containers[0].lifecycle: not honoured here, it runs without\n',
+    });
+  });
+
   it.each([
     [
       'a selector that is not its template’s',

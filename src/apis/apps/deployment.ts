@@ -11,6 +11,7 @@ import {
   withTemplateDefaults,
   type PodTemplate,
 } from '../core/pod-spec.ts';
+import { podSpecWarnings } from '../core/pod-warnings.ts';
 import type { AdmissionContext, FieldError } from '../kind.ts';
 import { isSelected, labelSelector, type LabelSelector } from '../label-selector.ts';
 import { WORKLOAD_RULES } from '../patch-rules.ts';
@@ -115,6 +116,8 @@ export const deploymentKind = core({
   ],
   setDefaults: (object) => withDefaults(object as unknown as Deployment) as unknown as Open,
   validate: (object, context) => deploymentErrors(object as unknown as Deployment, context),
+  warn: (object) =>
+    podSpecWarnings((object as unknown as Deployment).spec.template?.spec, 'spec.template.spec'),
 });
 
 /** kubernetes pkg/apis/apps/v1/defaults.go. */

@@ -7,7 +7,7 @@ import { CRON_JOB_RULES } from '../patch-rules.ts';
 import type { Resource } from '../resource.ts';
 import { int32, int64, openObject, text } from '../schema.ts';
 import { parseCron } from '../sources/ping-source/cron.ts';
-import { jobSpecErrors, jobSpecSchema, withJobDefaults, type JobSpec } from './job.ts';
+import { jobSpecErrors, jobSpecSchema, jobWarnings, withJobDefaults, type JobSpec } from './job.ts';
 
 /** batch/v1 CronJob, as far as it is read here. */
 export type CronJob = Resource & {
@@ -93,6 +93,8 @@ export const cronJobKind = core({
   ],
   setDefaults: (object) => withDefaults(object as unknown as CronJob) as unknown as Open,
   validate: (object) => cronJobErrors(object as unknown as CronJob),
+  warn: (object) =>
+    jobWarnings((object as unknown as CronJob).spec.jobTemplate?.spec, 'spec.jobTemplate.spec'),
 });
 
 function lastSchedule(object: Resource, nowMs: number): string {

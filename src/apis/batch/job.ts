@@ -13,6 +13,7 @@ import {
   withPodDefaults,
   type PodTemplate,
 } from '../core/pod-spec.ts';
+import { podSpecWarnings } from '../core/pod-warnings.ts';
 import type { AdmissionContext, FieldError } from '../kind.ts';
 import { labelSelector, type LabelSelector } from '../label-selector.ts';
 import { WORKLOAD_RULES } from '../patch-rules.ts';
@@ -88,6 +89,7 @@ export const jobKind = core({
   ],
   setDefaults: (object) => withDefaults(object as unknown as Job) as unknown as Open,
   validate: (object, context) => jobErrors(object as unknown as Job, context),
+  warn: (object) => jobWarnings((object as unknown as Job).spec, 'spec'),
 });
 
 export function conditionOfJob({ status }: Job, type: string): WorkloadCondition | undefined {
@@ -153,6 +155,16 @@ export function jobSpecErrors(spec: JobSpec, at: string): FieldError[] {
     ...(mode === 'NonIndexed' ? [] : [unsupported(String(mode), `${at}.completionMode`, ['NonIndexed'])]),
     ...podErrors,
     ...policy,
+  ];
+}
+
+const UNREAD = ['podFailurePolicy', 'successPolicy', 'backoffLimitPerIndex', 'maxFailedIndexes', 'managedBy'];
+
+export function jobWarnings(spec: JobSpec = {}, at: string): readonly string[] {
+  const unread = UNREAD.filter((field) => Reflect.get(spec, field) !== undefined);
+  return [
+    ...unread.map((field) => `${at}.${field}: not honoured here, it runs without`),
+    ...podSpecWarnings(spec.template?.spec, `${at}.template.spec`),
   ];
 }
 

@@ -4,6 +4,7 @@ import { POD_RULES } from '../patch-rules.ts';
 import type { Resource } from '../resource.ts';
 import { openObject } from '../schema.ts';
 import { AGE, at, core, shown, type Open } from './core-kinds.ts';
+import { podSpecWarnings } from './pod-warnings.ts';
 import { podSpecErrors, podSpecSchema, withPodDefaults, type PodSpec } from './pod-spec.ts';
 
 /** core/v1 Pod, as far as it is read here. */
@@ -69,6 +70,7 @@ export const podKind = core({
   ],
   setDefaults: (object) => (isBare(object) ? withDefaults(object) : object),
   validate: (object) => (isBare(object) ? podErrors(object) : []),
+  warn: (object) => podSpecWarnings((object as Pod).spec, 'spec'),
 });
 
 function containerStatuses(pod: Resource): unknown[] {
