@@ -41,7 +41,13 @@ export type Launch =
   /** A Node function: `entry` is a file below `directory`; the function contract is that of docs/contract. */
   | { readonly kind: 'function'; readonly entry: string }
   /** Any program; `command[0]` is looked up in `directory` and on PATH. It is told its port in PORT. */
-  | { readonly kind: 'program'; readonly command: readonly string[] };
+  | { readonly kind: 'program'; readonly command: readonly string[] }
+  /** An image of a container engine; undefined: what the image itself says (Kubernetes: command and args). */
+  | {
+      readonly kind: 'container';
+      readonly command: readonly string[] | undefined;
+      readonly args: readonly string[] | undefined;
+    };
 
 /** core/v1 Probe, with its defaults. */
 export type ProbeSpec = {

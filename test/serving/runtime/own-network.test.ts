@@ -96,15 +96,15 @@ describe.skipIf(why !== undefined)(
       );
       const both = await Promise.all([1, 2].map(() => start(specOf(main, { network: 'own' }, [side]))));
       for (const instance of both) expect(await askOf(instance, '/')).toBe('beside undefined');
-      const ports = both.map(({ id }) => runtime.instanceOf(id)?.runs[0]?.portFor(8882) ?? 8882);
-      for (const port of await Promise.all(ports))
+      for (const { id } of both) {
+        const port = await runtime.instanceOf(id)?.runs[0]?.portFor(8882);
         expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('beside undefined');
+      }
       await Promise.all(both.map((instance) => instance.stop(0)));
     });
 
     it('run commands of probes in it, and as a crash when it is lost', async () => {
-      const [port] = ['8080'];
-      const line = `node -e "require('node:net').connect(${port}, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(1))"`;
+      const line = `node -e "require('node:net').connect(8080, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(1))"`;
       const readiness = aProbe({ kind: 'exec', command: ['sh', '-c', line] }, { timeoutMs: 5000 });
       const instance = await start(specOf({ ...node(SERVER), readiness }, { network: 'own' }));
       expect(await runIn(instance, 'ls /sys/class/net > /dev/null; cat /proc/net/dev | grep -c :')).toBe(

@@ -3,16 +3,17 @@ import type { ContainerSpec, ProbeSpec } from '../container-spec.ts';
 import type { ContainerState, ContainerStatus, Terminated } from '../instance-status.ts';
 import type { Ended } from '../runtime.ts';
 import { exitCodeOf } from '../exit-code.ts';
-import { failed, failedBy, type Child } from './child.ts';
+import { failed, failedBy } from './child.ts';
 import type { Cgroup } from './isolation/cgroups.ts';
 import { listeningPorts } from './ports.ts';
 import type { ProbeTarget } from './probes/ask.ts';
 import { firstSuccess } from './probes/first-success.ts';
 import { watchProbe } from './probes/watch.ts';
+import type { RunProcess } from './run-process.ts';
 
 /** A process that has been given a container's code. */
 export type Begun = {
-  readonly child: Child;
+  readonly child: RunProcess;
   readonly port: number;
   /** Where it is to listen in a network of its own; undefined: on `port`. */
   readonly inner?: number;
@@ -24,7 +25,7 @@ export type Begun = {
 
 export type RunTools = {
   /** Starts its process; `onTaken` is told of it before anything of the container runs in it. */
-  readonly begin: (onTaken: (child: Child) => void) => Promise<Begun>;
+  readonly begin: (onTaken: (child: RunProcess) => void) => Promise<Begun>;
   readonly cgroup: Cgroup | undefined;
   readonly targetOf: (begun: Begun) => ProbeTarget;
   /**
@@ -32,7 +33,6 @@ export type RunTools = {
    * now. Otherwise it fails, and this says what else can be done, as the end of a sentence.
    */
   readonly elsewhere: (port: number) => string | undefined;
-  readonly onTaken: (child: Child) => void;
   readonly onChange: () => void;
 };
 
@@ -61,7 +61,7 @@ export class ContainerRun {
   readonly #tools: RunTools;
   readonly #over = new AbortController();
   #begun: Begun | undefined;
-  #child: Child | undefined;
+  #child: RunProcess | undefined;
   #state: ContainerState = { kind: 'waiting', reason: 'ContainerCreating' };
   #isReady = false;
   #isStarted = false;
@@ -137,7 +137,6 @@ export class ContainerRun {
       .begin((child) => {
         this.#child = child;
         this.#tools.cgroup?.add(child.pid);
-        this.#tools.onTaken(child);
         if (this.#over.signal.aborted) void child.stop(0);
       })
       .catch(async (error: unknown) => this.#couldNotBegin(error));
@@ -280,7 +279,7 @@ function notDone(action: ProbeSpec['action']): string {
 }
 
 /** A port that the program listens on, while it does not listen on the one that it was given. */
-function otherPort(child: Child, port: number): number | undefined {
+function otherPort(child: RunProcess, port: number): number | undefined {
   const ports = listeningPorts(child.pid);
   return ports.includes(port) ? undefined : ports[0];
 }

@@ -7,15 +7,16 @@ import type { ContainerStatus, InstanceStatus, Terminated } from '../instance-st
 import { mainContainer, type Ended, type Instance, type InstanceSpec, type TellStatus } from '../runtime.ts';
 import type { Usage } from '../usage.ts';
 import { exitCodeOf } from '../exit-code.ts';
-import { failed, failedBy, type Child } from './child.ts';
+import { failed, failedBy } from './child.ts';
 import { ContainerRun, type Past, type RunTools } from './container-run.ts';
+import type { RunProcess } from './run-process.ts';
 import type { VolumeFolders } from './isolation/volume-folders.ts';
 
 export type InstanceTools = {
   /** What a run of a container is made with. */
   readonly toolsFor: (container: ContainerSpec, spec: InstanceSpec, changed: () => void) => RunTools;
   readonly volumes: VolumeFolders | undefined; // it has some
-  readonly usageOf: (child: Child) => Promise<Usage | undefined>;
+  readonly usageOf: (child: RunProcess) => Promise<Usage | undefined>;
   readonly tell: TellStatus;
   /** It is there from now on, ready or not. */
   readonly onBegin: (instance: LocalInstance) => void;

@@ -194,10 +194,16 @@ export class ProcessRuntime implements Runtime {
     const own = { ...container, env: withId(container, id) };
     const envOf = (port: number): Record<string, string> => this.#envOf(own, home, port);
     return {
-      begin: (onTaken) =>
-        container.launch.kind === 'function'
-          ? this.#beginFunction(own, container.launch.entry, home, view(), onTaken)
-          : this.#beginProgram(container, container.launch.command, envOf, home, view(), onTaken),
+      begin: (onTaken) => {
+        const { launch } = container;
+        const taken = (child: Child): void => {
+          onTaken(child);
+          this.#tell(child, spec, container, id);
+        };
+        return launch.kind === 'function'
+          ? this.#beginFunction(own, launch.entry, home, view(), taken)
+          : this.#beginProgram(container, launch.command ?? [], envOf, home, view(), taken);
+      },
       cgroup: isBounded ? this.#cgroups.open(container.limits) : undefined,
       targetOf: ({ child, port, inner = port }) => ({
         port,
@@ -215,7 +221,6 @@ export class ProcessRuntime implements Runtime {
         },
       }),
       elsewhere: placement.elsewhere,
-      onTaken: (child) => this.#tell(child, spec, container, id),
       onChange,
     };
   }

@@ -16,6 +16,8 @@ export type ProbeTarget = {
     /** A port of this machine that leads to one of that network. */
     readonly doorTo: (port: number) => Promise<number>;
   };
+  /** Runs a command where no process of this machine can; as `ask` does. */
+  readonly run?: (command: readonly string[], timeoutMs: number) => Promise<string | undefined>;
   /** How a command is run where its container runs. */
   readonly exec: (command: readonly string[]) => {
     readonly file: string;
@@ -42,7 +44,7 @@ export async function ask(
     case 'http':
       return answersWell(action, await portOf(action, target), timeoutMs);
     case 'exec':
-      return exitsWell(action.command, timeoutMs, target);
+      return target.run?.(action.command, timeoutMs) ?? exitsWell(action.command, timeoutMs, target);
     case 'grpc':
       return checkHealth(HOST, await portOf(action, target), action.service, timeoutMs);
     default:

@@ -1,0 +1,78 @@
+import type { ContainerSpec } from '../container-spec.ts';
+import { RUN_TOKEN } from '../process/left-overs.ts';
+import type { Bind } from '../process/isolation/mount-script.ts';
+
+/** Labels by which the containers of a data folder, and of one run of the platform, are found again. */
+export const OWNER = 'dev.millrace.owner';
+export const RUN = 'dev.millrace.run';
+
+/** How a container gets its network: its own, with one port led out; that of another container; or the machine's. */
+export type EngineNetwork =
+  | { readonly kind: 'own'; readonly port: number | undefined }
+  | { readonly kind: 'of'; readonly container: string }
+  | { readonly kind: 'host' };
+
+export type CreateInput = {
+  readonly container: ContainerSpec;
+  readonly env: Readonly<Record<string, string>>;
+  readonly binds: readonly Bind[];
+  readonly network: EngineNetwork;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly token: string;
+};
+
+const CPU_PERIOD_US = 100_000;
+const NOTHING = { command: undefined, args: undefined };
+const EVERY_RIGHT = 0o1777;
+
+/** The body of POST /containers/create (Docker Engine API 1.41). */
+export function createBody({ container, env, binds, network, labels, token }: CreateInput): unknown {
+  const { launch, image, workingDir, user, limits } = container;
+  const { command, args } = launch.kind === 'container' ? launch : NOTHING;
+  const port = network.kind === 'own' ? network.port : undefined;
+  return {
+    Image: image,
+    ...(command !== undefined && { Entrypoint: command }),
+    // An entrypoint that is replaced takes the image's command with it (Kubernetes: command and args).
+    ...((args !== undefined || command !== undefined) && { Cmd: args ?? [] }),
+    Env: Object.entries({ ...env, [RUN_TOKEN]: token }).map(([name, value]) => `${name}=${value}`),
+    Labels: labels,
+    ...(workingDir !== undefined && workingDir !== '' && { WorkingDir: workingDir }),
+    ...userOf(user),
+    ...(port !== undefined && { ExposedPorts: { [`${port}/tcp`]: {} } }),
+    HostConfig: {
+      NetworkMode: modeOf(network),
+      ...(port !== undefined && {
+        PortBindings: { [`${port}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
+      }),
+      Binds: binds.flatMap((bind) =>
+        bind.kind === 'bind' ? [`${bind.source}:${bind.path}${bind.isReadOnly ? ':ro' : ''}`] : [],
+      ),
+      Tmpfs: Object.fromEntries(
+        binds.flatMap((bind) => (bind.kind === 'tmpfs' ? [[bind.path, tmpfsOf(bind.bytesMax)]] : [])),
+      ),
+      ...(limits.memoryBytes !== undefined && {
+        Memory: limits.memoryBytes,
+        MemorySwap: limits.memoryBytes, // swap would take what memory may not
+      }),
+      ...(limits.milliCpus !== undefined && {
+        CpuPeriod: CPU_PERIOD_US,
+        CpuQuota: Math.max(1000, Math.round((limits.milliCpus * CPU_PERIOD_US) / 1000)),
+      }),
+    },
+  };
+}
+
+function modeOf(network: EngineNetwork): string {
+  if (network.kind === 'own') return 'bridge';
+  return network.kind === 'host' ? 'host' : `container:${network.container}`;
+}
+
+function tmpfsOf(bytesMax: number | undefined): string {
+  return `mode=${EVERY_RIGHT.toString(8)}${bytesMax === undefined ? '' : `,size=${bytesMax}`}`;
+}
+
+function userOf({ uid, gid }: ContainerSpec['user']): { readonly User?: string } {
+  if (uid === undefined && gid === undefined) return {};
+  return { User: `${uid ?? 0}${gid === undefined ? '' : `:${gid}`}` };
+}

@@ -1,0 +1,211 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '../../../base/errors.ts';
+import type { Ended } from '../runtime.ts';
+import { failed } from '../process/child.ts';
+import type { LogSink } from '../process/output.ts';
+import type { RunProcess } from '../process/run-process.ts';
+import { faultOf, type Engine, type Inspected } from './engine.ts';
+import { Frames } from './frames.ts';
+
+/** An engine that is away is asked again so often whether its container still runs. */
+const AGAIN_MS = 500;
+/** What was printed last is waited for no longer. */
+const LAST_OUTPUT_MS = 1000;
+/** Beyond the grace of a stop, an engine that says nothing is not waited for longer. */
+const STOP_TIMEOUT_MS = 15_000;
+/** 128 + SIGKILL. */
+const KILLED = 137;
+const TAIL_BYTES = 2048;
+const TAIL_LINES = 5;
+
+/** One container of an engine, from its creation to its removal. */
+export class EngineContainer implements RunProcess {
+  readonly id: string;
+  readonly startedMs = Date.now();
+  readonly ended: Promise<Ended>;
+  readonly #engine: Engine;
+  readonly #isBounded: boolean;
+  readonly #end = Promise.withResolvers<Ended>();
+  readonly #logs = new AbortController();
+  #tail = Buffer.alloc(0);
+  #write: ((stream: 'stdout' | 'stderr', chunk: Buffer) => void) | undefined;
+  #inspected: Inspected = {};
+  #wasAsked = false;
+  #isOver = false;
+  #wasOutOfMemory = false;
+
+  private constructor(engine: Engine, id: string, isBounded: boolean) {
+    this.#isBounded = isBounded;
+    this.#engine = engine;
+    this.id = id;
+    this.ended = this.#end.promise;
+  }
+
+  /** Creates one, which does not run yet; `isBounded`: its memory is. */
+  static async create(
+    engine: Engine,
+    name: string,
+    body: unknown,
+    isBounded: boolean,
+  ): Promise<EngineContainer> {
+    const answer = await engine.ask('POST', `/containers/create?name=${encodeURIComponent(name)}`, body);
+    const id = (answer.body as { Id?: unknown } | null)?.Id;
+    if (answer.status >= 300 || typeof id !== 'string') throw failed('ContainerCannotRun', faultOf(answer));
+    return new EngineContainer(engine, id, isBounded);
+  }
+
+  /** Starts it; rejects with what the engine says when it cannot be started. */
+  async start(): Promise<void> {
+    const answer = await this.#ask('POST', '/start');
+    if (answer.status >= 300) {
+      const reason = faultOf(answer);
+      await this.#remove();
+      this.#finish({ exitCode: 127, signal: undefined, wasAsked: this.#wasAsked, reason });
+      throw failed('ContainerCannotRun', reason);
+    }
+    this.#inspected = await this.#inspect();
+    const printed = this.#follow();
+    void this.#watch(printed);
+  }
+
+  /** Of this machine, where the engine runs on it. */
+  get pid(): number {
+    return this.#inspected.State?.Pid ?? 0;
+  }
+
+  get output(): RunProcess['output'] {
+    const lines = this.#tail.toString().trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
+    return { said: lines === '' ? '' : `; it printed last:\n${lines}` };
+  }
+
+  /** Whether the kernel has ended it because its memory was used up. */
+  get wasOutOfMemory(): boolean {
+    return this.#wasOutOfMemory;
+  }
+
+  /** The port of this machine that leads to one of its own; undefined: none does. */
+  portOf(inner: number): number | undefined {
+    const bound = this.#inspected.NetworkSettings?.Ports?.[`${inner}/tcp`]?.[0]?.HostPort;
+    return bound === undefined || bound === '' ? undefined : Number(bound);
+  }
+
+  sendTo(sink: LogSink, instance: string): void {
+    this.#write = (stream, chunk) => sink.write(instance, stream, chunk);
+    void this.ended.then(() => sink.ended?.(instance));
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#wasAsked = true;
+    if (this.#isOver) return;
+    const timer = setTimeout(() => void this.#kill('SIGKILL'), graceMs);
+    void this.#kill(graceMs === 0 ? 'SIGKILL' : 'SIGTERM');
+    const late = setTimeout(() => {
+      const reason = `the container engine at ${this.#engine.socket} does not say that it has ended`;
+      this.#finish({ exitCode: undefined, signal: 'SIGKILL', wasAsked: true, reason });
+    }, graceMs + STOP_TIMEOUT_MS);
+    await this.ended;
+    clearTimeout(timer);
+    clearTimeout(late);
+  }
+
+  /** Runs a command in it; undefined when it ended with 0, else what it printed. */
+  async run(command: readonly string[], timeoutMs: number): Promise<string | undefined> {
+    const body = { AttachStdout: true, AttachStderr: true, Cmd: command };
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      const created = await this.#ask('POST', '/exec', body);
+      const id = (created.body as { Id?: unknown } | null)?.Id;
+      if (typeof id !== 'string') return faultOf(created);
+      let printed = '';
+      const frames = new Frames((_, chunk) => (printed = (printed + chunk.toString()).slice(0, 1024)));
+      const started = await this.#engine.stream('POST', `/exec/${id}/start`, { Detach: false }, signal);
+      for await (const chunk of started.body as AsyncIterable<Buffer>) frames.take(chunk);
+      const { body: state } = await this.#engine.ask('GET', `/exec/${id}/json`);
+      const { ExitCode } = state as { ExitCode?: number };
+      return ExitCode === 0 ? undefined : printed.trim() || `it ended with ${ExitCode}`;
+    } catch (error) {
+      return signal.aborted ? `no end within ${timeoutMs} ms` : messageOf(error);
+    }
+  }
+
+  /** Passes on what it prints, until it has ended. */
+  async #follow(): Promise<void> {
+    const frames = new Frames((stream, chunk) => {
+      this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-TAIL_BYTES);
+      this.#write?.(stream, chunk);
+    });
+    const path = `/containers/${this.id}/logs?follow=1&stdout=1&stderr=1`;
+    try {
+      const { body } = await this.#engine.stream('GET', path, undefined, this.#logs.signal);
+      for await (const chunk of body as AsyncIterable<Buffer>) frames.take(chunk);
+    } catch {
+      // the engine is away; what is printed meanwhile is in its own log
+    }
+  }
+
+  async #watch(printed: Promise<void>): Promise<void> {
+    const state = await this.#untilStopped();
+    if (this.#isOver) return;
+    await Promise.race([printed, pause(LAST_OUTPUT_MS)]);
+    this.#logs.abort();
+    const exitCode = state?.ExitCode;
+    // Not every engine sees it; who else would have sent SIGKILL to what has a bound?
+    const wasKilled = this.#isBounded && exitCode === KILLED && !this.#wasAsked;
+    this.#wasOutOfMemory = state?.OOMKilled === true || wasKilled;
+    await this.#remove();
+    const how = state === undefined ? 'the engine does not know it any more' : `exited with code ${exitCode}`;
+    const reason = how + this.output.said;
+    this.#finish({
+      exitCode,
+      signal: exitCode === undefined ? 'SIGKILL' : undefined,
+      wasAsked: this.#wasAsked,
+      reason,
+    });
+  }
+
+  /** Undefined: somebody has removed it. An engine that is away is waited for: its containers may well run on. */
+  async #untilStopped(): Promise<Inspected['State']> {
+    while (!this.#isOver) {
+      try {
+        const { body } = await this.#engine.stream(
+          'POST',
+          `/containers/${this.id}/wait`,
+          undefined,
+          this.#logs.signal,
+        );
+        body.resume();
+        await new Promise((resolve) => body.once('close', resolve));
+        const answer = await this.#ask('GET', '/json');
+        if (answer.status === 404) return undefined;
+        const state = (answer.body as Inspected).State;
+        if (state?.Running === false) return state;
+      } catch {
+        // asked again
+      }
+      await pause(AGAIN_MS);
+    }
+    return undefined;
+  }
+
+  async #inspect(): Promise<Inspected> {
+    return (await this.#ask('GET', '/json')).body as Inspected;
+  }
+
+  async #kill(signal: NodeJS.Signals): Promise<void> {
+    await this.#ask('POST', `/kill?signal=${signal}`).catch(() => undefined); // it ends by itself meanwhile
+  }
+
+  async #remove(): Promise<void> {
+    await this.#engine.ask('DELETE', `/containers/${this.id}?force=1&v=1`).catch(() => undefined); // the next run does
+  }
+
+  #finish(how: Ended): void {
+    this.#isOver = true;
+    this.#logs.abort();
+    this.#end.resolve(how);
+  }
+
+  #ask(method: 'GET' | 'POST', path: string, body?: unknown): ReturnType<Engine['ask']> {
+    return this.#engine.ask(method, `/containers/${this.id}${path}`, body);
+  }
+}
