@@ -57,15 +57,7 @@ async function compose(
   teardown: Teardown,
 ): Promise<{ endpoints: Endpoints; failed: Promise<Error> }> {
   const { dataDir } = options;
-  let keepLine: (text: string) => void = () => undefined;
-  const log = openLog(
-    options.logFormat,
-    (text) => {
-      process.stderr.write(text);
-      keepLine(text);
-    },
-    () => systemClock.nowMs(),
-  );
+  const { log, keepLines } = openPlatformLog(options.logFormat);
   const stores = await openStores(options, teardown);
   const control = new ControlPlane(stores, log);
   const identityOf = revisionIdentities(control.informers);
@@ -95,9 +87,9 @@ async function compose(
   teardown.step('informers', () => control.stop());
   teardown.step('connections', () => plane.outbound.destroy());
   plane.logs.begin(PLATFORM_LOG, { namespace: PLATFORM_LOG, revision: 'log' });
-  keepLine = (text) => plane.logs.write(PLATFORM_LOG, 'stderr', Buffer.from(text));
+  keepLines((text) => plane.logs.write(PLATFORM_LOG, 'stderr', Buffer.from(text)));
   teardown.step('logs', () => {
-    keepLine = () => undefined;
+    keepLines(() => undefined);
     plane.logs.close();
   });
   const outboxes = new Outboxes(stores, plane);
@@ -123,6 +115,20 @@ async function compose(
   state.isReady = true;
   keepSelf(stores, control, faces.endpoints, teardown, log);
   return { endpoints: faces.endpoints, failed: stores.failed };
+}
+
+/** The platform's own log; each line of it goes to whoever keeps lines, too. */
+function openPlatformLog(format: PlatformOptions['logFormat']): {
+  readonly log: Log;
+  readonly keepLines: (keep: (text: string) => void) => void;
+} {
+  let keepLine: (text: string) => void = () => undefined;
+  const write = (text: string): void => {
+    process.stderr.write(text);
+    keepLine(text);
+  };
+  const log = openLog(format, write, () => systemClock.nowMs());
+  return { log, keepLines: (keep) => (keepLine = keep) };
 }
 
 function openUsage(
