@@ -247,6 +247,17 @@ describe('the manifests of Knative’s documentation', { timeout: 90_000 }, () =
   it('are there again after a kill of the platform, each once', async () => {
     const pods = async () =>
       (await ok(['get', 'pods', '-l', 'app=event-display', '-o', 'name'])).trim().split('\n').toSorted();
+    await ok([
+      'run',
+      'once',
+      '--image=ghcr.io/knative/helloworld-go',
+      '--restart=Never',
+      '--command',
+      '--',
+      'sleep',
+      '1000',
+    ]);
+    await ok(['wait', '--for=condition=Ready', 'pod/once', '--timeout=20s']);
     const before = await pods();
     await platform.stop('SIGKILL');
     await start(dataDir);
@@ -260,5 +271,8 @@ describe('the manifests of Knative’s documentation', { timeout: 90_000 }, () =
       .poll(() => ok(['get', 'pods', '-l', 'app=event-display']), WAIT)
       .toMatch(/1\/1 +Running +1 .*\n.*1\/1 +Running +1 /);
     expect(await pods()).toEqual(before);
+    expect(await ok(['get', 'pod', 'once', '-o', 'jsonpath={.status.phase}: {.status.message}'])).toBe(
+      'Failed: the platform stopped while it ran',
+    );
   });
 });

@@ -30,7 +30,7 @@ const TIMEOUT_MS = 24 * 3_600_000;
 const COMING_MS = 10_000;
 const WAITING_MAX = 1000;
 const LOOK_FIRST_MS = 2;
-const LOOK_MAX_MS = 250;
+const LOOK_MAX_MS = 500;
 
 /**
  * The Pods that answer for one port of a v1 Service.
