@@ -80,6 +80,11 @@ export const SHIPPED_CONFIG_MAPS: readonly {
   },
   {
     namespace: 'knative-serving',
+    name: 'config-observability',
+    data: { 'logging.enable-request-log': 'false', 'logging.enable-probe-request-log': 'false' },
+  },
+  {
+    namespace: 'knative-serving',
     name: 'config-network',
     data: {
       'rollout-duration': '0',

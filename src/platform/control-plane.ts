@@ -31,6 +31,7 @@ import type { Stores } from './stores.ts';
 import { webhookController } from './webhooks.ts';
 
 const TOLD_AFTER_MS = 30;
+const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
 
 /** What decides: reconcilers, and the plans that follow from objects. */
 export class ControlPlane {
@@ -57,6 +58,7 @@ export class ControlPlane {
         fields: { error: messageOf(error) },
       }),
     );
+    this.#followObservability();
   }
 
   /**
@@ -74,6 +76,18 @@ export class ControlPlane {
   /** An image has come: what waits for one is looked at again. */
   imagePushed(): void {
     this.#workloads?.imagePushed();
+    this.#lookAtRevisions();
+  }
+
+  /** What it says of logs is in the status of revisions. */
+  #followObservability(): void {
+    this.informers.of(CONFIG_MAP).onChange(({ metadata }) => {
+      const isIt = metadata.namespace === 'knative-serving' && metadata.name === 'config-observability';
+      if (isIt) this.#lookAtRevisions();
+    });
+  }
+
+  #lookAtRevisions(): void {
     for (const { metadata } of this.informers.of(KINDS.revision).all())
       this.#controllers?.enqueueRevision(`${metadata.namespace}/${metadata.name}`);
   }
@@ -163,6 +177,9 @@ export class ControlPlane {
         (key) => feeder.problemOf(key),
         (spec) => runtime.unmet(spec),
       ),
+      logUrlTemplate: () =>
+        readConfigMap('knative-serving', 'config-observability')?.['logging.revision-url-template'] ||
+        undefined,
       defaultInitialScale: () =>
         Number(readConfigMap('knative-serving', 'config-autoscaler')?.['initial-scale'] ?? 1),
     };

@@ -12,6 +12,7 @@ import { createOutbound } from '../http/outbound.ts';
 import { openServer, type OpenServer } from '../http/server.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import { PLAIN_FRONT, type Gateway } from '../serving/gateway/gateway.ts';
+import type { RequestLog } from '../serving/gateway/request-log.ts';
 import { serviceDoor } from '../serving/gateway/service-door.ts';
 import { ImageStore } from '../serving/images/image-store.ts';
 import { RunningPods } from '../serving/pods/running-pods.ts';
@@ -42,6 +43,7 @@ export type DataPlane = {
 
 export type DataPlaneHooks = {
   readonly observe: (event: InstanceEvent) => void;
+  readonly requestLog: RequestLog;
   /** What answers on the gateway at a host that is no service's. */
   readonly onOtherHost: (request: IncomingMessage, response: ServerResponse) => void;
 };
@@ -49,11 +51,11 @@ export type DataPlaneHooks = {
 export async function openDataPlane(
   options: PlatformOptions,
   { events }: Stores,
-  { observe, onOtherHost }: DataPlaneHooks,
+  hooks: DataPlaneHooks,
 ): Promise<DataPlane> {
   const clock = systemClock;
   const hosts: HostRoute[] = [];
-  const { logs, runtime, images, serving, pods } = openInstances(options, observe, hosts);
+  const { logs, runtime, images, serving, pods } = openInstances(options, hooks, hosts);
   const limits = { maxBytes: options.maxEventBytes, budget: new ByteBudget(options.maxInflightBytes) };
   const addresses: { events?: Address; gateway?: Address; secure?: Address } = {};
   const outbound = createOutbound({
@@ -80,11 +82,13 @@ export async function openDataPlane(
     throw error;
   });
   addresses.events = { host: options.events.host, port: eventsServer.port };
-  const gateway = await openGatewayDoors(options, serving, onOtherHost).catch(async (error: unknown) => {
-    await eventsServer.close(0);
-    await runtime.close();
-    throw error;
-  });
+  const gateway = await openGatewayDoors(options, serving, hooks.onOtherHost).catch(
+    async (error: unknown) => {
+      await eventsServer.close(0);
+      await runtime.close();
+      throw error;
+    },
+  );
   addresses.gateway = { host: options.gateway.host, port: gateway.plain.port };
   const { secure } = gateway;
   if (secure !== undefined && options.gatewayTls !== undefined)
@@ -125,7 +129,7 @@ const INSTANCE_BYTES = 32 * 1024 * 1024;
 
 function openInstances(
   { dataDir, warmBytes, maxInstances }: PlatformOptions,
-  observe: DataPlaneHooks['observe'],
+  { observe, requestLog }: DataPlaneHooks,
   hosts: readonly HostRoute[],
 ): Pick<DataPlane, 'logs' | 'runtime' | 'images' | 'serving' | 'pods'> {
   const logs = new LogFiles({ folder: join(dataDir, 'logs'), ...LOG_FILE_BOUNDS });
@@ -136,6 +140,6 @@ function openInstances(
   );
   const clock = systemClock;
   const instancesMax = maxInstances ?? Math.max(20, Math.floor((totalmem() * 3) / 4 / INSTANCE_BYTES));
-  const serving = new Serving({ runtime, clock, observe, instancesMax });
+  const serving = new Serving({ runtime, clock, observe, requestLog, instancesMax });
   return { logs, runtime, images, serving, pods: new RunningPods({ runtime, clock }) };
 }

@@ -24,6 +24,7 @@ import { podAccess } from './pod-access.ts';
 import { PLATFORM_LOG, podLogs } from './pod-logs.ts';
 import { resourceMetrics } from './metrics/resource-metrics.ts';
 import { knownRevisions, revisionIdentities } from './metrics/revision-identity.ts';
+import { RequestLogs } from './request-logs.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
 import { openStores, type Stores } from './stores.ts';
 import { Teardown } from './teardown.ts';
@@ -64,12 +65,16 @@ async function compose(
   const usage = await openUsage(options, identityOf, log);
   const servingMetrics = new ServingMetrics(identityOf, knownRevisions(control.informers));
   teardown.last('serving metrics', () => servingMetrics.close());
+  const requestLogs = new RequestLogs(identityOf);
+  requestLogs.follow(control.informers);
   const webhooks = new Webhooks();
   const plane = await openDataPlane(options, stores, {
     observe(event) {
       usage.observe(event);
       control.observe(event);
+      requestLogs.observe(event);
     },
+    requestLog: requestLogs,
     onOtherHost: webhooks.onOtherHost,
   });
   const state = { isReady: false, stop: new AbortController() };
@@ -86,6 +91,7 @@ async function compose(
   teardown.step('usage', () => usage.close());
   teardown.step('informers', () => control.stop());
   teardown.step('connections', () => plane.outbound.destroy());
+  requestLogs.open(plane.logs);
   plane.logs.begin(PLATFORM_LOG, { namespace: PLATFORM_LOG, revision: 'log' });
   keepLines((text) => plane.logs.write(PLATFORM_LOG, 'stderr', Buffer.from(text)));
   teardown.step('logs', () => {

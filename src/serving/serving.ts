@@ -11,6 +11,7 @@ import { InstanceLinks } from './gateway/instance-links.ts';
 import { instanceSuffix } from './instance-name.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
 import type { GatewayPool } from './gateway/pool.ts';
+import type { RequestLog } from './gateway/request-log.ts';
 import type { Runtime } from './runtime/runtime.ts';
 
 export type ServingOptions = {
@@ -18,6 +19,7 @@ export type ServingOptions = {
   readonly clock: Clock;
   readonly random?: () => number;
   readonly observe?: (event: InstanceEvent) => void;
+  readonly requestLog?: RequestLog;
   /** How many instances there may be, over all revisions. */
   readonly instancesMax?: number;
 };
@@ -94,6 +96,7 @@ export class Serving {
       links: this.#links,
       clock: this.#options.clock,
       random: this.#tools.random,
+      requestLog: this.#options.requestLog,
       otherwise,
       front,
     });

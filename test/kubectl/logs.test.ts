@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningPlatform } from '../../src/platform/options.ts';
 import { kubectlFor, type TestApi } from '../kit/api-server.ts';
@@ -74,6 +75,57 @@ describe('kubectl logs', () => {
     expect(await kubectl(['logs', '-n', 'knative-serving', stdout])).toMatchObject({ code: 0 });
     const refused = await kubectl(['exec', '-n', 'knative-serving', stdout, '--', 'true']);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('the platform itself') });
+  });
+
+  it('of queue-proxy has a line for each request, as config-observability asks for', async () => {
+    const configure = (data: object) =>
+      kubectl(
+        ['apply'],
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'ConfigMap',
+          metadata: { name: 'config-observability', namespace: 'knative-serving' },
+          data,
+        }),
+      );
+    const template =
+      '{{.Request.Method}} {{js .Request.RequestURI}} {{.Response.Code}} {{.Response.Size}} {{.Revision.Name}} {{.Revision.PodName}} {{index .Request.Header "X-Who"}}';
+    expect(
+      await configure({
+        'logging.enable-request-log': 'true',
+        'logging.request-log-template': template,
+        'logging.revision-url-template': 'http://logs.example/${REVISION_UID}',
+      }),
+    ).toMatchObject({ code: 0 });
+    const ask = async (userAgent: string): Promise<void> => {
+      const { body } = await request(`${platform.endpoints.gateway}/a'b`, {
+        headers: { host: 'wordy.default.localhost', 'x-who': 'me', 'user-agent': userAgent },
+      });
+      await body.dump();
+    };
+    const lines = async (): Promise<string> => (await kubectl(['logs', pod, '-c', 'queue-proxy'])).stdout;
+    await expect
+      .poll(
+        async () => {
+          await ask('kube-probe/1.34');
+          await ask('tester');
+          return lines();
+        },
+        { timeout: 5000 },
+      )
+      .toMatch(/^GET/);
+    const found = (await lines()).trimEnd().split('\n');
+    expect(new Set(found)).toEqual(new Set([`GET /a\\'b 200 2 wordy-00001 ${pod} [me]`]));
+    const before = found.length;
+    await ask('kube-probe/1.34');
+    await ask('tester');
+    await expect.poll(async () => (await lines()).trimEnd().split('\n').length).toBe(before + 1);
+    const uid = ['get', 'revision', 'wordy-00001', '-o', 'jsonpath={.status.logUrl} {.metadata.uid}'];
+    await expect
+      .poll(async () => (await kubectl(uid)).stdout, { timeout: 5000 })
+      .toMatch(/^http:\/\/logs\.example\/(\S+) \1$/);
+    const refused = await configure({ 'logging.request-log-template': '{{ something }}' });
+    expect(refused.stderr).toContain('template: requestLog:1: function "something" not defined');
   });
 
   it('is followed until the Pod ends', async () => {

@@ -6,6 +6,7 @@ import { networkFault } from '../networking/network-config.ts';
 import type { Resource } from '../resource.ts';
 import { defaultsFault, deploymentFault } from '../serving/defaults-config.ts';
 import { parseGcConfig } from '../serving/gc-config.ts';
+import { observabilityFault } from '../serving/observability-config.ts';
 
 type Data = Readonly<Record<string, string>>;
 type ConfigMap = Resource & { readonly data?: unknown };
@@ -24,6 +25,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
   'knative-serving/config-network': networkFault,
   'knative-serving/config-domain': domainFault,
+  'knative-serving/config-observability': observabilityFault,
   'knative-serving/config-defaults': defaultsFault,
   'knative-serving/config-deployment': deploymentFault,
 };

@@ -34,6 +34,8 @@ export type RevisionSettings = {
   readonly resolveImage: ResolveImage;
   readonly instances: InstanceView;
   readonly defaultInitialScale: () => number;
+  /** Where the logs of a revision are, `${REVISION_UID}` for its uid; undefined: `kubectl logs` has them. */
+  readonly logUrlTemplate?: () => string | undefined;
 };
 
 const LOOK_AGAIN_MS = 10_000;
@@ -64,12 +66,18 @@ export function revisionReconciler(
       const status = {
         containerStatuses: pinned,
         ...(pinnedInits.length > 0 && { initContainerStatuses: pinnedInits }),
+        ...logUrlOf(revision, settings),
         actualReplicas: view.ready,
         desiredReplicas: view.desired,
       };
       return outcomeOf(revision, settings, view, status);
     },
   };
+}
+
+function logUrlOf({ metadata }: Revision, { logUrlTemplate }: RevisionSettings): { logUrl?: string } {
+  const template = logUrlTemplate?.();
+  return template === undefined ? {} : { logUrl: template.replaceAll('${REVISION_UID}', metadata.uid ?? '') };
 }
 
 function imageMissing(message: string): Outcome {

@@ -11,6 +11,8 @@ export type ExchangeEnd = {
   readonly code: number; // what was answered; 499: the client went away before
   /** The instance itself failed: refused, reset, cut short. */
   readonly isSuspect: boolean;
+  /** Of the answer's body; absent: it was another protocol's. */
+  readonly bytes?: number;
 };
 
 export type ExchangeOptions = {
@@ -24,6 +26,8 @@ export type ExchangeOptions = {
   readonly ended: Promise<Ended>;
   /** Called instead of `done` when the instance got no byte of the request (X4); undefined: it has no other way. */
   readonly elsewhere: (() => void) | undefined;
+  /** Called when the instance has begun to answer; undefined: nobody asks. */
+  readonly begun: (() => void) | undefined;
   readonly done: (end: ExchangeEnd) => void;
 };
 
@@ -46,20 +50,23 @@ export abstract class Exchange {
   readonly #done: (end: ExchangeEnd) => void;
   readonly #ended: Promise<Ended>;
   readonly #elsewhere: (() => void) | undefined;
+  readonly #begun: (() => void) | undefined;
   readonly #idleTimeoutMs: number;
   readonly #total: NodeJS.Timeout;
   readonly #start: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   #continue: NodeJS.Timeout | undefined;
   #code = 0;
+  #bytes = 0;
   #isOver = false;
 
-  constructor({ inbound, added, plan, leftMs, ended, elsewhere, done }: ExchangeOptions) {
+  constructor({ inbound, added, plan, leftMs, ended, elsewhere, begun, done }: ExchangeOptions) {
     this.inbound = inbound;
     this.added = added;
     this.#done = done;
     this.#ended = ended;
     this.#elsewhere = elsewhere;
+    this.#begun = begun;
     this.#idleTimeoutMs = plan.idleTimeoutMs;
     this.#total = setTimeout(this.#onTimeout, leftMs);
     if (plan.responseStartTimeoutMs > 0)
@@ -108,6 +115,7 @@ export abstract class Exchange {
       return this.abort('its answer cannot be passed on');
     }
     this.#code = code;
+    this.#begun?.();
     this.touch();
   }
 
@@ -115,6 +123,7 @@ export abstract class Exchange {
   protected write(chunk: Buffer, resume: () => void): boolean {
     if (this.#isOver) return true;
     this.touch();
+    this.#bytes += chunk.length;
     if (this.inbound.stream.write(chunk)) return true;
     this.inbound.stream.once('drain', resume);
     return false;
@@ -183,7 +192,7 @@ export abstract class Exchange {
 
   #over(code: number, isSuspect: boolean): void {
     this.#stop();
-    this.#done({ code, isSuspect });
+    this.#done({ code, isSuspect, bytes: this.#bytes });
   }
 
   #stop(): void {

@@ -15,6 +15,7 @@ import { answerProbe } from './probe.ts';
 import { originOf, type Origin } from './origin.ts';
 import { redirectTo } from './redirect.ts';
 import type { Refusal } from './refusal.ts';
+import type { RequestLog } from './request-log.ts';
 import { drawTaker, type Taker, type Unanswered } from './taker.ts';
 import { endSocket } from './upgrade.ts';
 
@@ -38,6 +39,7 @@ export type GatewayOptions = {
   readonly links: InstanceLinks;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly requestLog?: RequestLog | undefined;
   /** What answers on a host that is no service's. */
   readonly otherwise: OnRequest;
   readonly front: Front;

@@ -13,6 +13,7 @@ import type { InstanceLinks } from './instance-links.ts';
 import type { Origin } from './origin.ts';
 import { Patience } from './patience.ts';
 import type { GatewayPool } from './pool.ts';
+import type { LoggedRequest, RequestLog } from './request-log.ts';
 import { isGone, NONE_READY, refusalOf, type Refusal } from './refusal.ts';
 import type { Taker } from './taker.ts';
 import { endSocket, passUpgrade } from './upgrade.ts';
@@ -21,6 +22,7 @@ export type PassageTools = {
   readonly clock: Clock;
   readonly links: InstanceLinks;
   readonly poolFor: (revision: string) => GatewayPool | undefined;
+  readonly requestLog?: RequestLog | undefined;
 };
 
 /** A place at an instance, held for one request. */
@@ -76,7 +78,9 @@ export class Passage {
       place.pool.upgraded(slot);
     };
     const upgrade = { request, origin, added, socket, head, slot, plan, leftMs, elsewhere, joined };
-    passUpgrade(upgrade, this.#done(upgraded));
+    const { method = 'GET', url: target = '/', headers, rawHeaders } = request;
+    const asked = { method, target, host: headers.host ?? '', headers, rawHeaders, origin };
+    passUpgrade(upgrade, this.#done(upgraded, asked));
   }
 
   /** No instance has room, or there is none: the request is held, for as long as it may take in all. */
@@ -121,7 +125,8 @@ export class Passage {
       leftMs: this.#leftMs(pool),
       ended: instance.ended,
       elsewhere: this.#elsewhere(place, () => this.answer(inbound)),
-      done: this.#done(place),
+      begun: undefined,
+      done: this.#done(place, inbound),
     };
     if (plan.protocol === 'http1') return sendByHttp1(slot, options);
     const link = this.#tools.links.to(instance);
@@ -130,12 +135,13 @@ export class Passage {
     Http2Exchange.send(link, { ...options, otherwise: () => sendByHttp1(slot, options) });
   }
 
-  #done(place: Place): (end: ExchangeEnd) => void {
+  #done(place: Place, request: LoggedRequest['request']): (end: ExchangeEnd) => void {
     const { pool, slot, wake } = place;
-    return ({ code, isSuspect }) => {
+    return ({ code, isSuspect, bytes = 0 }) => {
       if (isSuspect) pool.suspect(slot);
       pool.release(slot, place.isUpgraded);
       this.#tell(code, slot.id, wake);
+      this.#log(request, slot.id, code, bytes);
     };
   }
 
@@ -157,6 +163,13 @@ export class Passage {
   #refuse(inbound: Inbound, refusal: Refusal): void {
     if (!inbound.stream.destroyed) inbound.refuse(refusal);
     this.#tell(refusal.code);
+  }
+
+  #log(request: LoggedRequest['request'], instance: string, code: number, bytes: number): void {
+    const log = this.#tools.requestLog;
+    if (log?.isOn !== true) return;
+    const tookMs = this.#tools.clock.nowMs() - this.#atMs;
+    log.write({ request, revision: this.#taker.revision, instance, code, bytes, tookMs });
   }
 
   #tell(code: number, instance = '', wake?: Wake): void {
