@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { PlatformError } from '../base/errors.ts';
 
@@ -71,11 +80,16 @@ function isAlive({ pid, started }: Running): boolean {
   }
 }
 
-/** When a process was started, in clock ticks since boot; undefined where /proc does not tell. */
+/**
+ * When a process was started, in clock ticks since boot; undefined where /proc does not tell, and of one that has ended and
+ * that nobody has waited for, which in a container may be for ever.
+ */
 function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const hasEnded = fields[0] === 'Z' && readdirSync(`/proc/${pid}/task`).length < 2;
+    return hasEnded ? undefined : fields[19];
   } catch {
     return undefined;
   }

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -41,6 +43,26 @@ describe('a data folder', () => {
     expect(JSON.parse(readFileSync(join(folder, 'lock'), 'utf8'))).toMatchObject({ pid: process.pid });
     release();
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'is taken over from a process that has ended and that nobody has waited for',
+    async () => {
+      const parent = spawn('sh', ['-c', 'exec 3<&0; sh -c "read line" <&3 & echo $!; exec sleep 60']);
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const name = (): string => readFileSync(`/proc/${parent.pid}/comm`, 'utf8').trim();
+      await expect.poll(name, { timeout: 10_000 }).toBe('sleep'); // which waits for nobody
+      parent.stdin.end('\n');
+      const pid = Number(line.toString());
+      const fields = (): string[] =>
+        readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+      await expect.poll(() => fields()[0], { timeout: 10_000 }).toBe('Z');
+      const folder = join(root, 'unreaped');
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'lock'), JSON.stringify({ pid, started: fields()[19] }));
+      takeDataDir(folder)();
+      parent.kill('SIGKILL');
+    },
+  );
 
   it('is not opened, and not changed, when its format is newer or cannot be read', () => {
     for (const [name, format] of [
