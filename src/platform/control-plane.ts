@@ -76,6 +76,7 @@ export class ControlPlane {
   /** An image has come: what waits for one is looked at again. */
   imagePushed(): void {
     this.#workloads?.imagePushed();
+    this.#feeder?.imagePushed();
     this.#lookAtRevisions();
   }
 

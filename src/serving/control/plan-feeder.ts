@@ -81,6 +81,11 @@ export class PlanFeeder {
     }
   }
 
+  /** An image has come, which a revision may lack that had it before. */
+  imagePushed(): void {
+    for (const key of this.#problems.keys()) this.#queue.add(`revision ${key}`);
+  }
+
   /** Why a revision has no plan although its image is there. */
   problemOf(key: string): string | undefined {
     return this.#problems.get(key);

@@ -22,12 +22,14 @@ let routed: string[];
 let planned: string[];
 /** What is read of Secrets and ConfigMaps is read when this has resolved. */
 let gate: Promise<void>;
+let isPushed: boolean;
 beforeEach(async () => {
   world = await World.open();
   serving = new Serving({ runtime: new TwinRuntime(() => undefined), clock: systemClock });
   routed = [];
   planned = [];
   gate = Promise.resolve();
+  isPushed = true;
   feeder = new PlanFeeder({
     reader: {
       find: (...asked) => gate.then(() => world.controller.find(...asked)),
@@ -39,7 +41,7 @@ beforeEach(async () => {
     clock: systemClock,
     random: () => 0.5,
     domain: 'localhost',
-    bundleOf: () => ({ directory: '/', launch: { kind: 'program', command: ['x'] } }),
+    bundleOf: () => (isPushed ? { directory: '/', launch: { kind: 'program', command: ['x'] } } : undefined),
     onRouted: (key) => routed.push(key),
     onPlanned: (key) => planned.push(key),
   });
@@ -146,6 +148,18 @@ describe('a revision in the data plane', () => {
     await revision('b');
     await pinned('b');
     await expect.poll(() => planned, DEADLINE).toEqual(['default/a', 'default/a', 'default/b']);
+  });
+
+  it('whose image was lost has a plan once that is pushed again', async () => {
+    isPushed = false;
+    await revision('a');
+    await pinned('a');
+    const problem = (): string | undefined => feeder.problemOf('default/a');
+    await expect.poll(problem, DEADLINE).toBe('image x@sha256:1 is no longer in the local store');
+    isPushed = true;
+    feeder.imagePushed();
+    await expect.poll(() => serving.poolOf('default/a') !== undefined, DEADLINE).toBe(true);
+    expect(problem()).toBeUndefined();
   });
 
   it('that was made again under its name has no instance of the former one', async () => {
