@@ -173,6 +173,6 @@ function answered(record: JournalRecord, read: (name: string) => string): string
   const phase = (name: string): string => String(Reflect.get(wake, name));
   return [
     line,
-    `woken from zero: asked for after ${phase('queuedMs')} ms, had the code after ${phase('startedMs')} ms, ready after ${phase('readyMs')} ms`,
+    `woken from zero: asked for after ${phase('queuedMs')} ms, ${phase('from') === 'pool' ? 'taken from the pool' : 'spawned'} after ${phase('startedMs')} ms, loaded after ${phase('loadedMs')} ms, ready after ${phase('readyMs')} ms, first byte after ${phase('firstByteMs')} ms`,
   ];
 }

@@ -50,7 +50,7 @@ function instanceOf(runtime: Pick<ProcessRuntime, 'instanceOf'>, { namespace, na
   const instance = runtime.instanceOf(name);
   if (instance?.spec.namespace === namespace) return instance;
   throw refused(
-    `pod ${namespace}/${name} has no process of its own here: it has ended, or stands for the platform itself`,
+    `pod ${namespace}/${name} has no process of its own here: it has ended, stands for the platform itself, or is a container of an engine (docker exec and podman exec enter that)`,
   );
 }
 

@@ -99,8 +99,12 @@ export type Signals = {
 /** A wake from zero, split into its phases; milliseconds since the request came in. */
 export type Wake = {
   readonly queuedMs: number; // the activator asked the runtime for an instance
-  readonly startedMs: number; // a process had the function (a warm runner was handed it, or a program was spawned)
+  /** Where its process came from: a warm runner that waited, or one that was spawned for it. */
+  readonly from: 'pool' | 'spawned';
+  readonly startedMs: number; // a process had the function or program
+  readonly loadedMs: number; // it had imported the function; of a program as startedMs
   readonly readyMs: number; // it reported ready
+  readonly firstByteMs: number; // its answer began; 0: it never did
 };
 
 export type SignalName = keyof Signals;

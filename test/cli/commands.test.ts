@@ -111,7 +111,7 @@ describe('millrace on a running platform', { timeout: 40_000 }, () => {
       /revision default\/greeter-00001, instance \S+, answered 200 in \d+ ms$/,
     );
     expect(line(/woken/)).toMatch(
-      /woken from zero: asked for after \d+ ms, had the code after \d+ ms, ready after \d+ ms$/,
+      /woken from zero: asked for after \d+ ms, (?:taken from the pool|spawned) after \d+ ms, loaded after \d+ ms, ready after \d+ ms, first byte after [1-9]\d* ms$/,
     );
     const records = JSON.parse(await ok('trace', 'e-1', '-o', 'json')) as { signal: string }[];
     expect(records.map(({ signal }) => signal)).toContain('channel.accepted');

@@ -36,7 +36,7 @@ describe('metrics', () => {
       instance: 'i',
       code: 200,
       tookMs: 1500,
-      wake: { queuedMs: 0, startedMs: 1, readyMs: 2 },
+      wake: { queuedMs: 0, from: 'pool', startedMs: 1, loadedMs: 1, readyMs: 2, firstByteMs: 3 },
     });
     for (const dropped of [undefined, 'no event'])
       publishSignal('reply.sent', { ...event, group: 'g', inReplyTo: 'e-0', url: undefined, dropped });

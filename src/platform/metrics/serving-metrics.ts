@@ -1,5 +1,5 @@
 import { Histogram, type Family, type Labels } from '../../telemetry/exposition.ts';
-import { onSignal, type Signals } from '../../telemetry/signals.ts';
+import { onSignal, type Signals, type Wake } from '../../telemetry/signals.ts';
 import { labelsFormer, labelsNow, type RevisionIdentity } from './identity.ts';
 import { scaleFamilies, type Scaled } from './scale-metrics.ts';
 
@@ -25,8 +25,11 @@ type Counted = {
   readonly phases: ReadonlyMap<Phase, Histogram>;
 };
 type Phase = (typeof PHASES)[number];
-/** Of a wake: until a process had the function, until that was ready, until the answer was there. */
-const PHASES = ['started', 'ready', 'answered'] as const;
+/**
+ * Of a wake, each from the end of the one before: until a process had the function, out of the pool or spawned; until that
+ * had been imported; until it was ready; until its answer began; until that was there.
+ */
+const PHASES = ['queued', 'pooled', 'spawned', 'loaded', 'ready', 'first_byte', 'answered'] as const;
 
 /**
  * What Knative's dashboards and alerts look at, under its names of today (OpenTelemetry's, as its Prometheus exporter writes
@@ -71,9 +74,7 @@ export class ServingMetrics {
     histograms.former.observe(tookMs - waitedMs);
     if (wake === undefined) return;
     counted.held.set(code, (counted.held.get(code) ?? 0) + 1);
-    counted.phases.get('started')?.observe(wake.startedMs);
-    counted.phases.get('ready')?.observe(wake.readyMs - wake.startedMs);
-    counted.phases.get('answered')?.observe(tookMs - wake.readyMs);
+    for (const [phase, ms] of phasesOf(wake, tookMs)) counted.phases.get(phase)?.observe(Math.max(0, ms));
   }
 
   #countedOf(revision: string, nowMs: number): Counted {
@@ -97,6 +98,19 @@ export class ServingMetrics {
     for (const revision of this.#revisions.keys())
       if (revision !== OTHER && !this.#isThere(revision)) this.#revisions.delete(revision);
   }
+}
+
+function phasesOf(wake: Wake, tookMs: number): readonly (readonly [Phase, number])[] {
+  const { queuedMs, from, startedMs, loadedMs, readyMs, firstByteMs } = wake;
+  const begunMs = firstByteMs || tookMs;
+  return [
+    ['queued', queuedMs],
+    [from === 'pool' ? 'pooled' : 'spawned', startedMs - queuedMs],
+    ['loaded', loadedMs - startedMs],
+    ['ready', readyMs - loadedMs],
+    ['first_byte', begunMs - readyMs],
+    ['answered', tookMs - begunMs],
+  ];
 }
 
 const OTHER = 'other';

@@ -65,6 +65,9 @@ export function wakeOf({ running: { instance } }: ReadySlot, sinceMs: number): W
   return {
     queuedMs: 0, // A2
     startedMs: Math.max(0, instance.startedMs - sinceMs),
+    loadedMs: Math.max(0, (instance.loadedMs ?? instance.startedMs) - sinceMs),
     readyMs: Math.max(0, instance.readyMs - sinceMs),
+    from: instance.isFromPool === true ? 'pool' : 'spawned',
+    firstByteMs: 0, // the gateway sees it
   };
 }

@@ -26,7 +26,11 @@ export type PassageTools = {
 };
 
 /** A place at an instance, held for one request. */
-type Place = Lease & { readonly pool: GatewayPool; readonly isUpgraded?: boolean };
+type Place = Lease & {
+  readonly pool: GatewayPool;
+  readonly isUpgraded?: boolean;
+  firstByteMs?: number; // since the request came; of one that woke its instance
+};
 
 /** So often a request goes on to another instance when it was refused a connection. */
 const MOVES_MAX = 3;
@@ -125,7 +129,7 @@ export class Passage {
       leftMs: this.#leftMs(pool),
       ended: instance.ended,
       elsewhere: this.#elsewhere(place, () => this.answer(inbound)),
-      begun: undefined,
+      begun: this.#begunOf(place),
       done: this.#done(place, inbound),
     };
     if (plan.protocol === 'http1') return sendByHttp1(slot, options);
@@ -136,13 +140,20 @@ export class Passage {
   }
 
   #done(place: Place, request: LoggedRequest['request']): (end: ExchangeEnd) => void {
-    const { pool, slot, wake } = place;
+    const { pool, slot } = place;
     return ({ code, isSuspect, bytes = 0 }) => {
       if (isSuspect) pool.suspect(slot);
       pool.release(slot, place.isUpgraded);
-      this.#tell(code, slot.id, wake);
+      const { wake, firstByteMs = 0 } = place;
+      this.#tell(code, slot.id, wake && { ...wake, firstByteMs });
       this.#log(request, slot.id, code, bytes);
     };
+  }
+
+  /** When an answer begins is told of wakes only: others have it in what they took. */
+  #begunOf(place: Place): (() => void) | undefined {
+    if (place.wake === undefined) return undefined;
+    return () => (place.firstByteMs = this.#tools.clock.nowMs() - this.#atMs);
   }
 
   /** The instance refused the connection: another is asked, a few times. */

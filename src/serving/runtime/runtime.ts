@@ -49,6 +49,10 @@ export interface Instance {
   /** Milliseconds since the epoch: a process had the code; it reported ready. */
   readonly startedMs: number;
   readonly readyMs: number;
+  /** When it had imported its code, of a function; absent: not told. */
+  readonly loadedMs?: number | undefined;
+  /** Whether its process had waited for it, warm. */
+  readonly isFromPool?: boolean | undefined;
   /** Resolves when the main container is gone, whatever the cause, and the others with it; never rejects. */
   readonly ended: Promise<Ended>;
   /** Hands it what has changed of its spec and can change while it runs: the files of its volumes. */

@@ -81,12 +81,22 @@ describe('metrics of Serving', () => {
   });
 
   it('tell a wake phase by phase, and leave the wait out of what the instance took', () => {
-    answer(200, 12, { queuedMs: 0, startedMs: 1, readyMs: 8 });
+    answer(200, 12, {
+      queuedMs: 0,
+      from: 'pool',
+      startedMs: 1,
+      loadedMs: 6,
+      readyMs: 8,
+      firstByteMs: 11,
+    });
     const sums = samplesOf('millrace_wake_seconds').filter(({ name }) => name.endsWith('_sum'));
     expect(sums.map(({ labels, value }) => [labels['phase'], value])).toEqual([
-      ['started', 0.001],
-      ['ready', 0.007],
-      ['answered', 0.004],
+      ['queued', 0],
+      ['pooled', 0.001],
+      ['loaded', 0.005],
+      ['ready', 0.002],
+      ['first_byte', 0.003],
+      ['answered', 0.001],
     ]);
     const duration = samplesOf('kn_serving_invocation_duration_seconds');
     expect(duration.find(({ name }) => name.endsWith('_sum'))?.value).toBe(0.004);

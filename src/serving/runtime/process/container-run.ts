@@ -19,6 +19,9 @@ export type Begun = {
   readonly inner?: number;
   /** Milliseconds since the epoch: a process had the code. */
   readonly startedMs: number;
+  /** Of a function: when its import had come to its end, and whether its process had waited for it. */
+  readonly loadedMs?: number;
+  readonly isFromPool?: boolean;
   /** Whether it has said by itself that it answers: a function does. */
   readonly isReady: boolean;
 };

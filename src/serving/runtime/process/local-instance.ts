@@ -89,6 +89,14 @@ export class LocalInstance implements Instance {
     return this.#main.begun?.startedMs ?? 0;
   }
 
+  get loadedMs(): number | undefined {
+    return this.#main.begun?.loadedMs;
+  }
+
+  get isFromPool(): boolean {
+    return this.#main.begun?.isFromPool ?? false;
+  }
+
   get spec(): InstanceSpec {
     return this.#spec;
   }

@@ -252,8 +252,14 @@ export class ProcessRuntime implements Runtime {
       isTrial: false,
     };
     const apart = apartFor(container, view.cwd, this.#wrapperOf(home, view), env);
-    const { runner, port, times } = await this.#pool.handOver(load, spec.readyTimeoutMs, onTaken, apart);
-    const begun = { child: runner.child, port, startedMs: times.startedMs, isReady: true };
+    const { runner, port, times, isFromPool } = await this.#pool.handOver(
+      load,
+      spec.readyTimeoutMs,
+      onTaken,
+      apart,
+    );
+    const { startedMs, loadedMs } = times;
+    const begun = { child: runner.child, port, startedMs, loadedMs, isFromPool, isReady: true };
     if (placement.kind === 'host') return begun;
     return { ...begun, port: await placement.network.doorTo(port), inner: port };
   }

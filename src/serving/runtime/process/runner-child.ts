@@ -22,6 +22,13 @@ export type RunnerStart = {
   readonly own?: { readonly nodeArgs: readonly string[]; readonly env: Readonly<Record<string, string>> };
 };
 
+/** Milliseconds since the epoch: it had the function, had imported it, and was ready. */
+export type RunnerTimes = {
+  readonly startedMs: number;
+  readonly loadedMs: number;
+  readonly readyMs: number;
+};
+
 /** One runner process, from its start to the end of the function that it was handed. */
 export class RunnerChild {
   readonly child: Child;
@@ -65,11 +72,9 @@ export class RunnerChild {
   }
 
   /** Hands it a function; resolves with the two times once that is ready (X4), or rejects saying what the function threw. */
-  async load(
-    load: Omit<ToRunner, 'kind'>,
-    readyTimeoutMs: number,
-  ): Promise<{ startedMs: number; readyMs: number }> {
+  async load(load: Omit<ToRunner, 'kind'>, readyTimeoutMs: number): Promise<RunnerTimes> {
     let startedMs = Date.now();
+    let loadedMs = startedMs;
     const ready = this.#next(
       (message) => {
         if (message.kind === 'started') {
@@ -78,6 +83,7 @@ export class RunnerChild {
         }
         if (message.kind === 'invalid')
           return failed('FunctionInvalid', `the function cannot be loaded: ${message.reason}`);
+        if (message.kind === 'ready') loadedMs = message.loadedMs;
         return message.kind === 'ready' ? Date.now() : undefined;
       },
       readyTimeoutMs,
@@ -85,7 +91,7 @@ export class RunnerChild {
     );
     // When the channel is broken the process is at its end, and that is told.
     this.child.process.send({ kind: 'load', ...load } satisfies ToRunner, () => undefined);
-    return { readyMs: await ready, startedMs };
+    return { readyMs: await ready, startedMs, loadedMs };
   }
 
   /** Resolves with the first number that `read` makes of a message, rejects with the first error. */

@@ -4,7 +4,7 @@ import { PlatformError } from '../../../base/errors.ts';
 import type { Child } from './child.ts';
 import { NO_WAKES, poolSize, withWake, type PoolBounds } from './pool-size.ts';
 import { Priority } from './priority.ts';
-import { RunnerChild, type RunnerStart } from './runner-child.ts';
+import { RunnerChild, type RunnerStart, type RunnerTimes } from './runner-child.ts';
 import type { ToRunner } from './runner-protocol.ts';
 
 export type RunnerPoolOptions = {
@@ -20,7 +20,9 @@ export type RunnerPoolOptions = {
 export type HandedOver = {
   readonly runner: RunnerChild;
   readonly port: number;
-  readonly times: { readonly startedMs: number; readonly readyMs: number };
+  readonly times: RunnerTimes;
+  /** It had waited for it. */
+  readonly isFromPool: boolean;
 };
 
 /** What a function is handed over with; the variables of its port are added. */
@@ -136,11 +138,12 @@ export class RunnerPool {
     isSecond = false,
   ): Promise<HandedOver> {
     const runner = apart === undefined ? this.#take(load.isTrial) : this.#start({ isWanted: true, ...apart });
+    const isFromPool = runner.isWarm;
     onTaken(runner.child);
     try {
       const port = await runner.warm;
       const env = { ...load.env, ...portContract(port) };
-      return { runner, port, times: await runner.load({ ...load, env }, readyTimeoutMs) };
+      return { runner, port, times: await runner.load({ ...load, env }, readyTimeoutMs), isFromPool };
     } catch (error) {
       const wasIll = apart === undefined && runner.child.isGone && !runner.hasBegun;
       await runner.child.stop(0); // R2

@@ -17,7 +17,8 @@ export type FromRunner =
   | { readonly kind: 'idle'; readonly port: number }
   /** It has been handed a function and begins to import it. */
   | { readonly kind: 'started' }
-  | { readonly kind: 'ready' }
+  /** `loadedMs`: since the epoch, when its import had come to its end. */
+  | { readonly kind: 'ready'; readonly loadedMs: number }
   /** The function cannot be used; the runner ends. */
   | { readonly kind: 'invalid'; readonly reason: string };
 

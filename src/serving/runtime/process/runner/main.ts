@@ -86,9 +86,10 @@ async function load({ entry, workingDir, env, routes, isTrial }: ToRunner): Prom
     sharing.enter(href);
     heedSourceMaps(entry);
     current = await loadFunction(href);
+    const loadedMs = Date.now();
     if (!isTrial) await current.init?.();
     await sharing.settle();
-    say({ kind: 'ready' });
+    say({ kind: 'ready', loadedMs });
     setTimeout(flushCompileCache, KEEP_COMPILED_AFTER_MS).unref();
   } catch (error) {
     printError(error);
