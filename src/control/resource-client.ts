@@ -40,7 +40,7 @@ export interface ResourceReader {
  *   W1  apply() creates an object, or replaces its labels, annotations, finalizers, owners and everything but its status;
  *       it does nothing, and bumps no version, when the stored object already equals what is desired. With a
  *       resourceVersion it throws a retryable CONFLICT when that is not the stored one any more, or nothing is stored: what
- *       somebody has deleted meanwhile does not come back.
+ *       somebody has deleted meanwhile does not come back. With UNSTORED it creates, and leaves what is there already.
  *   W2  patchStatus() replaces the status and nothing else; the same no-op and conflict rules.
  *   W3  remove() is done when the object is gone or marked for deletion; an absent object is no error.
  *   W4  find() of a kind that nobody serves throws (isUnknownKind); an absent object is undefined.
@@ -54,6 +54,14 @@ export interface ResourceClient extends ResourceReader {
 /** What find() throws of a kind that is not served, which is no fault that passes by itself. */
 export function isUnknownKind(error: unknown): boolean {
   return error instanceof PlatformError && error.code === 'NOTFOUND';
+}
+
+/** The resourceVersion of what is to be created by apply(), and never to replace anything. */
+export const UNSTORED = '0';
+
+/** Whether an object that is to be applied, and is not stored, had been read from there. */
+export function wasStored({ metadata: { resourceVersion } }: Resource): boolean {
+  return resourceVersion !== undefined && resourceVersion !== UNSTORED;
 }
 
 /** What apply() throws of an object that was read and is not there any more. */

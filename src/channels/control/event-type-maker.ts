@@ -4,7 +4,7 @@ import type { KReference } from '../../apis/duck.ts';
 import { subdomainFault } from '../../apis/names.ts';
 import type { OwnerReference, Resource } from '../../apis/resource.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { ResourceClient } from '../../control/resource-client.ts';
+import { UNSTORED, type ResourceClient } from '../../control/resource-client.ts';
 import { onSignal } from '../../telemetry/signals.ts';
 import { SeenTypes, type Seen } from './seen-types.ts';
 
@@ -137,7 +137,7 @@ export function eventTypeOf({ type, source }: Seen, { reference, owner, isSource
       name: asSubdomain(ownName),
       namespace,
       ownerReferences: [ownerReference],
-      resourceVersion: NEVER, // so that apply() creates it, or leaves what came in between
+      resourceVersion: UNSTORED, // so that apply() creates it, or leaves what came in between
     },
     spec: {
       ...(reference !== undefined && { reference }),
@@ -151,9 +151,6 @@ export function eventTypeOf({ type, source }: Seen, { reference, owner, isSource
     },
   };
 }
-
-/** No object has this version: a write that names it changes nothing. */
-const NEVER = '0';
 
 /** knative eventing pkg/utils/utils.go, ToDNS1123Subdomain. */
 function asSubdomain(name: string): string {

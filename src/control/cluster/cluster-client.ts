@@ -4,6 +4,7 @@ import type { Resource } from '../../apis/resource.ts';
 import { PlatformError } from '../../base/errors.ts';
 import {
   goneMeanwhile,
+  wasStored,
   type Change,
   type KindName,
   type ResourceClient,
@@ -101,7 +102,7 @@ export class ClusterClient implements ResourceClient {
     for (let tries = 1; ; tries += 1) {
       try {
         const stored = await this.#find<Stored>(path);
-        if (stored === undefined && resourceVersion !== undefined) throw goneMeanwhile(desired);
+        if (stored === undefined && wasStored(desired)) throw goneMeanwhile(desired);
         if (stored === undefined) return await this.#create(served, desired);
         const next = replacing(stored, desired);
         if (isDeepStrictEqual(next, stored)) return stored as Resource as R; // W1

@@ -6,6 +6,7 @@ import { ApiError } from '../../apiserver/storage/api-error.ts';
 import type { ObjectKey, ResourceStore } from '../../apiserver/storage/resource-store.ts';
 import {
   goneMeanwhile,
+  wasStored,
   type Change,
   type KindName,
   type ResourceClient,
@@ -79,7 +80,7 @@ export class EmbeddedClient implements ResourceClient {
     const key = keyOf(desired, namespace, name);
     const write = { writer: this.#writer };
     if (this.#store.find(key) === undefined) {
-      if (desired.metadata.resourceVersion !== undefined) throw goneMeanwhile(desired);
+      if (wasStored(desired)) throw goneMeanwhile(desired);
       try {
         return (await this.#store.create(desired, write)) as R;
       } catch (error) {
