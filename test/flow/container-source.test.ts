@@ -167,7 +167,7 @@ describe('a ContainerSource on a whole platform', { timeout: 60_000 }, () => {
     await expect.poll(() => sink.requests.length, WAIT).toBeGreaterThan(seen + 5);
     const last = new Set(sink.requests.slice(-3).map(({ headers }) => headers['ce-id']?.split('.')[0]));
     expect(last.size).toBe(1);
-    expect(await pods()).toHaveLength(1);
+    await expect.poll(pods, WAIT).toHaveLength(1);
   });
 
   it('takes all that it made with it when it is deleted', async () => {
