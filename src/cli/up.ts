@@ -49,6 +49,8 @@ export type UpOptions = {
   readonly warmBytes: number | undefined;
   /** Instances of all revisions together; undefined: what three quarters of the memory hold, at 32 MiB each. */
   readonly maxInstances: number | undefined;
+  /** The socket of a container engine, `unix:///…`, or `none`; undefined: one that is found. */
+  readonly engine?: string | undefined;
   /** Where brokers are; written to the ConfigMaps that channels read. */
   readonly kafka: string | undefined;
   readonly rabbitmq: string | undefined;
@@ -74,6 +76,7 @@ export const UP_FLAGS = {
   'tail-cache-bytes': { type: 'string' },
   'warm-bytes': { type: 'string' },
   'max-instances': { type: 'string' },
+  engine: { type: 'string' },
   'accept-loss': { type: 'boolean' },
   kafka: { type: 'string' },
   rabbitmq: { type: 'string' },
@@ -98,6 +101,7 @@ export const UP_HELP = `
   --tail-cache-bytes N     fresh events in memory (67108864)
   --warm-bytes N           warm runners that wait for functions (1/16 of the memory, at most 536870912)
   --max-instances N        instances of all revisions together (3/4 of the memory, at 32 MiB each)
+  --engine unix:///PATH    Docker or podman, for images that nobody has pushed (found by its socket; none: without)
   --accept-loss            open a database that holds less than was acknowledged
   --kafka HOST:PORT,…      where KafkaChannels keep their events
   --rabbitmq AMQP-URL      where RabbitmqChannels do; a password in it goes to a Secret
@@ -157,8 +161,17 @@ export function upOptions(
     acceptLoss: values['accept-loss'] === true,
     warmBytes: whole('warm-bytes'),
     maxInstances: optional('max-instances'),
+    engine: engineOf(read('engine')),
     ...brokersOf(read),
   };
+}
+
+function engineOf(written: string | undefined): string | undefined {
+  if (written === undefined || written === 'none' || written.startsWith('unix:///')) return written;
+  throw new UserError('MR0017', `--engine ${written} is no socket`, {
+    fix: '--engine unix:///var/run/docker.sock, or --engine none',
+    exit: EXIT.usage,
+  });
 }
 
 function proxiesOf(written: string | undefined): readonly string[] {

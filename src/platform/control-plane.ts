@@ -7,7 +7,9 @@ import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import { Informers } from '../control/informer.ts';
 import { EventRecorder } from '../control/recorder.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
+import { isSkipped, OF_ENGINE, SKIPPING } from '../serving/control/engine-image.ts';
 import { Pods } from '../serving/control/pods.ts';
+import { registryAuth } from '../serving/control/registry-auth.ts';
 import { CertificateFeeder } from '../serving/control/tls/certificate-feeder.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
 import { Workloads } from '../serving/control/workloads/workloads.ts';
@@ -151,7 +153,7 @@ export class ControlPlane {
     await informers.synced();
   }
 
-  #openFeeder({ serving, images }: DataPlane, { domain }: PlatformOptions): PlanFeeder {
+  #openFeeder({ serving, images, engineImages }: DataPlane, { domain }: PlatformOptions): PlanFeeder {
     return new PlanFeeder({
       reader: this.#client,
       informers: this.informers,
@@ -159,7 +161,7 @@ export class ControlPlane {
       clock: systemClock,
       random: Math.random,
       domain,
-      bundleOf: (digest) => images.resolve(digest),
+      bundleOf: (digest) => images.resolve(digest) ?? (engineImages && OF_ENGINE),
       onRouted: (key) => this.#controllers?.enqueueIngress(key),
       onProblem: (key) => this.#controllers?.enqueueRevision(key),
       onPlanned: (key) => {
@@ -169,14 +171,24 @@ export class ControlPlane {
     });
   }
 
-  #revisionSettings({ serving, images, runtime }: DataPlane, feeder: PlanFeeder): RevisionSettings {
+  #revisionSettings(
+    { serving, images, either, engineImages }: DataPlane,
+    feeder: PlanFeeder,
+  ): RevisionSettings {
     const readConfigMap = configMapReader(this.informers);
     return {
       resolveImage: (reference) => images.resolve(reference),
+      fetchImage:
+        engineImages &&
+        (async (revision, image) => {
+          const skipped = readConfigMap('knative-serving', 'config-deployment')?.[SKIPPING];
+          const auth = await registryAuth(this.#client, revision, image);
+          return engineImages.fetch(image, auth, isSkipped(image, skipped));
+        }),
       instances: instanceView(
         serving,
         (key) => feeder.problemOf(key),
-        (spec) => runtime.unmet(spec),
+        (spec) => either.unmet(spec),
       ),
       logUrlTemplate: () =>
         readConfigMap('knative-serving', 'config-observability')?.['logging.revision-url-template'] ||

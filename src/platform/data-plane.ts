@@ -18,6 +18,11 @@ import { ImageStore } from '../serving/images/image-store.ts';
 import { RunningPods } from '../serving/pods/running-pods.ts';
 import { LOG_FILE_BOUNDS, LogFiles } from '../serving/runtime/process/log-files.ts';
 import { ProcessRuntime } from '../serving/runtime/process/process-runtime.ts';
+import { ContainerRuntime } from '../serving/runtime/container/container-runtime.ts';
+import { EngineImages } from '../serving/runtime/container/engine-images.ts';
+import { Engine } from '../serving/runtime/container/engine.ts';
+import { engineSocket } from '../serving/runtime/container/find-engine.ts';
+import { EitherRuntime } from '../serving/runtime/either-runtime.ts';
 import type { HostRoute } from '../serving/runtime/process/runner-protocol.ts';
 import { warmBounds } from '../serving/runtime/process/warm-bounds.ts';
 import { Serving } from '../serving/serving.ts';
@@ -31,6 +36,10 @@ export type DataPlane = {
   readonly serving: Serving;
   readonly pods: RunningPods;
   readonly runtime: ProcessRuntime;
+  /** Processes, and containers where there is an engine. */
+  readonly either: EitherRuntime;
+  /** Those of a container engine; undefined: there is none. */
+  readonly engineImages: EngineImages | undefined;
   readonly images: ImageStore;
   readonly logs: LogFiles;
   readonly channels: Channels;
@@ -55,7 +64,7 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   const clock = systemClock;
   const hosts: HostRoute[] = [];
-  const { logs, runtime, images, serving, pods } = openInstances(options, hooks, hosts);
+  const { logs, runtime, either, engineImages, images, serving, pods } = openInstances(options, hooks, hosts);
   const limits = { maxBytes: options.maxEventBytes, budget: new ByteBudget(options.maxInflightBytes) };
   const addresses: { events?: Address; gateway?: Address; secure?: Address } = {};
   const outbound = createOutbound({
@@ -102,6 +111,8 @@ export async function openDataPlane(
     serving,
     pods,
     runtime,
+    either,
+    engineImages,
     images,
     logs,
     channels,
@@ -128,18 +139,24 @@ function internalGateway(serving: Serving, options: PlatformOptions, ingress: Ga
 const INSTANCE_BYTES = 32 * 1024 * 1024;
 
 function openInstances(
-  { dataDir, warmBytes, maxInstances }: PlatformOptions,
+  { dataDir, warmBytes, maxInstances, engine: named }: PlatformOptions,
   { observe, requestLog }: DataPlaneHooks,
   hosts: readonly HostRoute[],
-): Pick<DataPlane, 'logs' | 'runtime' | 'images' | 'serving' | 'pods'> {
+): Pick<DataPlane, 'logs' | 'runtime' | 'either' | 'engineImages' | 'images' | 'serving' | 'pods'> {
   const logs = new LogFiles({ folder: join(dataDir, 'logs'), ...LOG_FILE_BOUNDS });
   const folder = join(dataDir, 'runtime');
   const runtime = ProcessRuntime.open({ folder, warm: warmBounds(warmBytes), logs, routes: () => hosts });
+  const socket = engineSocket(named, process.env);
+  const engine = socket === undefined ? undefined : new Engine(socket);
+  const engineImages = engine && new EngineImages(engine);
+  const containers = engine && new ContainerRuntime({ engine, folder, logs });
+  containers?.sweep().catch(() => undefined); // of an engine that is away it is done before its first start
+  const either = new EitherRuntime(runtime, containers);
   const images = new ImageStore(join(dataDir, 'images'), (directory, entry) =>
     runtime.check(directory, entry),
   );
   const clock = systemClock;
   const instancesMax = maxInstances ?? Math.max(20, Math.floor((totalmem() * 3) / 4 / INSTANCE_BYTES));
-  const serving = new Serving({ runtime, clock, observe, requestLog, instancesMax });
-  return { logs, runtime, images, serving, pods: new RunningPods({ runtime, clock }) };
+  const serving = new Serving({ runtime: either, clock, observe, requestLog, instancesMax });
+  return { logs, runtime, either, engineImages, images, serving, pods: new RunningPods({ runtime, clock }) };
 }

@@ -13,11 +13,16 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Engine } from '../../src/serving/runtime/container/engine.ts';
-import { isRunning } from './processes.ts';
+import { freePort, isRunning } from './processes.ts';
 import type { RunningServer, ServerKind } from './server.ts';
 
 /** A shell, its tools, and a server that runs what it is asked to: `/cgi-bin/run?<line>`. */
 export const TOOLS_IMAGE = 'localhost/tools:1';
+
+/** Beside its socket: the port of loopback at which it believes a registry without TLS. */
+export const REGISTRY_PORT = 'registry-port';
+/** Beside its socket: what the tools image is made of. */
+export const TOOLS_TAR = 'tools.tar';
 
 const PROGRAMS = ['/usr/bin/podman', '/usr/sbin/runc', '/bin/busybox'];
 const PACKAGES = ['podman', 'runc', 'busybox-static'];
@@ -47,6 +52,10 @@ export const podmanServer: ServerKind = {
 async function startPodman(folder: string): Promise<RunningServer> {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'containers.conf'), CONFIG);
+  const port = await freePort();
+  writeFileSync(join(folder, REGISTRY_PORT), String(port));
+  const registry = `[[registry]]\nlocation = "127.0.0.1:${port}"\ninsecure = true\n`;
+  writeFileSync(join(folder, 'registries.conf'), registry);
   const flags = flagsFor(folder);
   await importTools(folder, flags);
   const why = await whyNot(folder, flags);
@@ -69,18 +78,24 @@ export function flagsFor(folder: string): string[] {
 }
 
 function envFor(folder: string): NodeJS.ProcessEnv {
-  return { ...process.env, CONTAINERS_CONF: join(folder, 'containers.conf') };
+  return {
+    ...process.env,
+    CONTAINERS_CONF: join(folder, 'containers.conf'),
+    CONTAINERS_REGISTRIES_CONF: join(folder, 'registries.conf'),
+  };
 }
 
 /** Its service may be started again on the same folder. */
 export async function startService(
   folder: string,
+  name = 'engine.sock',
 ): Promise<{ readonly socket: string; readonly pid: number }> {
-  const socket = join(folder, 'engine.sock');
+  const socket = join(folder, name);
   const log = openSync(join(folder, 'podman.log'), 'a');
   const service = ['system', 'service', '--time', '0', `unix://${socket}`];
   const child = spawn('podman', [...flagsFor(folder), ...service], {
     env: envFor(folder),
+    cwd: folder, // conmon writes there
     stdio: ['ignore', log, log],
     detached: true,
   });
@@ -107,7 +122,7 @@ async function importTools(folder: string, flags: readonly string[]): Promise<vo
   for (const tool of TOOLS) symlinkSync('busybox', join(image, 'bin', tool));
   writeFileSync(join(image, 'www/index.html'), 'ok');
   writeFileSync(join(image, 'www/cgi-bin/run'), RUN_LINE, { mode: 0o755 });
-  const tar = join(folder, 'tools.tar');
+  const tar = join(folder, TOOLS_TAR);
   await run('tar', ['-C', image, '-cf', tar, '.']);
   const path = 'ENV PATH=/bin:/usr/bin';
   await run('podman', [...flags, 'import', '--change', path, tar, TOOLS_IMAGE], { timeout: START_MAX_MS });

@@ -71,6 +71,10 @@ export function containerSpec(prepared: PreparedContainer, place: Place): Contai
 
 /** The container's command and args replace what the image starts; args alone are added to it (Kubernetes' rules). */
 export function launchOf({ command, args = [] }: Container, launch: Launch): Launch {
+  if (launch.kind === 'container') {
+    const given = (words: readonly string[] | undefined) => (words?.length ? [...words] : undefined);
+    return { kind: 'container', command: given(command), args: given(args) };
+  }
   if (command !== undefined && command.length > 0) return { kind: 'program', command: [...command, ...args] };
   return launch.kind === 'program' && args.length > 0
     ? { kind: 'program', command: [...launch.command, ...args] }

@@ -1,4 +1,5 @@
 import { messageOf } from '../../base/errors.ts';
+import type { Fetched } from '../runtime/container/engine-images.ts';
 import type { Container, PinnedImage, Revision } from '../../apis/serving/types.ts';
 
 /** Where an image is: the local store. Throws when the reference is no image name. */
@@ -10,7 +11,27 @@ export function pinImage(resolve: ResolveImage, image: string): string | { reado
     const found = resolve(image);
     if (found !== undefined) return `${image.split('@')[0]}@${found.digest}`;
     return {
-      message: `Unable to fetch image "${image}": it is not in the local store; push it with: millrace push ${image} PATH (containers from registries come with a later version of Millrace)`,
+      message: `Unable to fetch image "${image}": it is not in the local store; push it with: millrace push ${image} PATH or start a container engine, Docker or podman: it is found by its socket, or named by millrace up --engine unix:///PATH`,
+    };
+  } catch (error) {
+    return { message: `Unable to fetch image "${image}": ${messageOf(error)}` };
+  }
+}
+
+/** Asks a container engine for an image that the local store does not have. */
+export type FetchImage = (image: string) => Promise<Fetched>;
+
+/** The same of an engine's image; undefined: it is being fetched (serving pkg/reconciler/revision: resolve.go has the text). */
+async function fetchImage(
+  fetch: FetchImage,
+  image: string,
+): Promise<string | { readonly message: string } | undefined> {
+  try {
+    const fetched = await fetch(image);
+    if (fetched.kind === 'pending') return undefined;
+    if (fetched.kind === 'fetched') return fetched.pinned;
+    return {
+      message: `Unable to fetch image "${image}": failed to resolve image to digest: ${fetched.why}`,
     };
   } catch (error) {
     return { message: `Unable to fetch image "${image}": ${messageOf(error)}` };
@@ -27,15 +48,21 @@ export function pinnedImages({ spec, status }: Revision): ReadonlyMap<string, st
   return [...containers, ...initContainers].every(({ name = '' }) => pinned.has(name)) ? pinned : undefined;
 }
 
-/** The statuses of containers by what is known of them and what their names mean now; or why one has no image. */
-export function pinContainers(
+/**
+ * The statuses of containers by what is known of them and what their names mean now; or why one has no image. What the
+ * local store has not is fetched, where there is an engine to do that; undefined while it is.
+ */
+export async function pinContainers(
   resolve: ResolveImage,
+  fetch: FetchImage | undefined,
   containers: readonly Container[],
   known: readonly PinnedImage[] = [],
-): readonly PinnedImage[] | { readonly message: string } {
+): Promise<readonly PinnedImage[] | { readonly message: string } | undefined> {
   const pinned: PinnedImage[] = [];
   for (const { name = '', image = '' } of containers) {
-    const imageDigest = known.find((each) => each.name === name)?.imageDigest ?? pinImage(resolve, image);
+    const found = known.find((each) => each.name === name)?.imageDigest ?? pinImage(resolve, image);
+    const imageDigest =
+      typeof found === 'string' || fetch === undefined ? found : await fetchImage(fetch, image);
     if (typeof imageDigest !== 'string') return imageDigest;
     pinned.push({ name, imageDigest });
   }

@@ -8,6 +8,7 @@ import { settled, type Outcome, type Reconciler } from '../../control/reconciler
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { ownerOf } from '../../control/owned.ts';
 import type { ScalePlan } from '../plan.ts';
+import type { Fetched } from '../runtime/container/engine-images.ts';
 import type { ContainerSpec } from '../runtime/container-spec.ts';
 import { activeFrom, activeMark } from './active.ts';
 import { podAutoscalerOf } from './autoscaler-objects.ts';
@@ -32,6 +33,8 @@ export type InstanceView = (key: string) => {
 
 export type RevisionSettings = {
   readonly resolveImage: ResolveImage;
+  /** Of a container engine; absent: there is none. */
+  readonly fetchImage?: ((revision: Revision, image: string) => Promise<Fetched>) | undefined;
   readonly instances: InstanceView;
   readonly defaultInitialScale: () => number;
   /** Where the logs of a revision are, `${REVISION_UID}` for its uid; undefined: `kubectl logs` has them. */
@@ -39,6 +42,7 @@ export type RevisionSettings = {
 };
 
 const LOOK_AGAIN_MS = 10_000;
+const PENDING_MS = 500;
 /** Of a revision that the data plane has no plan of. */
 const UNPLANNED = { scaler: { kind: 'kpa' }, minScale: 0, initialScale: 1 } as const;
 
@@ -52,11 +56,15 @@ export function revisionReconciler(
     conditions: REVISION_CONDITIONS,
     async reconcile(revision) {
       const { spec, status: before } = revision;
+      const { fetchImage } = settings;
+      const fetch = fetchImage && ((image: string) => fetchImage(revision, image));
       const pin = (containers: readonly Container[] | undefined, known: readonly PinnedImage[] | undefined) =>
-        pinContainers(settings.resolveImage, containers ?? [], known);
-      const pinned = pin(spec.containers, before?.containerStatuses);
+        pinContainers(settings.resolveImage, fetch, containers ?? [], known);
+      const pinned = await pin(spec.containers, before?.containerStatuses);
+      if (pinned === undefined) return imagePending();
       if ('message' in pinned) return imageMissing(pinned.message);
-      const pinnedInits = pin(spec.initContainers, before?.initContainerStatuses);
+      const pinnedInits = await pin(spec.initContainers, before?.initContainerStatuses);
+      if (pinnedInits === undefined) return imagePending();
       if ('message' in pinnedInits) return imageMissing(pinnedInits.message);
       const { namespace = '', name } = revision.metadata;
       const view = settings.instances(`${namespace}/${name}`);
@@ -73,6 +81,15 @@ export function revisionReconciler(
       return outcomeOf(revision, settings, view, status);
     },
   };
+}
+
+/** Upstream's reason while digests are being found (serving pkg/apis/serving/v1: ReasonResolvingDigests). */
+function imagePending(): Outcome {
+  const marks = [
+    isUnknown('ContainerHealthy', 'ResolvingDigests'),
+    isUnknown('ResourcesAvailable', 'ResolvingDigests'),
+  ];
+  return { ...settled({}, ...marks), next: { afterMs: PENDING_MS } };
 }
 
 function logUrlOf({ metadata }: Revision, { logUrlTemplate }: RevisionSettings): { logUrl?: string } {

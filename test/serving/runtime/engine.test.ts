@@ -1,0 +1,86 @@
+import { dirname } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ContainerRuntime } from '../../../src/serving/runtime/container/container-runtime.ts';
+import { Engine } from '../../../src/serving/runtime/container/engine.ts';
+import { engineSocket } from '../../../src/serving/runtime/container/find-engine.ts';
+import { Frames } from '../../../src/serving/runtime/container/frames.ts';
+import { EitherRuntime } from '../../../src/serving/runtime/either-runtime.ts';
+import { SERVE } from '../../kit/container-runtime.ts';
+import { temporaryFolder } from '../../kit/folders.ts';
+import { askOf, openLocalRuntime, serving } from '../../kit/local-runtime.ts';
+import { revisionPlan, withContainer } from '../../kit/small-platform.ts';
+import { podmanServer, startService, TOOLS_IMAGE } from '../../servers/podman.ts';
+import { endAll } from '../../servers/processes.ts';
+import { sharedServer } from '../../servers/shared.ts';
+
+const logs = { write: () => undefined };
+const container = { kind: 'container', command: ['sh', '-c', SERVE], args: undefined } as const;
+const spec = withContainer(revisionPlan('f', '/', container).instance, { image: TOOLS_IMAGE });
+const podman = await sharedServer(podmanServer);
+
+describe('the log stream of an engine', () => {
+  it('is taken apart wherever it is cut', () => {
+    const frame = (stream: number, text: string): Buffer => {
+      const head = Buffer.alloc(8);
+      head[0] = stream;
+      head.writeUInt32BE(text.length, 4);
+      return Buffer.concat([head, Buffer.from(text)]);
+    };
+    const all = Buffer.concat([frame(1, 'out\n'), frame(2, 'and errors\n'), frame(1, ''), frame(1, 'end')]);
+    for (let size = 1; size <= all.byteLength; size += 1) {
+      const said = { stdout: '', stderr: '' };
+      const frames = new Frames((stream, chunk) => (said[stream] += chunk.toString()));
+      for (let at = 0; at < all.byteLength; at += size) frames.take(all.subarray(at, at + size));
+      expect(said).toEqual({ stdout: 'out\nend', stderr: 'and errors\n' });
+    }
+  });
+});
+
+describe('which engine', () => {
+  it('is the one that is named, one that is found, or none', () => {
+    expect(engineSocket('unix:///run/it.sock', {})).toBe('/run/it.sock');
+    expect(engineSocket('none', { DOCKER_HOST: 'unix:///dev/null' })).toBeUndefined();
+    expect(engineSocket(undefined, { DOCKER_HOST: 'unix:///dev/null' })).toBe('/dev/null');
+  });
+
+  it('that is not there is said, with what to do', async () => {
+    const { runtime } = openLocalRuntime();
+    const either = new EitherRuntime(runtime, undefined);
+    expect(either.unmet(spec)).toMatchObject([
+      { kind: 'refused', message: expect.stringMatching(/--engine unix:/) },
+    ]);
+    await expect(either.start(spec, 'x')).rejects.toMatchObject({ code: 'ContainerCannotRun' });
+    const mixed = { ...spec, containers: [...spec.containers, serving({ name: 'side', isServing: false })] };
+    const engine = new Engine('/no/such.sock');
+    const both = new EitherRuntime(
+      runtime,
+      new ContainerRuntime({ engine, folder: temporaryFolder('e'), logs }),
+    );
+    expect(both.unmet(mixed)).toMatchObject([{ message: expect.stringMatching(/share no network/) }]);
+    await both.close();
+  });
+});
+
+describe.skipIf(podman.kind === 'missing')('an engine that is away', () => {
+  it('is told in plain words, and containers start when it is back', { timeout: 60_000 }, async () => {
+    const folder = dirname(podman.kind === 'running' ? podman.address : '');
+    const engine = new Engine(`${folder}/late.sock`);
+    const runtime = new ContainerRuntime({ engine, folder: temporaryFolder('away'), logs });
+    await expect(runtime.start(spec, 'late')).rejects.toMatchObject({
+      code: 'EngineUnavailable',
+      message: expect.stringMatching(
+        /^the container engine at .*late\.sock does not answer \(.*\); start it, or name/,
+      ),
+    });
+    const first = await startService(folder, 'late.sock');
+    const instance = await runtime.start(spec, 'late');
+    expect(await askOf(instance, '/')).toBe('ok');
+    await endAll([first.pid]);
+    const second = await startService(folder, 'late.sock');
+    expect(await askOf(instance, '/')).toBe('ok'); // it has not noticed
+    await instance.stop(0);
+    expect(await instance.ended).toMatchObject({ wasAsked: true });
+    await runtime.close();
+    await endAll([second.pid]);
+  });
+});
