@@ -76,6 +76,9 @@ async function compose(
     },
     requestLog: requestLogs,
     onOtherHost: webhooks.onOtherHost,
+  }).catch(async (error: unknown) => {
+    await control.stop(); // its informers follow already, and would keep the process alive
+    throw error;
   });
   const state = { isReady: false, stop: new AbortController() };
   teardown.step('readiness', () => {
