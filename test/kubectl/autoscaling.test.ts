@@ -121,7 +121,7 @@ describe.concurrent('scale bounds, as kubectl sees them', { timeout: 60_000 }, (
     await e.poll(() => row('kpa', 'sleeper-00001'), soon).toBe('sleeper-00001 1 1 True');
     await e.poll(() => active('rev', 'sleeper-00001'), soon).toBe('');
     await e.poll(() => active('rev', 'sleeper-00001'), soon).toBe('NoTraffic');
-    e(await active('kpa', 'sleeper-00001')).toBe('NoTraffic');
+    await e.poll(() => active('kpa', 'sleeper-00001'), soon).toBe('NoTraffic');
   });
 
   it('activation-scale is what the first request brings up', async ({ expect: e }) => {
