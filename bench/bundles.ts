@@ -9,6 +9,8 @@ export type Folders = {
   /** A Node function that imports `cloudevents` without bringing it, and one that brings its own. */
   readonly functionShared: string;
   readonly functionOwn: string;
+  /** One that imports nothing. */
+  readonly functionPlain: string;
   /** A bare HTTP server in Node, in Python, and in Go; undefined where there is no such tool. */
   readonly program: string;
   /** The same in Node, by HTTP/2 without TLS. */
@@ -33,7 +35,7 @@ const server = createServer((request, response) => {
   request.on('end', () => response.writeHead(204).end());
 });
 server.keepAliveTimeout = 120_000;
-server.listen(Number(process.env.PORT), '127.0.0.1');
+server.listen(Number(process.env.PORT), '127.0.0.1', () => process.send?.(server.address().port));
 `;
 
 const NODE_H2_PROGRAM = `
@@ -83,6 +85,7 @@ export function writeBundles(): Folders {
     root,
     functionShared: written(root, 'function-shared', 'index.mjs', FUNCTION),
     functionOwn,
+    functionPlain: written(root, 'function-plain', 'index.mjs', "export const handle = () => 'ok';\n"),
     program: written(root, 'node', 'server.mjs', NODE_PROGRAM),
     programH2: written(root, 'node-h2', 'server.mjs', NODE_H2_PROGRAM),
     python: hasTool('python3', '--version')

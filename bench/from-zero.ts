@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { request } from 'undici';
 import type { Folders } from './bundles.ts';
 import { BenchChild } from './child.ts';
+import { freePort } from './free-port.ts';
 import type { Bench, BenchOptions } from './results.ts';
 import { fdatasyncMs, tableOf, type Figures } from './rounds.ts';
 
@@ -27,11 +27,16 @@ export const functionFromZero =
     const rows: Figures[] = [];
     await wake(platform, 'worker', true); // the first costs what every process pays once
     for (let i = 0; i < options.rounds * WAKES_A_ROUND; i += 1) {
-      const { acceptedMs, firstLineMs, answeredMs } = await wake(platform, 'worker', true);
+      const { acceptedMs, firstLineMs, answeredMs, phases } = await wake(platform, 'worker', true);
       rows.push({
         'to first line ms': firstLineMs,
         'to response ms': answeredMs,
         'to 202 ms': acceptedMs,
+        'at the gateway ms': phases.arrivedMs,
+        'then asked for an instance ms': phases.queuedMs,
+        'then a runner had it ms': phases.startedMs,
+        'then it was ready ms': phases.readyMs,
+        'then it had answered ms': phases.answeredMs,
         ...(i % WAKES_A_ROUND === 0 && { 'fdatasync p50 ms': fdatasyncMs() }),
       });
     }
@@ -60,7 +65,15 @@ export const programFromZero =
   };
 
 type Platform = { readonly child: BenchChild; readonly port: number };
-type Woken = { readonly acceptedMs: number; readonly firstLineMs: number; readonly answeredMs: number };
+type Woken = {
+  readonly acceptedMs: number;
+  readonly firstLineMs: number;
+  readonly answeredMs: number;
+  /** Each from the end of the one before; the first since the event was sent. */
+  readonly phases: Readonly<
+    Record<'arrivedMs' | 'queuedMs' | 'startedMs' | 'readyMs' | 'answeredMs', number>
+  >;
+};
 
 async function open(services: unknown, { profileFolder }: BenchOptions): Promise<Platform> {
   const plan = JSON.stringify({ subscriberUrl: 'http://127.0.0.1:9/', services });
@@ -89,8 +102,22 @@ async function wake({ child, port }: Platform, service: string, printsFirstLine:
   const acceptedMs = epochMs() - sentMs;
   await body.dump();
   if (statusCode !== 202) throw new Error(`the event was answered ${statusCode}`);
-  const { firstLineMs = 0, answeredMs = 0 } = await told;
-  return { acceptedMs, firstLineMs: firstLineMs - sentMs, answeredMs: answeredMs - sentMs };
+  const {
+    firstLineMs = 0,
+    answeredMs = 0,
+    arrivedMs = 0,
+    queuedMs = 0,
+    startedMs = 0,
+    readyMs = 0,
+  } = await told;
+  const phases = {
+    arrivedMs: arrivedMs - sentMs,
+    queuedMs,
+    startedMs: startedMs - queuedMs,
+    readyMs: readyMs - startedMs,
+    answeredMs: answeredMs - arrivedMs - readyMs,
+  };
+  return { acceptedMs, firstLineMs: firstLineMs - sentMs, answeredMs: answeredMs - sentMs, phases };
 }
 
 const epochMs = (): number => performance.timeOrigin + performance.now();
@@ -125,12 +152,4 @@ async function bareSpawn(
     }
     await pause(1);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo; // a TCP server that listens has one
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -27,7 +27,7 @@ const FIRST_LINE = /first-line (\d+\.?\d*)/;
 const plan = JSON.parse(process.argv[2] ?? '') as Plan; // as the benches write it
 const names = Object.keys(plan.services);
 /** The wake that is measured; a program prints no first line, and `firstLineMs` is then set beforehand. */
-const wake = { firstLineMs: 0, answeredMs: 0 };
+const wake = { firstLineMs: 0, answeredMs: 0, arrivedMs: 0, queuedMs: 0, startedMs: 0, readyMs: 0 };
 let isWatching = false;
 const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -59,7 +59,8 @@ function hearFirstLine(printed: string): void {
 function watchWakes(): void {
   if (isWatching) return;
   isWatching = true;
-  onSignal('serving.answered', () => {
+  onSignal('serving.answered', ({ atMs, wake: phases }) => {
+    if (phases !== undefined) Object.assign(wake, { arrivedMs: atMs, ...phases });
     wake.answeredMs = performance.timeOrigin + performance.now();
     tellWake();
   });

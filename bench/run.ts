@@ -4,6 +4,7 @@ import { brokerIn, brokerOut } from './broker-bridge.ts';
 import { brokerLatency } from './broker-latency.ts';
 import { brokerMemory } from './broker-memory.ts';
 import { writeBundles } from './bundles.ts';
+import { crowdFromZero } from './crowd-from-zero.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
 import { idleRevisions } from './idle-revisions.ts';
@@ -24,6 +25,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'from-zero-node': programFromZero('program'),
   'from-zero-python': programFromZero('python'),
   'from-zero-go': programFromZero('go'),
+  'crowd-from-zero': crowdFromZero,
   'webhook-door': webhookDoor,
   'kafka-in-64': brokerIn('kafka', 64),
   'kafka-in-256': brokerIn('kafka', 256),
