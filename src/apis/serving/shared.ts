@@ -68,7 +68,9 @@ export const container = Type.Object(
   {
     name: Type.Optional(text('Name of the container.')),
     image: Type.Optional(text('What runs: an image that was pushed.')),
-    imagePullPolicy: Type.Optional(text('Not used: images are local.')),
+    imagePullPolicy: Type.Optional(
+      text('Not used: an image that was not pushed is pulled when its Revision is made.'),
+    ),
     command: Type.Optional(Type.Array(Type.String(), { description: 'Replaces what the image starts.' })),
     args: Type.Optional(Type.Array(Type.String(), { description: 'Arguments of the command.' })),
     workingDir: Type.Optional(text('Where the program starts.')),
@@ -107,7 +109,7 @@ export const revisionSpec = {
   serviceAccountName: Type.Optional(text('The account of the instances.')),
   enableServiceLinks: Type.Optional(Type.Boolean({ description: 'Not used.' })),
   imagePullSecrets: Type.Optional(
-    Type.Array(openObject('A secret.'), { description: 'Not used: images are local.' }),
+    Type.Array(openObject('A secret.'), { description: 'Credentials for what a container engine pulls.' }),
   ),
   volumes: Type.Optional(Type.Array(openObject('A volume.'), { description: 'Volumes.' })),
 };
