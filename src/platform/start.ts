@@ -15,7 +15,7 @@ import { askBacklogs } from './channel-figures.ts';
 import { ControlPlane } from './control-plane.ts';
 import { SERVING_USER } from './controllers.ts';
 import { openDashboard } from './dashboard.ts';
-import { openDataPlane, type DataPlane } from './data-plane.ts';
+import { openDataPlane, type DataPlane, type DataPlaneHooks } from './data-plane.ts';
 import { removeRunFile, writeRunFile } from './data-dir.ts';
 import { platformExtension } from './extension.ts';
 import type { Endpoints, PlatformOptions, RunningPlatform } from './options.ts';
@@ -68,7 +68,7 @@ async function compose(
   const requestLogs = new RequestLogs(identityOf);
   requestLogs.follow(control.informers);
   const webhooks = new Webhooks();
-  const plane = await openDataPlane(options, stores, {
+  const plane = await openPlane(options, stores, control, {
     observe(event) {
       usage.observe(event);
       control.observe(event);
@@ -76,9 +76,6 @@ async function compose(
     },
     requestLog: requestLogs,
     onOtherHost: webhooks.onOtherHost,
-  }).catch(async (error: unknown) => {
-    await control.stop(); // its informers follow already, and would keep the process alive
-    throw error;
   });
   const state = { isReady: false, stop: new AbortController() };
   teardown.step('readiness', () => {
@@ -175,6 +172,21 @@ function keepSelf(
   );
   keeper.start(informers);
   teardown.first('own objects', () => keeper.close());
+}
+
+/** Where a door cannot be had, the informers that follow already are stopped: they would keep the process alive. */
+async function openPlane(
+  options: PlatformOptions,
+  stores: Stores,
+  control: ControlPlane,
+  hooks: DataPlaneHooks,
+): Promise<DataPlane> {
+  try {
+    return await openDataPlane(options, stores, hooks);
+  } catch (error) {
+    await control.stop();
+    throw error;
+  }
 }
 
 /** What people and their tools talk to: the API and the dashboard. */
