@@ -15,6 +15,7 @@ import { podSpecWarnings } from '../core/pod-warnings.ts';
 import type { AdmissionContext, FieldError } from '../kind.ts';
 import { isSelected, labelSelector, type LabelSelector } from '../label-selector.ts';
 import { WORKLOAD_RULES } from '../patch-rules.ts';
+import { REPLICAS_SCALE } from './replicas-scale.ts';
 import type { Resource } from '../resource.ts';
 import { int32, openObject } from '../schema.ts';
 import { selectorColumn, templateColumns } from './template-columns.ts';
@@ -68,14 +69,7 @@ export const deploymentKind = core({
   plural: 'deployments',
   shortNames: ['deploy'],
   categories: ['all'],
-  subresources: {
-    status: true,
-    scale: {
-      specReplicasPath: '.spec.replicas',
-      statusReplicasPath: '.status.replicas',
-      labelSelectorPath: '.spec.selector',
-    },
-  },
+  subresources: { status: true, scale: REPLICAS_SCALE },
   patchRules: WORKLOAD_RULES,
   schema: Type.Object({
     spec: Type.Object(

@@ -10,6 +10,7 @@ import {
 import type { FieldError } from '../kind.ts';
 import { labelSelector, type LabelSelector } from '../label-selector.ts';
 import { WORKLOAD_RULES } from '../patch-rules.ts';
+import { REPLICAS_SCALE } from './replicas-scale.ts';
 import type { Resource } from '../resource.ts';
 import { int32, openObject } from '../schema.ts';
 import { selectorErrorsOf } from './deployment.ts';
@@ -39,14 +40,7 @@ export const replicaSetKind = core({
   plural: 'replicasets',
   shortNames: ['rs'],
   categories: ['all'],
-  subresources: {
-    status: true,
-    scale: {
-      specReplicasPath: '.spec.replicas',
-      statusReplicasPath: '.status.replicas',
-      labelSelectorPath: '.spec.selector',
-    },
-  },
+  subresources: { status: true, scale: REPLICAS_SCALE },
   patchRules: WORKLOAD_RULES,
   schema: Type.Object({
     spec: Type.Object(

@@ -3,12 +3,8 @@ import { LABELS } from '../../apis/serving/shared.ts';
 import { KINDS, type Container, type Revision } from '../../apis/serving/types.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { ownerOf } from '../../control/owned.ts';
-import type {
-  ContainerState,
-  ContainerStatus,
-  InstanceStatus,
-  Terminated,
-} from '../runtime/instance-status.ts';
+import type { ContainerStatus, InstanceStatus } from '../runtime/instance-status.ts';
+import { stateOf, terminatedOf } from './container-state.ts';
 
 /** What is known of an instance, from which the status of its Pod is made. */
 export type PodFacts = {
@@ -134,23 +130,4 @@ function containerStatus(
     state: isBackingOff ? { waiting: { reason: 'CrashLoopBackOff', message } } : stateOf(state),
     ...(ended !== undefined && { lastState: { terminated: terminatedOf(ended) } }),
   };
-}
-
-function stateOf(state: ContainerState): Fields {
-  switch (state.kind) {
-    case 'waiting':
-      return {
-        waiting: { reason: state.reason, ...(state.message !== undefined && { message: state.message }) },
-      };
-    case 'running':
-      return { running: { startedAt: rfc3339(state.startedMs) } };
-    case 'terminated':
-      return { terminated: terminatedOf(state) };
-    default:
-      return state satisfies never;
-  }
-}
-
-function terminatedOf({ exitCode, reason, message, startedMs, finishedMs }: Terminated): Fields {
-  return { exitCode, reason, message, startedAt: rfc3339(startedMs), finishedAt: rfc3339(finishedMs) };
 }

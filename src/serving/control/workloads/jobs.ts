@@ -4,7 +4,7 @@ import { rfc3339 } from '../../../apis/conditions.ts';
 import { POD, type Pod } from '../../../apis/core/pod.ts';
 import { childName } from '../../../apis/names.ts';
 import { ownedBy } from '../../../control/controller.ts';
-import { isOwnedBy, ownerOf } from '../../../control/owned.ts';
+import { isOwnedBy } from '../../../control/owned.ts';
 import { instanceSuffix } from '../../instance-name.ts';
 import type { ResolveImage } from '../pin-image.ts';
 import { withoutZeros } from './conditions.ts';
@@ -12,6 +12,7 @@ import { planJob, type JobCounts, type JobEnd } from './job-plan.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 import { imagesIn, pinnedAnnotation } from './pinned-images.ts';
 import { isOver, isReadyPod } from './pod-status.ts';
+import { podOfTemplate } from './template-pod.ts';
 
 const PARALLEL_MAX = 100;
 
@@ -34,7 +35,9 @@ async function passOver(tools: LoopTools, resolveImage: ResolveImage, job: Job):
   const step = planJob(job, counts, Date.parse(startTime ?? rfc3339(nowMs)), nowMs);
   const pinned = step.change > 0 ? await pin(tools, resolveImage, job) : job;
   for (let i = 0; i < Math.min(step.change, PARALLEL_MAX); i += 1)
-    await cluster.apply(podOf(pinned, childName(job.metadata.name, `-${instanceSuffix(tools.random)}`)));
+    await cluster.apply(
+      podOfTemplate(pinned, childName(job.metadata.name, `-${instanceSuffix(tools.random)}`)),
+    );
   const active = pods.filter((pod) => !isOver(pod));
   const spare = active.slice(0, Math.max(0, -step.change));
   for (const pod of spare) await cluster.remove(POD, pod.metadata.namespace, pod.metadata.name);
@@ -79,27 +82,6 @@ async function pin({ cluster }: LoopTools, resolveImage: ResolveImage, job: Job)
     ...job,
     metadata: { ...job.metadata, annotations: { ...job.metadata.annotations, ...annotations } },
   });
-}
-
-function podOf(job: Job, name: string): Pod {
-  const { namespace } = job.metadata;
-  const { metadata = {}, spec = {} } = job.spec.template ?? {};
-  const pinned = Object.fromEntries(
-    Object.entries(job.metadata.annotations ?? {}).filter(([key]) =>
-      key.startsWith('platform.millrace.dev/'),
-    ),
-  );
-  return {
-    ...POD,
-    metadata: {
-      name,
-      ...(namespace !== undefined && { namespace }),
-      labels: { ...metadata.labels },
-      annotations: { ...metadata.annotations, ...pinned },
-      ownerReferences: [ownerOf(job)],
-    },
-    spec: { ...spec, nodeName: 'localhost' },
-  };
 }
 
 function countsOf(pods: readonly Pod[]): JobCounts {

@@ -2,7 +2,8 @@ import { rfc3339 } from '../../../apis/conditions.ts';
 import type { ContainerStatusFields, Pod, PodStatus } from '../../../apis/core/pod.ts';
 import type { Container } from '../../../apis/serving/types.ts';
 import type { PodStanding } from '../../pods/pod-life.ts';
-import type { ContainerStatus, Terminated } from '../../runtime/instance-status.ts';
+import type { Terminated } from '../../runtime/instance-status.ts';
+import { stateOf, terminatedOf } from '../container-state.ts';
 
 /** Why a Pod cannot be started yet, in kubelet's word and in ours. */
 export type PodProblem = { readonly reason: string; readonly message: string };
@@ -82,7 +83,8 @@ function statusOf(
     (each) => each.name === name,
   );
   const isMain = role === 'main' && mainContainerOf(pod).name === name;
-  const state = isMain || told === undefined ? stateBy(standing, problem, name, pod, role) : stateTold(told);
+  const state =
+    isMain || told === undefined ? stateBy(standing, problem, name, pod, role) : stateOf(told.state);
   const last = isMain ? lastOf(standing) : told?.last;
   const isRunning = 'running' in state;
   return {
@@ -96,7 +98,7 @@ function statusOf(
     started: isRunning,
     restartCount: isMain ? (standing?.restarts ?? 0) : (told?.restarts ?? 0),
     state,
-    ...(last !== undefined && { lastState: { terminated: terminatedFields(last) } }),
+    ...(last !== undefined && { lastState: { terminated: terminatedOf(last) } }),
   };
 }
 
@@ -121,7 +123,7 @@ function stateBy(
         finishedAt: rfc3339(sinceMs),
       },
     };
-  if (state === 'over' && last !== undefined) return { terminated: terminatedFields(last) };
+  if (state === 'over' && last !== undefined) return { terminated: terminatedOf(last) };
   if (state !== 'pausing') return { running: { startedAt: rfc3339(sinceMs) } };
   const isUnstartable = trouble?.kind === 'start' && !trouble.code.startsWith('ExitCode');
   const message = isUnstartable
@@ -133,25 +135,6 @@ function stateBy(
 /** One that is over stands in its state. */
 function lastOf(standing: PodStanding | undefined): Terminated | undefined {
   return standing?.state === 'over' ? undefined : standing?.last;
-}
-
-function stateTold({ state }: ContainerStatus): Fields {
-  switch (state.kind) {
-    case 'waiting':
-      return {
-        waiting: { reason: state.reason, ...(state.message !== undefined && { message: state.message }) },
-      };
-    case 'running':
-      return { running: { startedAt: rfc3339(state.startedMs) } };
-    case 'terminated':
-      return { terminated: terminatedFields(state) };
-    default:
-      return state satisfies never;
-  }
-}
-
-function terminatedFields({ exitCode, reason, message, startedMs, finishedMs }: Terminated): Fields {
-  return { exitCode, reason, message, startedAt: rfc3339(startedMs), finishedAt: rfc3339(finishedMs) };
 }
 
 /** Why a Pod is not ready, for people who look at what has made it; undefined: nothing is known to be wrong. */

@@ -1,13 +1,14 @@
 import { REPLICA_SET, type ReplicaSet } from '../../../apis/apps/replica-set.ts';
 import { POD, type Pod } from '../../../apis/core/pod.ts';
 import { ownedBy } from '../../../control/controller.ts';
-import { isOwnedBy, ownerOf } from '../../../control/owned.ts';
+import { isOwnedBy } from '../../../control/owned.ts';
 import { instanceSuffix } from '../../instance-name.ts';
 import type { ResolveImage } from '../pin-image.ts';
 import { withoutZeros } from './conditions.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 import { imagesIn, pinnedAnnotation } from './pinned-images.ts';
 import { isOver, isReadyPod } from './pod-status.ts';
+import { podOfTemplate } from './template-pod.ts';
 
 /** Kubernetes says 0; then a program that has no readiness probe and ends at once is available for a moment, each time. */
 const LEAST_READY_MS = 1000;
@@ -26,7 +27,7 @@ export function startReplicaSets(tools: LoopTools, resolveImage: ResolveImage): 
     const wanted = Math.min(set.spec.replicas ?? 1, REPLICAS_MAX);
     const pinned = await pin(set);
     for (let count = active.length; count < wanted; count += 1)
-      await cluster.apply(podOf(pinned, `${set.metadata.name}-${instanceSuffix(random)}`));
+      await cluster.apply(podOfTemplate(pinned, `${set.metadata.name}-${instanceSuffix(random)}`));
     const spare = active.toSorted(byWorth).slice(0, Math.max(0, active.length - wanted));
     for (const pod of spare) await cluster.remove(POD, namespace, pod.metadata.name);
     return statusOf(
@@ -42,27 +43,6 @@ export function startReplicaSets(tools: LoopTools, resolveImage: ResolveImage): 
     return cluster.apply({ ...set, metadata });
   };
   return startLoop<ReplicaSet>(tools, REPLICA_SET, [{ kind: POD, concerns: ownedBy('ReplicaSet') }], pass);
-}
-
-function podOf(set: ReplicaSet, name: string): Pod {
-  const { namespace } = set.metadata;
-  const { metadata = {}, spec = {} } = set.spec.template ?? {};
-  const pinned = Object.fromEntries(
-    Object.entries(set.metadata.annotations ?? {}).filter(([key]) =>
-      key.startsWith('platform.millrace.dev/'),
-    ),
-  );
-  return {
-    ...POD,
-    metadata: {
-      name,
-      ...(namespace !== undefined && { namespace }),
-      labels: { ...metadata.labels },
-      annotations: { ...metadata.annotations, ...pinned },
-      ownerReferences: [ownerOf(set)],
-    },
-    spec: { ...spec, nodeName: 'localhost' },
-  };
 }
 
 /** Those that are not ready go first, then the youngest. */
