@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningPlatform } from '../../src/platform/options.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { BIN } from '../kit/millrace.ts';
-import { codeBelow } from '../kit/page.ts';
+import { codeBelow, runBlock } from '../kit/page.ts';
 import { openPlatform } from '../kit/platform.ts';
 
 const PAGE = 'docs/serving/domains-and-tls.md';
@@ -21,22 +20,13 @@ afterAll(() => platform.close(0));
 /** What a block of the page prints, run by a shell as it stands; `url` is what a block before has left. */
 function run(block: string | undefined, url = ''): Promise<string> {
   const env = {
-    ...process.env,
     url,
     PATH: `${root}:${process.env['PATH'] ?? ''}`,
     HOME: root,
     KUBECONFIG: platform.kubeconfig,
     MILLRACE_DATA_DIR: join(root, 'data'),
   };
-  return new Promise((resolve, reject) => {
-    execFile(
-      'bash',
-      ['-euo', 'pipefail', '-c', block ?? 'exit 9'],
-      { env, cwd: root, timeout: 60_000 },
-      (error, out, err) =>
-        error === null ? resolve(out) : reject(new Error(`${error.message}\n${out}${err}`)),
-    );
-  });
+  return runBlock(block, root, env);
 }
 
 /** In the order of the page: each block stands on those before it. */

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +5,7 @@ import type { RunningPlatform } from '../../src/platform/options.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { Load } from '../kit/load.ts';
 import { BIN } from '../kit/millrace.ts';
-import { codeBelow } from '../kit/page.ts';
+import { codeBelow, runBlock } from '../kit/page.ts';
 import { openPlatform } from '../kit/platform.ts';
 
 const DEADLINE = { timeout: 20_000 };
@@ -24,21 +23,12 @@ afterAll(() => platform.close(0));
 /** What a block of the page prints, run by a shell as it stands. */
 function run(block: string | undefined): Promise<string> {
   const env = {
-    ...process.env,
     PATH: `${root}:${process.env['PATH'] ?? ''}`,
     HOME: root,
     KUBECONFIG: platform.kubeconfig,
     MILLRACE_DATA_DIR: join(root, 'data'),
   };
-  return new Promise((resolve, reject) => {
-    execFile(
-      'bash',
-      ['-euo', 'pipefail', '-c', block ?? 'exit 9'],
-      { env, cwd: root, timeout: 60_000 },
-      (error, out, err) =>
-        error === null ? resolve(out) : reject(new Error(`${error.message}\n${out}${err}`)),
-    );
-  });
+  return runBlock(block, root, env);
 }
 
 /** In the order of the page: each block stands on those before it. */
