@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { getPriority } from 'node:os';
+import { availableParallelism, getPriority } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -129,6 +129,14 @@ describe('the pool', () => {
     expect(await ask(await handOver(opened, PLAIN))).toBe('up');
   });
 
+  it('has warmed up when all are warm, and not when the last of them is on its way', async () => {
+    const size = availableParallelism() + 1; // as many at a time as there are cores, and one more
+    const opened = open({ min: size, max: size });
+    await opened.pool.warmedUp();
+    const all = await Promise.all(Array.from({ length: size }, () => handOver(opened, PLAIN)));
+    expect(all.map(({ isFromPool }) => isFromPool)).toEqual(Array(size).fill(true));
+  });
+
   it('takes what is warm before what is on its way', async () => {
     const opened = open({ min: 3, max: 3 });
     await opened.pool.warmedUp();
@@ -149,7 +157,7 @@ describe('the pool', () => {
     await opened.pool.warmedUp();
     const second = await handOver(
       opened,
-      `import { readdirSync } from 'node:fs'; import { getPriority } from 'node:os';
+      `import { readdirSync } from 'node:fs'; import { availableParallelism, getPriority } from 'node:os';
        export const handle = () => readdirSync('/proc/self/task').map((task) => getPriority(Number(task)))`,
     );
     const own = getPriority();

@@ -76,12 +76,12 @@ export class RunnerPool {
     return this.#waiting.length;
   }
 
-  /** Resolves when the pool is full. */
+  /** Resolves when the pool is full, and all of it warm. */
   async warmedUp(): Promise<void> {
     do {
       this.fill();
       await Promise.all(this.#waiting.map((runner) => runner.warm));
-    } while (!this.#isClosed && this.#waiting.length < this.size);
+    } while (!this.#isClosed && this.#waiting.filter(({ isWarm }) => isWarm).length < this.size);
   }
 
   /**
