@@ -8,6 +8,7 @@ import { ownedBy } from '../../../control/controller.ts';
 import { isOwnedBy, ownerOf } from '../../../control/owned.ts';
 import { deploymentStatus, progressDeadlineAfterMs } from './deployment-status.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
+import { IMAGES_ANNOTATION } from './pinned-images.ts';
 import { whyNotReady } from './pod-status.ts';
 import { boundsOf, pausedStep, recreateStep, rollingStep, type SetCount } from './rolling.ts';
 
@@ -18,6 +19,7 @@ const NOT_COPIED = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',
   REVISION_ANNOTATION,
   HISTORY_ANNOTATION,
+  IMAGES_ANNOTATION, // `kubectl rollout undo` brings a ReplicaSet's here: what it ran is its own
 ]);
 
 /** Rolls Deployments out by their ReplicaSets (kubernetes pkg/controller/deployment). */

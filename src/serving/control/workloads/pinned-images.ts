@@ -3,11 +3,11 @@ import type { Resource } from '../../../apis/resource.ts';
 import { pinImage, type ResolveImage } from '../pin-image.ts';
 
 /** What the images of its containers were when it was made, so that a push changes nothing that runs. */
-const ANNOTATION = 'platform.millrace.dev/images';
+export const IMAGES_ANNOTATION = 'platform.millrace.dev/images';
 
-/** By container. */
+/** By the image that a template names, so that a template which names another is not taken for this one. */
 export function imagesIn({ metadata }: Pick<Resource, 'metadata'>): ReadonlyMap<string, string> {
-  const text = metadata.annotations?.[ANNOTATION];
+  const text = metadata.annotations?.[IMAGES_ANNOTATION];
   if (text === undefined) return new Map();
   try {
     const parsed: unknown = JSON.parse(text);
@@ -28,9 +28,9 @@ export function pinnedAnnotation(
   resolve: ResolveImage,
 ): Readonly<Record<string, string>> {
   const { containers = [], initContainers = [] } = spec;
-  const pinned = [...initContainers, ...containers].flatMap(({ name = '', image = '' }) => {
-    const digest = known.get(name) ?? pinImage(resolve, image);
-    return typeof digest === 'string' ? [[name, digest] as const] : [];
+  const pinned = [...initContainers, ...containers].flatMap(({ image = '' }) => {
+    const digest = known.get(image) ?? pinImage(resolve, image);
+    return typeof digest === 'string' ? [[image, digest] as const] : [];
   });
-  return pinned.length === 0 ? {} : { [ANNOTATION]: JSON.stringify(Object.fromEntries(pinned)) };
+  return pinned.length === 0 ? {} : { [IMAGES_ANNOTATION]: JSON.stringify(Object.fromEntries(pinned)) };
 }

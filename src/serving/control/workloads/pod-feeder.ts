@@ -108,7 +108,7 @@ export class PodFeeder {
     return new Map(
       [...initContainers, ...containers].map(({ name = '', image = '' }) => {
         const before = ran.find((each) => each.name === name)?.imageID || undefined;
-        return [name, made.get(name) ?? before ?? pinImage(this.#options.resolveImage, image)];
+        return [name, made.get(image) ?? before ?? pinImage(this.#options.resolveImage, image)];
       }),
     );
   }

@@ -82,6 +82,26 @@ describe('a Deployment', () => {
     expect(of.runtime.specs.at(-1)?.containers[0]?.directory).toBe('/images/web@sha256:one');
   });
 
+  it('runs the image of its template, whatever kubectl rollout undo has copied to it', async () => {
+    const of = open();
+    of.images.set('api', 'sha256:api');
+    await of.deployment();
+    await of.rolledOut(1);
+    const [set] = await of.all(REPLICA_SET);
+    const { annotations = {} } = (await of.world.get(DEPLOYMENT, 'web')).metadata;
+    const undone = await of.deployment({}, { image: 'api' });
+    await of.world.apply({
+      ...undone,
+      metadata: {
+        name: 'web',
+        namespace: 'default',
+        annotations: { ...annotations, ...set?.metadata.annotations },
+      },
+    });
+    await of.rolledOut(1);
+    expect(of.runtime.specs.at(-1)?.containers[0]?.directory).toBe('/images/api@sha256:api');
+  });
+
   it('says what it lacks, and starts when that comes', async () => {
     const of = open();
     of.images.clear();
