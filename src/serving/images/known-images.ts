@@ -9,6 +9,7 @@ export type KnownImage = { readonly files: readonly BundleFile[]; readonly launc
 
 const RELEASES = [
   'gcr.io/knative-releases/knative.dev/eventing/cmd/',
+  'gcr.io/knative-nightly/knative.dev/eventing/cmd/', // the pages on ContainerSource and SinkBinding
   'gcr.io/knative-releases/knative.dev/eventing-contrib/cmd/',
   'gcr.io/knative-releases/github.com/knative/eventing-contrib/cmd/',
   'gcr.io/knative-releases/github.com/knative/eventing-sources/cmd/',
