@@ -25,8 +25,8 @@ type SubscriptionList = {
 const HELP = `
 Usage: millrace trace EVENT-ID [--data-dir DIR] [-o json]
 
-One event's life: where and when it was accepted, when it was durable, which subscriptions it is kept for, each attempt, the
-wake from zero in its phases, the reply, the dead letter.
+One event's life: where and when it was accepted, when it was durable, which subscriptions it is kept for and why others of
+the channel have not got it, each attempt, the wake from zero in its phases, the reply, the dead letter.
 
 Examples:
   millrace trace 3f1c
@@ -68,9 +68,12 @@ export async function renderTrace(client: ApiClient, id: string, { items }: Foun
   const { items: subscriptions } = await client.get<SubscriptionList>(
     '/apis/messaging.knative.dev/v1/subscriptions',
   );
-  const names = new Map(
-    subscriptions.map(({ metadata }) => [metadata.uid, `${metadata.namespace}/${metadata.name}`]),
-  );
+  const names = new Map([
+    ...items
+      .filter((record) => 'subscription' in record)
+      .map((record) => [String(record['group']), String(record['subscription'])] as const),
+    ...subscriptions.map(({ metadata }) => [metadata.uid, `${metadata.namespace}/${metadata.name}`] as const),
+  ]);
   const startMs = Math.min(...items.map(({ atMs }) => atMs));
   const straight = publishedStraight(items);
   const lines = items.flatMap((record) =>
@@ -119,6 +122,12 @@ export function describe(record: JournalRecord, names: ReadonlyMap<string, strin
       ];
     case 'channel.accepted':
       return accepted(record, names);
+    case 'subscription.passedOver':
+      return [`not kept for ${read('subscription')}: ${read('message')}`];
+    case 'subscription.gone':
+      return [`${read('subscription')} was ${read('message')}`];
+    case 'channel.forgot':
+      return [`${read('subscription')} was deleted: ${read('channel')} keeps nothing for it any more`];
     case 'dispatcher.attempted':
       return [attempted(record, group, read)];
     case 'dispatcher.dead':

@@ -1,4 +1,4 @@
-import { keyOf } from '../apis/resource.ts';
+import { keyOf, type Resource } from '../apis/resource.ts';
 import type { BackingChannel } from '../apis/duck.ts';
 import type { Clock } from '../base/clock.ts';
 import { PlatformError } from '../base/errors.ts';
@@ -14,7 +14,8 @@ import type { SupervisedChannel } from '../channels/supervised/supervised-channe
 import type { Dispatcher, Served as Dispatched } from '../dispatcher/dispatcher.ts';
 import type { Informers } from '../control/informer.ts';
 import { planDelivery } from '../subscriptions/delivery-plan.ts';
-import { onSignal } from '../telemetry/signals.ts';
+import { onSignal, publishSignal } from '../telemetry/signals.ts';
+import { BACKING_KINDS } from './adapters.ts';
 import { Backends, externalNameOf } from './backends.ts';
 
 export type OpenChannel = {
@@ -49,6 +50,8 @@ export class Channels implements ChannelHost {
   readonly #stop = new AbortController();
   readonly #unheard: () => void;
   #onChange: (object: BackingChannel) => void = () => undefined;
+  /** Whether there is an object of that key, open or not; until they are read, there may be one of any. */
+  #isThere: (key: string) => boolean = () => true;
 
   constructor(options: ChannelHostOptions) {
     this.#options = options;
@@ -66,10 +69,18 @@ export class Channels implements ChannelHost {
     this.#onChange = onChange;
     this.#backends.follow(informers);
     void this.#watchProgress();
+    const all = BACKING_KINDS.map((kind) => informers.of(kind));
+    void Promise.all(all.map(({ synced }) => synced)).then(() => {
+      const stays = (object: Resource | undefined): boolean =>
+        object !== undefined && object.metadata.deletionTimestamp === undefined;
+      this.#isThere = (key) => all.some((informer) => stays(informer.get(key)));
+    });
   }
 
-  door(namespace: string, name: string): Door | undefined {
-    return this.#doors.get(`${namespace}/${name}`);
+  /** `opening`: its object is there, or may be, and it answers in a moment. */
+  door(namespace: string, name: string): Door | 'opening' | undefined {
+    const key = `${namespace}/${name}`;
+    return this.#doors.get(key) ?? (this.#isThere(key) ? 'opening' : undefined);
   }
 
   all(): readonly OpenChannel[] {
@@ -103,6 +114,8 @@ export class Channels implements ChannelHost {
       claim,
       store,
     );
+    for (const { uid: group, name } of object.spec?.subscribers ?? [])
+      this.#tellForgot(key, group, name ?? group);
     this.#open.delete(uid);
     this.#watches.delete(key);
     this.#stalled.delete(key);
@@ -149,7 +162,7 @@ export class Channels implements ChannelHost {
       supervised ??
       (object.kind === 'LogChannel'
         ? await store.channel(key, uid)
-        : new MemoryChannel({ ...MEMORY_BOUNDS, clock, graceMs }));
+        : new MemoryChannel({ ...MEMORY_BOUNDS, key, clock, graceMs }));
     const opened = { object, key, uid, channel, ...(supervised !== undefined && { supervised }) };
     this.#open.set(uid, opened);
     if (!this.#watches.has(key)) this.#watches.set(key, new ProgressWatch());
@@ -174,8 +187,15 @@ export class Channels implements ChannelHost {
       const events = await this.#options.dispatcher.forget(key, served.group);
       this.#watches.get(key)?.forget(served.group);
       forgotten.push({ name: served.name, events });
+      this.#tellForgot(key, served.group, served.name);
     }
     return forgotten;
+  }
+
+  #tellForgot(channel: string, group: string, name: string): void {
+    const [, namespace] = channel.split('/');
+    const subscription = `${namespace}/${name}`; // always in the namespace of its channel
+    publishSignal('channel.forgot', { atMs: this.#options.clock.nowMs(), channel, group, subscription });
   }
 
   async #watchProgress(): Promise<void> {

@@ -10,6 +10,7 @@ import type { ImageStore } from '../serving/images/image-store.ts';
 import type { Journal, JournalRecord } from '../telemetry/journal.ts';
 import { askAll } from './channel-figures.ts';
 import type { OpenChannel } from './channel-host.ts';
+import { withPassedOver, type Subscriber } from './trace/passed-over.ts';
 import type { UsageRecords } from './usage/usage.ts';
 
 export type ExtensionOptions = {
@@ -17,6 +18,8 @@ export type ExtensionOptions = {
   readonly onPushed: () => void;
   readonly journal: Journal;
   readonly storedJournal: () => Promise<readonly Uint8Array[]>;
+  /** Of a channel, by its key. */
+  readonly subscribersOf: (channel: string) => readonly Subscriber[];
   readonly channels: () => readonly OpenChannel[];
   readonly status: () => Promise<unknown>;
   readonly backup: (folder: string) => Promise<void>;
@@ -84,13 +87,10 @@ async function push({ images, clock, onPushed }: ExtensionOptions, request: ApiR
 }
 
 async function readJournal(options: ExtensionOptions, { query, response }: ApiRequest): Promise<void> {
-  const { journal, storedJournal, stop } = options;
+  const { journal, stop } = options;
   const event = query.get('event');
   if (event !== null)
-    return answerJson(response, 200, {
-      items: journal.of(event, await storedJournal()),
-      dropped: journal.dropped,
-    });
+    return answerJson(response, 200, { items: await traceOf(options, event), dropped: journal.dropped });
   if (query.get('follow') !== 'true')
     return answerJson(response, 200, {
       items: journal.recent(Number(query.get('limit') ?? 100)),
@@ -109,6 +109,17 @@ async function readJournal(options: ExtensionOptions, { query, response }: ApiRe
   };
   response.once('close', end);
   stop.addEventListener('abort', end, { once: true });
+}
+
+async function traceOf(
+  { journal, storedJournal, subscribersOf }: ExtensionOptions,
+  event: string,
+): Promise<ReturnType<typeof withPassedOver>> {
+  const stored = await storedJournal();
+  return withPassedOver(journal.of(event, stored), (channel) => ({
+    now: subscribersOf(channel),
+    gone: journal.forgotten(channel, stored),
+  }));
 }
 
 async function readDeadLetters(

@@ -28,6 +28,7 @@ import { RequestLogs } from './request-logs.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
 import { openStores, type Stores } from './stores.ts';
 import { Teardown } from './teardown.ts';
+import { subscribersOf } from './trace/subscribers.ts';
 import { UsageRecords } from './usage/usage.ts';
 import { Webhooks } from './webhooks.ts';
 
@@ -68,7 +69,9 @@ async function compose(
   const requestLogs = new RequestLogs(identityOf);
   requestLogs.follow(control.informers);
   const webhooks = new Webhooks();
+  const state = { isReady: false, stop: new AbortController() };
   const plane = await openPlane(options, stores, control, {
+    isReady: () => state.isReady,
     observe(event) {
       usage.observe(event);
       control.observe(event);
@@ -77,7 +80,6 @@ async function compose(
     requestLog: requestLogs,
     onOtherHost: webhooks.onOtherHost,
   });
-  const state = { isReady: false, stop: new AbortController() };
   teardown.step('readiness', () => {
     state.isReady = false;
     state.stop.abort();
@@ -209,6 +211,7 @@ async function openFaces(
     onPushed: () => control.imagePushed(),
     journal,
     storedJournal: () => events.journalRows(clock.nowMs() - JOURNAL_KEPT_MS),
+    subscribersOf: (channel) => subscribersOf(store, channel),
     channels,
     status,
     backup: (folder) => backup(folder, stores),

@@ -7,10 +7,12 @@ export type JournalRecord = {
 
 const KEPT = 20_000;
 const PENDING_MAX = 10_000;
+const FORGOT = 'channel.forgot';
 const RECORDED: readonly SignalName[] = [
   'source.sent',
   'source.refused',
   'channel.accepted',
+  FORGOT,
   'channel.refused',
   'dispatcher.attempted',
   'dispatcher.dead',
@@ -60,6 +62,14 @@ export class Journal {
     return [...found.values()].toSorted((a, b) => a.atMs - b.atMs);
   }
 
+  /** The groups that a channel has forgotten, from memory and from the stored rows. */
+  forgotten(channel: string, stored: readonly Uint8Array[]): readonly Signals['channel.forgot'][] {
+    const found = new Map<string, Signals['channel.forgot']>();
+    for (const record of [...stored.flatMap((rows) => recordsIn(rows, FORGOT)), ...this.#ring])
+      if (record.signal === FORGOT && record.channel === channel) found.set(record.group, record);
+    return [...found.values()];
+  }
+
   recent(count: number): JournalRecord[] {
     const all =
       this.#ring.length < KEPT
@@ -87,10 +97,11 @@ export class Journal {
   }
 }
 
-function recordsIn(rows: Uint8Array, eventId: string): JournalRecord[] {
-  const text = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength).toString();
-  if (!text.includes(JSON.stringify(eventId).slice(1, -1))) return [];
-  return text.split('\n').map((line) => JSON.parse(line) as JournalRecord); // written by take()
+/** All records of a packed row that holds `text`. */
+function recordsIn(rows: Uint8Array, text: string): JournalRecord[] {
+  const lines = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength).toString();
+  if (!lines.includes(JSON.stringify(text).slice(1, -1))) return [];
+  return lines.split('\n').map((line) => JSON.parse(line) as JournalRecord); // written by take()
 }
 
 function speaksOf(record: JournalRecord, eventId: string): boolean {

@@ -4,7 +4,7 @@ import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
  * What the data plane says about an event, one signal for each step it takes. Whoever listens (journal, metrics, logs)
  * is none of the publisher's business; with no listener a signal costs one property read.
  *
- * Every signal names its event by `id` and `source` (CloudEvents 1.0, 3.1.1: together they are unique) and its time in
+ * Every signal of an event names it by `id` and `source` (CloudEvents 1.0, 3.1.1: together they are unique) and its time in
  * milliseconds since the epoch. Addresses are URLs without user info, so that no signal carries a secret.
  */
 export type EventKey = { readonly id: string; readonly source: string; readonly type: string };
@@ -34,6 +34,13 @@ export type Signals = {
     readonly bytes: number;
     /** The groups it is kept for. */
     readonly groups: readonly string[];
+  };
+  /** A channel keeps nothing for a group any more: its subscription, or the channel itself, was deleted. */
+  'channel.forgot': {
+    readonly atMs: number;
+    readonly channel: string;
+    readonly group: string;
+    readonly subscription: string; // namespace/name
   };
   /** A channel did not take an event. */
   'channel.refused': {

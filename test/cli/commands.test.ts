@@ -183,6 +183,43 @@ describe('millrace on a running platform', { timeout: 40_000 }, () => {
     expect(await cli('dead-letters', 'show', 'nope')).toMatchObject({ code: 3, stdout: '' });
   });
 
+  it('says of each subscription of the channel that has not got an event why not', async () => {
+    const none = "  subscriber: {uri: 'http://127.0.0.1:1/'}";
+    const nowhere = `  subscriber: ${ref('serving.knative.dev', 'Service', 'nowhere')}`;
+    const world =
+      channel('side') + subscription('broken', 'side', nowhere) + subscription('short', 'side', none);
+    expect(await kubectl(['apply'], world)).toMatchObject({ code: 0 });
+    const waited = ['wait', '--for=condition=Ready', '--timeout=15s', 'channel/side', 'subscription/short'];
+    expect(await kubectl(waited)).toMatchObject({ code: 0 });
+    await ok('send', 'channel/side', '--type', 't', '--id', 'p-1');
+    expect(await kubectl(['delete', 'subscription', 'short'])).toMatchObject({ code: 0 });
+    await ok('send', 'channel/side', '--type', 't', '--id', 'p-2');
+    await expect.poll(() => Date.now() % 1000, { timeout: 2000, interval: 20 }).toBeLessThan(100); // objects tell whole seconds
+    expect(await kubectl(['apply'], subscription('late', 'side', none))).toMatchObject({ code: 0 });
+
+    const first = await ok('trace', 'p-1');
+    expect(first).toMatch(/ kept for default\/short$/m);
+    expect(first).toMatch(
+      / default\/short was deleted since, at \S+Z; what it was still owed was given up$/m,
+    );
+    const second = await ok('trace', 'p-2');
+    expect(second).toMatch(/ kept for no subscription; nobody gets it$/m);
+    expect(second).toMatch(
+      / not kept for default\/broken: not ready: Failed to resolve spec.subscriber: .*nowhere/m,
+    );
+    expect(second).toMatch(/ not kept for default\/late: made later, at \S+Z/m);
+    expect(second).toMatch(/ not kept for default\/short: deleted before, at \S+Z$/m);
+    const records = JSON.parse(await ok('trace', 'p-2', '-o', 'json')) as object[];
+    expect(records).toContainEqual(
+      expect.objectContaining({
+        signal: 'subscription.passedOver',
+        channel: 'LogChannel/default/side',
+        subscription: 'default/late',
+        reason: 'MadeLater',
+      }),
+    );
+  });
+
   it('tells its status as text and as JSON, with what each subscription is owed', async () => {
     const status = JSON.parse(await ok('status', '-o', 'json')) as Record<string, unknown>;
     expect(Object.keys(status).toSorted()).toEqual([
@@ -295,7 +332,7 @@ describe('millrace on a running platform', { timeout: 40_000 }, () => {
     const copied = kubectlFor(copy, runFileOf(copy).kubeconfig);
     expect((await copied(['get', 'ksvc,ch', '-o', 'name'])).stdout).toBe(
       'service.serving.knative.dev/greeter\n' +
-        ['dead-end', 'greetings', 'orders'].map((name) => `channel.messaging.knative.dev/${name}\n`).join(''),
+        ['dead-end', 'greetings', 'orders', 'side'].map((name) => `channel.messaging.knative.dev/${name}\n`).join(''),
     );
     expect((await millrace(['trace', 'owed-1', '--data-dir', copy])).stdout).toContain(
       'kept for default/patient',

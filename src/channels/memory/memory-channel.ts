@@ -10,9 +10,12 @@ import type {
   Failure,
   GroupOptions,
 } from '../channel.ts';
+import { tellAccepted, tellDead } from '../tell.ts';
 import { MemoryGroup, type Accepted } from './memory-group.ts';
 
 export type MemoryOptions = {
+  /** What it is called where it tells of its events; without one it tells nothing. */
+  readonly key?: string;
   readonly clock: Clock;
   /** Events and bytes owed at most, over all groups; past either publish() refuses. */
   readonly owedMax: number;
@@ -50,6 +53,10 @@ export class MemoryChannel implements Channel, DeadLetterStore {
     const seq = (this.#lastSeq += 1);
     const acceptedMs = this.#options.clock.nowMs();
     for (const group of this.#groups.values()) group.keep({ seq, event, bytes, acceptedMs });
+    const { key } = this.#options;
+    if (key === undefined) return;
+    const groups = [...this.#groups.keys()];
+    tellAccepted(event, { atMs: acceptedMs, durableMs: acceptedMs, channel: key, seq, bytes, groups });
   }
 
   async consume(name: string, options: GroupOptions, consumer: Consumer): Promise<void> {
@@ -115,6 +122,8 @@ export class MemoryChannel implements Channel, DeadLetterStore {
     const diedMs = this.#options.clock.nowMs();
     this.#dead.push({ seq, group, event, failure, attempts, diedMs });
     if (this.#dead.length > this.#options.deadLettersMax) this.#dead.shift();
+    const { key } = this.#options;
+    if (key !== undefined) tellDead(event, { channel: key, group, atMs: diedMs }, failure);
   }
 }
 
