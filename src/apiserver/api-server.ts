@@ -19,7 +19,16 @@ import { isStreamed, upgrade } from './streaming/upgrade.ts';
 import { podLog, type LogReader } from './verbs/pod-log.ts';
 import { get, list, watch } from './verbs/read.ts';
 import { scale } from './verbs/scale.ts';
-import { create, keyOf, patch, remove, replace, type Target, type Written } from './verbs/write.ts';
+import {
+  create,
+  keyOf,
+  patch,
+  remove,
+  removeOptionsOf,
+  replace,
+  type Target,
+  type Written,
+} from './verbs/write.ts';
 
 /** A group of the API whose resources are no stored objects: `/apis/<group>/<version>/…` is its own to answer. */
 export type Extension = ExtensionGroup & {
@@ -243,9 +252,10 @@ async function removeAll(store: SqliteStore, request: ApiRequest, target: Target
   const listed = list(store, { ...request, accept: '' }, target, 0) as {
     items: { metadata: { name: string; namespace?: string } }[];
   };
+  const options = await removeOptionsOf(request);
   for (const { metadata } of listed.items) {
     const key = { ...keyOf(target, metadata.name), namespace: metadata.namespace };
-    await store.remove(key, { writer: { user: request.user?.name ?? '' } }).catch((error: unknown) => {
+    await store.remove(key, options).catch((error: unknown) => {
       if (!(error instanceof ApiError) || error.httpCode !== 404) throw error;
     });
   }

@@ -2,13 +2,14 @@ import type { GroupKind } from '../../apis/kind.ts';
 import type { OwnerReference, Resource } from '../../apis/resource.ts';
 import { groupOf } from '../../apis/registry.ts';
 import { ApiError } from './api-error.ts';
-import type { ObjectKey, WatchEvent } from './resource-store.ts';
+import { awaited, disowned, referenceTo, released } from './dependents.ts';
+import type { ObjectKey, Propagation, WatchEvent } from './resource-store.ts';
 import type { SqliteStore } from './sqlite-store.ts';
 
 const WRITER = { user: 'system:serviceaccount:kube-system:generic-garbage-collector' };
 
 /**
- * What follows from writes by itself: dependents go after their owner (S6), a namespace that is being removed empties
+ * What follows from writes by itself: dependents go after their owner, before it or stay (S6), a namespace that is being removed empties
  * and then goes, a new one gets its `default` ServiceAccount. Level-triggered: the first look goes over everything.
  */
 export class Lifecycle {
@@ -46,7 +47,7 @@ export class Lifecycle {
 
   async #see(event: WatchEvent): Promise<void> {
     if (event.type === 'BOOKMARK') return;
-    if (event.type === 'DELETED') await this.#collect(event.object.metadata.uid);
+    if (event.type === 'DELETED') await this.#afterEnd(event.object);
     else await this.#tendCurrent(event.object);
     const { namespace } = event.object.metadata;
     if (event.type === 'DELETED' && namespace !== undefined) await this.#tendNamespace(namespace);
@@ -67,6 +68,7 @@ export class Lifecycle {
   async #tend(object: Resource): Promise<void> {
     if (object.kind === 'Namespace' && object.apiVersion === 'v1')
       return this.#tendNamespace(object.metadata.name);
+    await this.#letGo(object);
     const { namespace, ownerReferences = [] } = object.metadata;
     if (ownerReferences.length > 0 && this.#isOrphan(object)) return this.#remove(object);
     if (namespace === undefined) return;
@@ -75,22 +77,58 @@ export class Lifecycle {
     else if (home.metadata.deletionTimestamp !== undefined) await this.#tendNamespace(namespace);
   }
 
-  async #collect(uid: string | undefined): Promise<void> {
-    const all = this.#everything();
-    const owned = all.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
-    for (const object of owned) if (this.#isOrphan(object)) await this.#remove(object);
+  /** Those that it owned follow it; its own owners may have waited for it. */
+  async #afterEnd({ metadata: { uid = '', namespace, ownerReferences = [] } }: Resource): Promise<void> {
+    for (const object of this.#dependents(uid)) if (this.#isOrphan(object)) await this.#remove(object);
+    for (const owner of ownerReferences) {
+      const found = this.#owner(owner, namespace);
+      if (found !== undefined) await this.#letGo(found);
+    }
+  }
+
+  /** Dependents of what is on its way out stay without it, or go before it: it waits for those that say so. */
+  async #letGo(object: Resource): Promise<void> {
+    const waits = awaited(object);
+    if (waits === undefined) return;
+    const { uid = '' } = object.metadata;
+    for (const dependent of this.#dependents(uid)) {
+      const isOnlyOwner = dependent.metadata.ownerReferences?.every(
+        (owner) => owner.uid === uid || this.#isGone(owner, dependent.metadata.namespace),
+      );
+      if (waits === 'Orphan' || isOnlyOwner !== true)
+        await this.#change(dependent, (stored) => disowned(stored, uid));
+      else {
+        const isAwaited = referenceTo(uid, dependent)?.blockOwnerDeletion === true;
+        await this.#remove(dependent, isAwaited ? 'Foreground' : 'Background');
+      }
+    }
+    const isHeld = this.#dependents(uid).some(
+      (each) => waits === 'Orphan' || referenceTo(uid, each)?.blockOwnerDeletion === true,
+    );
+    if (!isHeld) await this.#change(object, (stored) => released(stored, waits));
+  }
+
+  #dependents(uid: string): readonly Resource[] {
+    return this.#everything().filter((each) => referenceTo(uid, each) !== undefined);
+  }
+
+  #owner({ apiVersion, kind, name, uid }: OwnerReference, of: string | undefined): Resource | undefined {
+    const served = this.#store.kinds.byKind({ group: groupOf(apiVersion), kind });
+    if (served === undefined) return undefined;
+    const namespace = served.scope === 'Namespaced' ? of : undefined;
+    const found = this.#store.find({ group: served.group, kind, namespace, name });
+    return found?.metadata.uid === uid ? found : undefined;
+  }
+
+  #isGone(owner: OwnerReference, namespace: string | undefined): boolean {
+    const { apiVersion, kind } = owner;
+    const isServed = this.#store.kinds.byKind({ group: groupOf(apiVersion), kind }) !== undefined;
+    return isServed && this.#owner(owner, namespace) === undefined;
   }
 
   /** Looked up by name, for there may be very many objects. An owner of a kind that is not served here may well exist. */
   #isOrphan({ metadata: { namespace, ownerReferences = [] } }: Resource): boolean {
-    const isGone = ({ apiVersion, kind, name, uid }: OwnerReference): boolean => {
-      const of = { group: groupOf(apiVersion), kind };
-      const served = this.#store.kinds.byKind(of);
-      if (served === undefined) return false;
-      const home = served.scope === 'Namespaced' ? namespace : undefined;
-      return this.#store.find({ ...of, namespace: home, name })?.metadata.uid !== uid;
-    };
-    return ownerReferences.every(isGone);
+    return ownerReferences.length > 0 && ownerReferences.every((owner) => this.#isGone(owner, namespace));
   }
 
   #namespace(name: string): Resource | undefined {
@@ -118,10 +156,14 @@ export class Lifecycle {
     await this.#quietly(this.#store.create(account, { writer: WRITER }));
   }
 
-  async #remove(object: Resource): Promise<void> {
+  async #remove(object: Resource, propagation: Propagation = 'Background'): Promise<void> {
     const { uid, deletionTimestamp } = object.metadata;
     if (deletionTimestamp !== undefined) return;
-    await this.#quietly(this.#store.remove(keyOf(object), { writer: WRITER, uid }));
+    await this.#quietly(this.#store.remove(keyOf(object), { writer: WRITER, uid, propagation }));
+  }
+
+  async #change(object: Resource, change: (stored: Resource) => Resource): Promise<void> {
+    await this.#quietly(this.#store.update(keyOf(object), change, { writer: WRITER }));
   }
 
   /** Somebody else was quicker: what was to be done is done, or will be looked at again. */

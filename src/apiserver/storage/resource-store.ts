@@ -47,7 +47,7 @@ export type WatchOptions = GroupKind & {
  *       kinds that have that subresource.
  *   S5  admission (defaults, schema, validation) runs on every write, HTTP or in-process.
  *   S6  a deletion with finalizers left only stamps deletionTimestamp; the object goes when the last finalizer does.
- *       Dependents with an ownerReference follow (background garbage collection).
+ *       Dependents with an ownerReference follow (Background), go first (Foreground), or stay without it (Orphan).
  *   S7  a watch gives every change after `since` exactly once and in order, across restarts; when the history does not
  *       reach back that far, or never came so far, it is refused with 410 Expired.
  */
@@ -70,5 +70,7 @@ export type RemoveOptions = {
   readonly dryRun?: boolean;
   readonly uid?: string | undefined; // preconditions
   readonly resourceVersion?: string | undefined;
-  readonly propagation?: 'Background' | 'Foreground' | 'Orphan';
+  readonly propagation?: Propagation; // Background
 };
+/** What becomes of the dependents of an object that is removed (apimachinery meta/v1 DeletionPropagation). */
+export type Propagation = 'Background' | 'Foreground' | 'Orphan';

@@ -9,6 +9,7 @@ import type { Resource } from '../../apis/resource.ts';
 import { admit, type Mutate } from './admission.ts';
 import { alreadyExists, ApiError, badRequest, conflict, notFound } from './api-error.ts';
 import { ObjectLog } from './object-log.ts';
+import { finalizersFor } from './dependents.ts';
 import {
   asStored,
   freshMetadata,
@@ -190,12 +191,15 @@ export class SqliteStore implements ResourceStore {
       if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion)
         throw conflict(kind, key.name);
       if (options.dryRun === true) return stored;
-      const isHeld = (stored.metadata.finalizers ?? []).length > 0 || isNamespaceInUse(kind, stored);
+      const finalizers = finalizersFor(stored, options.propagation);
+      const isHeld = finalizers.length > 0 || isNamespaceInUse(kind, stored);
       if (!isHeld) return this.#commit('DELETED', kind, stored, stored);
-      if (stored.metadata.deletionTimestamp !== undefined) return stored;
+      const isMarked = stored.metadata.deletionTimestamp !== undefined;
+      if (isMarked && finalizers === stored.metadata.finalizers) return stored;
       const marked = {
         ...stored.metadata,
-        deletionTimestamp: rfc3339(this.#clock.nowMs()),
+        ...(finalizers.length > 0 && { finalizers }),
+        deletionTimestamp: stored.metadata.deletionTimestamp ?? rfc3339(this.#clock.nowMs()),
         deletionGracePeriodSeconds: 0,
       };
       const status = kind.kind === 'Namespace' ? { status: { phase: 'Terminating' } } : {};

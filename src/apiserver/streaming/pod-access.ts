@@ -27,7 +27,7 @@ export type RunningCommand = {
  *   A1  a command ends with its container, a connection with its Pod.
  */
 export interface PodAccess {
-  exec(pod: PodContainer, command: readonly string[], hasTerminal: boolean): RunningCommand;
+  exec(pod: PodContainer, command: readonly string[], hasTerminal: boolean): Promise<RunningCommand>;
   /** A connection to a port of the Pod, as its manifest or its program names it. */
   connect(pod: Omit<PodContainer, 'container'>, port: number): Promise<Duplex>;
 }

@@ -72,7 +72,7 @@ export class PodStreams {
   async #exec(upgrade: Upgrade, isWebSocket: boolean): Promise<void> {
     const options = execOptionsOf(upgrade.query);
     const protocol = chosen(upgrade, isWebSocket ? EXEC_PROTOCOLS : EXEC_PROTOCOLS.slice(1));
-    const running = this.#begin(upgrade, options);
+    const running = await this.#begin(upgrade, options);
     try {
       if (isWebSocket) await execOverWebSocket(await openWebSocket(upgrade, protocol), running, options);
       else await execOverSpdy(switchToSpdy(upgrade, protocol), running, options);
@@ -81,10 +81,13 @@ export class PodStreams {
     }
   }
 
-  #begin(upgrade: Upgrade, { command, container, hasTerminal }: ExecOptions): RunningCommand {
+  async #begin(
+    upgrade: Upgrade,
+    { command, container, hasTerminal }: ExecOptions,
+  ): Promise<RunningCommand> {
     if (command.length === 0) throw badRequest('you must specify at least one command for the container');
     try {
-      return this.#access.exec({ ...podOf(upgrade), container }, command, hasTerminal);
+      return await this.#access.exec({ ...podOf(upgrade), container }, command, hasTerminal);
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       throw badRequest(error.message);

@@ -187,6 +187,13 @@ const JOB_SPEC = one('spec', {
 });
 
 export const KINDS: Readonly<Record<string, Message>> = {
+  DeleteOptions: {
+    1: pointer('gracePeriodSeconds'),
+    2: one('preconditions', { 1: text('uid'), 2: text('resourceVersion') }),
+    3: boolean('orphanDependents'),
+    4: text('propagationPolicy'),
+    5: text('dryRun', true),
+  },
   Namespace: { 1: METADATA, 2: one('spec', { 1: text('finalizers', true) }) },
   ConfigMap: {
     1: METADATA,

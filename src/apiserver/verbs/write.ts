@@ -5,7 +5,13 @@ import type { Resource } from '../../apis/resource.ts';
 import { unknownFields } from '../../apis/shape.ts';
 import type { ApiRequest, ResourcePath } from '../request.ts';
 import { ApiError, badRequest } from '../storage/api-error.ts';
-import type { ObjectKey, ResourceStore, WriteOptions } from '../storage/resource-store.ts';
+import type {
+  ObjectKey,
+  Propagation,
+  RemoveOptions,
+  ResourceStore,
+  WriteOptions,
+} from '../storage/resource-store.ts';
 import { applyPatch } from './patch.ts';
 import { readProtobuf } from './protobuf.ts';
 import { deprecationOf, inVersion, schemaIn, toStored } from './versions.ts';
@@ -96,6 +102,11 @@ function warningsOf(target: Target, object: Resource): readonly string[] {
 }
 
 export async function remove(store: ResourceStore, request: ApiRequest, target: Target): Promise<Resource> {
+  return store.remove(keyOf(target), await removeOptionsOf(request));
+}
+
+/** DeleteOptions, which may also stand in the query. */
+export async function removeOptionsOf(request: ApiRequest): Promise<RemoveOptions> {
   const text = await request.body();
   const options = text.length === 0 ? {} : Object(parse(text, request.contentType));
   const read = (from: unknown, name: string): string | undefined => {
@@ -104,12 +115,33 @@ export async function remove(store: ResourceStore, request: ApiRequest, target: 
   };
   const preconditions: unknown = Reflect.get(options, 'preconditions');
   const dryRun: unknown = Reflect.get(options, 'dryRun');
-  return store.remove(keyOf(target), {
+  const policy = read(options, 'propagationPolicy') ?? request.query.get('propagationPolicy') ?? undefined;
+  return {
     writer: { user: request.user?.name ?? '' },
     dryRun: request.query.has('dryRun') || Array.isArray(dryRun),
     uid: read(preconditions, 'uid'),
     resourceVersion: read(preconditions, 'resourceVersion'),
-  });
+    propagation: propagationOf(policy, Reflect.get(options, 'orphanDependents')),
+  };
+}
+
+const POLICIES: readonly string[] = ['Foreground', 'Background', 'Orphan'];
+
+/** apimachinery pkg/apis/meta/v1/validation, ValidateDeleteOptions; `orphanDependents` is its former name. */
+function propagationOf(policy: string | undefined, orphans: unknown): Propagation {
+  if (policy === undefined || policy === '') return orphans === true ? 'Orphan' : 'Background';
+  if (typeof orphans === 'boolean')
+    throw deleteOptionsInvalid(
+      `propagationPolicy: Invalid value: ${JSON.stringify(policy)}: orphanDependents and deletionPropagation cannot be both set`,
+    );
+  if (POLICIES.includes(policy)) return policy as Propagation;
+  throw deleteOptionsInvalid(
+    `propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: ${[...POLICIES, 'nil'].map((each) => JSON.stringify(each)).join(', ')}`,
+  );
+}
+
+function deleteOptionsInvalid(why: string): ApiError {
+  return new ApiError(422, 'Invalid', `DeleteOptions.meta.k8s.io "" is invalid: ${why}`);
 }
 
 function refuseUsersKinds({ kind }: KindDefinition): void {

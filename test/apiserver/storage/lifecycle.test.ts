@@ -64,6 +64,47 @@ describe('deletion (S6)', () => {
     expect(store.find(keyOf(object))).toBeUndefined();
   });
 
+  it('in the foreground waits for the dependents that block it, and theirs, and is marked meanwhile', async () => {
+    const owner = await store.create(configMap('waits'), ADMIN);
+    const blocking = (of: Resource): { ownerReferences: OwnerReference[] } => ({
+      ownerReferences: ownedBy(of).ownerReferences.map((each) => ({ ...each, blockOwnerDeletion: true })),
+    });
+    const child = await store.create(pod('waits-child', {}, blocking(owner)), ADMIN);
+    const held = await store.create(
+      configMap('waits-grandchild', {}, { ...blocking(child), finalizers: ['a/x'] }),
+      ADMIN,
+    );
+    const other = await store.create(configMap('waits-not', {}, ownedBy(owner)), ADMIN);
+    await store.remove(keyOf(owner), { ...ADMIN, propagation: 'Foreground' });
+    await goes(other);
+    await expect.poll(() => store.find(keyOf(held))?.metadata.deletionTimestamp).toBeDefined();
+    expect(store.find(keyOf(owner))?.metadata.finalizers).toEqual(['foregroundDeletion']);
+    expect(store.find(keyOf(child))?.metadata.finalizers).toEqual(['foregroundDeletion']);
+    const release = (stored: Resource): Resource => ({
+      ...stored,
+      metadata: { ...stored.metadata, finalizers: [] },
+    });
+    await store.update(keyOf(held), release, ADMIN);
+    await goes(child);
+    await goes(owner);
+  });
+
+  it('leaves dependents behind when they are to be orphans, and those that another owner has', async () => {
+    const [owner, second] = [
+      await store.create(configMap('leaves'), ADMIN),
+      await store.create(configMap('leaves-second'), ADMIN),
+    ];
+    const orphan = await store.create(pod('orphan', {}, ownedBy(owner)), ADMIN);
+    await store.remove(keyOf(owner), { ...ADMIN, propagation: 'Orphan' });
+    await goes(owner);
+    const shared = await store.create(pod('shared', {}, ownedBy(second, orphan)), ADMIN);
+    await store.remove(keyOf(second), { ...ADMIN, propagation: 'Foreground' });
+    await goes(second);
+    await settled('orphans');
+    expect(store.find(keyOf(orphan))?.metadata.ownerReferences).toBeUndefined();
+    expect(store.find(keyOf(shared))?.metadata.ownerReferences).toMatchObject([{ name: 'orphan' }]);
+  });
+
   it('of an owner takes its dependents along, and theirs', async () => {
     const owner = await store.create(configMap('owner'), ADMIN);
     const child = await store.create(pod('child', {}, ownedBy(owner)), ADMIN);
