@@ -38,7 +38,7 @@ export type ContainerStatusFields = {
 };
 
 /** The platform's own objects have it. */
-const SELF_LABEL = 'platform.millrace.dev/self';
+export const SELF_LABEL = 'platform.millrace.dev/self';
 
 export const POD = { apiVersion: 'v1', kind: 'Pod' } as const;
 

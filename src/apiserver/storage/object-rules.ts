@@ -63,7 +63,9 @@ export function withMainOf(kind: KindDefinition, desired: Resource, stored: Reso
     resourceVersion: stored.metadata.resourceVersion,
   };
   const kept = Object.fromEntries(
-    Object.entries({ ...metadata, ...own }).filter(([, value]) => value !== undefined),
+    Object.entries({ ...metadata, ...own }).filter(
+      ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0), // as Go leaves lists out
+    ),
   ) as ObjectMeta; // fields of both
   const status: unknown = Reflect.get(stored, 'status');
   const { status: _status, ...rest } = desired as Resource & { status?: unknown };

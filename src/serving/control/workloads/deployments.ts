@@ -6,6 +6,7 @@ import { childName } from '../../../apis/names.ts';
 import { keyOf, type Resource } from '../../../apis/resource.ts';
 import { ownedBy } from '../../../control/controller.ts';
 import { isOwnedBy, ownerOf } from '../../../control/owned.ts';
+import { claim, claimants } from './claim.ts';
 import { deploymentStatus, progressDeadlineAfterMs } from './deployment-status.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 import { IMAGES_ANNOTATION } from './pinned-images.ts';
@@ -32,6 +33,7 @@ export function startDeployments(tools: LoopTools): Loop {
     });
   const watches = [
     { kind: REPLICA_SET, concerns: ownedBy('Deployment') },
+    { kind: REPLICA_SET, concerns: claimants(informers, DEPLOYMENT) },
     { kind: POD, concerns: ofPod },
   ];
   return startLoop<Deployment>(tools, DEPLOYMENT, watches, (deployment) =>
@@ -75,13 +77,8 @@ class Rollout {
   }
 
   async #sets(): Promise<readonly ReplicaSet[]> {
-    const { items } = await this.#tools.cluster.list<ReplicaSet>(
-      REPLICA_SET,
-      this.#deployment.metadata.namespace,
-    );
-    return items
-      .filter((set) => isOwnedBy(set, this.#deployment))
-      .toSorted((a, b) => revisionOf(a) - revisionOf(b));
+    const sets = await claim<ReplicaSet>(this.#tools.cluster, this.#deployment, REPLICA_SET);
+    return sets.toSorted((a, b) => revisionOf(a) - revisionOf(b));
   }
 
   /** The one of the template as it is now; undefined while a changed template waits. */

@@ -1,6 +1,6 @@
 import { LABELS } from '../../../apis/serving/shared.ts';
 import type { Container } from '../../../apis/serving/types.ts';
-import { POD, type Pod } from '../../../apis/core/pod.ts';
+import { POD, SELF_LABEL, type Pod } from '../../../apis/core/pod.ts';
 import { keyOf, type Resource } from '../../../apis/resource.ts';
 import type { RunningPods } from '../../pods/running-pods.ts';
 import type { PodPlan, PodStanding } from '../../pods/pod-life.ts';
@@ -22,7 +22,6 @@ type Prepared = { readonly pod: PreparedPod } | { readonly problem: PodProblem }
 const LOOK_AGAIN_MS = 10_000;
 const START_MS = 600_000;
 const GRACE_S = 30;
-const SELF_LABEL = 'platform.millrace.dev/self';
 
 /** Runs Pods, whoever has made them, and writes what becomes of them into their status; those of Revisions are the activator's. */
 export class PodFeeder {

@@ -1,9 +1,9 @@
 import { REPLICA_SET, type ReplicaSet } from '../../../apis/apps/replica-set.ts';
-import { POD, type Pod } from '../../../apis/core/pod.ts';
+import { POD, SELF_LABEL, type Pod } from '../../../apis/core/pod.ts';
 import { ownedBy } from '../../../control/controller.ts';
-import { isOwnedBy } from '../../../control/owned.ts';
 import { instanceSuffix } from '../../instance-name.ts';
 import type { ResolveImage } from '../pin-image.ts';
+import { claim, claimants } from './claim.ts';
 import { withoutZeros } from './conditions.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 import { imagesIn, pinnedAnnotation } from './pinned-images.ts';
@@ -20,8 +20,7 @@ export function startReplicaSets(tools: LoopTools, resolveImage: ResolveImage): 
   const { cluster, clock, random } = tools;
   const pass = async (set: ReplicaSet): Promise<Passed> => {
     const { namespace } = set.metadata;
-    const { items } = await cluster.list<Pod>(POD, namespace);
-    const pods = items.filter((pod) => isOwnedBy(pod, set));
+    const pods = await claim<Pod>(cluster, set, POD, isAdoptable);
     for (const pod of pods.filter(isOver)) await cluster.remove(POD, namespace, pod.metadata.name);
     const active = pods.filter((pod) => !isOver(pod));
     const wanted = Math.min(set.spec.replicas ?? 1, REPLICAS_MAX);
@@ -42,7 +41,16 @@ export function startReplicaSets(tools: LoopTools, resolveImage: ResolveImage): 
     const metadata = { ...set.metadata, annotations: { ...set.metadata.annotations, ...annotations } };
     return cluster.apply({ ...set, metadata });
   };
-  return startLoop<ReplicaSet>(tools, REPLICA_SET, [{ kind: POD, concerns: ownedBy('ReplicaSet') }], pass);
+  const watches = [
+    { kind: POD, concerns: ownedBy('ReplicaSet') },
+    { kind: POD, concerns: claimants(tools.informers, REPLICA_SET) },
+  ];
+  return startLoop<ReplicaSet>(tools, REPLICA_SET, watches, pass);
+}
+
+/** One that is over is of no use to anybody, and what stands for the platform's own parts is no Pod that runs. */
+function isAdoptable(pod: Pod): boolean {
+  return !isOver(pod) && pod.metadata.labels?.[SELF_LABEL] === undefined;
 }
 
 /** Those that are not ready go first, then the youngest. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DEPLOYMENT } from '../../../../src/apis/apps/deployment.ts';
 import { REPLICA_SET } from '../../../../src/apis/apps/replica-set.ts';
 import { POD } from '../../../../src/apis/core/pod.ts';
+import { Lifecycle } from '../../../../src/apiserver/storage/lifecycle.ts';
 import { workloadWorlds } from '../../../kit/workload-world.ts';
 import { conditionIn } from '../../../kit/world.ts';
 
@@ -211,5 +212,44 @@ describe('a Deployment', () => {
     await of.deployment({ replicas: 1 });
     await of.rolledOut(1);
     expect((await of.world.get(DEPLOYMENT, 'made')).status).toBeUndefined();
+  });
+
+  it('lets a Pod go that it selects no more, and takes what it selects and nobody has', async () => {
+    const of = open();
+    await of.deployment();
+    await of.rolledOut(1);
+    const [name = ''] = await of.podNames();
+    const pod = await of.world.get(POD, name);
+    await of.world.apply({ ...pod, metadata: { ...pod.metadata, labels: { app: 'aside' } } });
+    await expect.poll(() => of.podNames()).toHaveLength(2);
+    await of.rolledOut(1);
+    expect((await of.world.get(POD, name)).metadata.ownerReferences).toBeUndefined();
+    expect(of.pods.lifeOf(`default/${name}`)?.standing.state).toBe('running');
+    const back = await of.world.get(POD, name);
+    await of.world.apply({ ...back, metadata: { ...back.metadata, labels: pod.metadata.labels ?? {} } });
+    await expect.poll(() => of.podNames()).toHaveLength(1); // one too many: of both, the younger goes
+  });
+
+  it('takes over the ReplicaSets that one of its name has left behind, Pods and all', async () => {
+    const of = open();
+    await of.deployment({}, { args: ['--old'] });
+    await of.rolledOut(1);
+    await of.deployment();
+    await of.rolledOut(1);
+    const before = await of.podNames();
+    const lifecycle = new Lifecycle(of.world.store);
+    lifecycle.start();
+    await of.world.store.remove(
+      { group: 'apps', kind: 'Deployment', namespace: 'default', name: 'web' },
+      { writer: { user: 'admin' }, propagation: 'Orphan' },
+    );
+    const owners = async () => (await of.all(REPLICA_SET)).map(({ metadata }) => metadata.ownerReferences);
+    await expect.poll(owners).toEqual([undefined, undefined]);
+    await expect.poll(() => of.all(DEPLOYMENT)).toEqual([]);
+    await lifecycle.close();
+    await of.deployment();
+    await of.rolledOut(1);
+    expect(await of.podNames()).toEqual(before);
+    expect(await owners()).toMatchObject([[{ name: 'web' }], [{ name: 'web' }]]);
   });
 });
