@@ -30,6 +30,7 @@ import { Channels } from './channel-host.ts';
 import { openGatewayDoors, trustOf, type GatewayDoors } from './gateway-doors.ts';
 import type { Address, PlatformOptions } from './options.ts';
 import type { Stores } from './stores.ts';
+import { untilReady } from './until-ready.ts';
 
 /** What runs and answers: channels, dispatcher, instances, and the two doors that events and requests come in by. */
 export type DataPlane = {
@@ -55,6 +56,8 @@ export type DataPlaneHooks = {
   readonly requestLog: RequestLog;
   /** What answers on the gateway at a host that is no service's. */
   readonly onOtherHost: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Whether all services are known: until then, one that is not known may be there. */
+  readonly isReady: () => boolean;
 };
 
 export async function openDataPlane(
@@ -84,7 +87,7 @@ export async function openDataPlane(
     name: 'events',
     flag: '--events',
     ...options.events,
-    ...internalGateway(serving, options, ingress),
+    ...internalGateway(serving, options, ingress, hooks.isReady),
     requestTimeoutMs: 0,
   }).catch(async (error: unknown) => {
     await runtime.close(); // its warm runners would keep the process alive
@@ -125,10 +128,16 @@ export async function openDataPlane(
 }
 
 /** Names inside the cluster by Host; by path, services for programs that resolve no such name, and channels. */
-function internalGateway(serving: Serving, options: PlatformOptions, ingress: Gateway['onRequest']): Gateway {
+function internalGateway(
+  serving: Serving,
+  options: PlatformOptions,
+  ingress: Gateway['onRequest'],
+  isReady: () => boolean,
+): Gateway {
   const isInternal = (name: string): boolean => serving.listenerFor(name) === 'internal';
   const door = serviceDoor(isInternal, (...exchange) => gateway.onRequest(...exchange), ingress);
-  const guarded = guardHost(new Set([...LOOPBACK_HOSTS, options.events.host]), door);
+  const own = new Set([...LOOPBACK_HOSTS, options.events.host]);
+  const guarded = untilReady(isReady, own, guardHost(own, door));
   const front = { ...PLAIN_FRONT, trusts: trustOf(options) };
   const gateway = serving.gateway('internal', atChannelHosts(ingress, guarded), front);
   return gateway;

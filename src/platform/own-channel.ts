@@ -9,5 +9,6 @@ export function ownChannelAt(
   const url = sinkUrl !== undefined && URL.canParse(sinkUrl) ? new URL(sinkUrl) : undefined;
   const [, namespace, name] = /^\/channels\/([^/]+)\/([^/]+)$/.exec(url?.pathname ?? '') ?? [];
   const isOurs = Number(url?.port) === eventsServer.port && namespace !== undefined && name !== undefined;
-  return isOurs ? channels.door(namespace, name) : undefined;
+  const door = isOurs ? channels.door(namespace, name) : undefined;
+  return door === 'opening' ? undefined : door;
 }

@@ -59,6 +59,18 @@ function dashboard(path: string, host?: string): Promise<{ code: number; text: s
   });
 }
 
+/** 0: nobody listened, or the connection was cut. */
+function statusOf(port: number, path: string): Promise<number> {
+  return new Promise((resolve) => {
+    const headers = { 'ce-specversion': '1.0', 'ce-id': 'early', 'ce-source': '/s', 'ce-type': 't' };
+    httpRequest({ host: '127.0.0.1', port, path, method: 'POST', headers, agent: false }, (response) => {
+      response.resume().on('close', () => resolve(response.statusCode ?? 0));
+    })
+      .on('error', () => resolve(0))
+      .end();
+  });
+}
+
 describe('a platform', { timeout: 30_000 }, () => {
   it('goes on with what it owes after it was stopped', async () => {
     let isUp = false;
@@ -90,6 +102,24 @@ describe('a platform', { timeout: 30_000 }, () => {
     await expect.poll(owed).toEqual([expect.objectContaining({ events: 0, dead: 0 })]);
     const { items } = await client.get<{ items: { signal: string }[] }>(`${PLATFORM_API}/journal?event=e-1`);
     expect(items.map(({ signal }) => signal)).toContain('channel.accepted'); // said before the stop
+  });
+
+  it('says of no channel that it is not there, while it starts', async () => {
+    const port = Number(new URL(platform.endpoints.events).port);
+    const answers = new Set<number>();
+    await client.post(`${MESSAGING}/channels`, messaging('Channel', 'kept'));
+    await expect.poll(() => isReady('channels/kept')).toContain('"True"');
+    await platform.close();
+    let isAsking = true;
+    const asking = (async () => {
+      while (isAsking) answers.add(await statusOf(port, '/channels/default/kept'));
+    })();
+    platform = await openPlatform(dataDir, { events: { host: '127.0.0.1', port } });
+    await expect.poll(() => answers).toContain(202);
+    isAsking = false;
+    await asking;
+    client = await ApiClient.open(context, dataDir);
+    expect([...answers].filter((status) => ![0, 202, 503].includes(status))).toEqual([]);
   });
 
   it('shows what senders chose as text on its page, and lets no other site read it', async () => {

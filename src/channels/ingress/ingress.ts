@@ -11,8 +11,8 @@ import type { Channel } from '../channel.ts';
 export type Door = { readonly channel: Channel; readonly key: string };
 
 export type IngressOptions = {
-  /** The channel that answers at `/channels/<namespace>/<name>`; undefined when there is none. */
-  readonly find: (namespace: string, name: string) => Door | undefined;
+  /** The channel that answers at `/channels/<namespace>/<name>`; undefined when there is none, `opening`: not yet. */
+  readonly find: (namespace: string, name: string) => Door | 'opening' | undefined;
   readonly limits: BodyLimits;
   readonly clock: Clock;
 };
@@ -24,6 +24,8 @@ const ACCEPTED = { 'content-length': '0' };
 /** A full channel frees itself as fast as its slowest subscriber; what is merely busy does so at once. */
 const RETRY_AFTER: Readonly<Record<number, string>> = { 429: '5', 503: '1' };
 
+const LATER = { 'retry-after': '1' };
+
 /** The front door of channels: answers as upstream's channel receiver does (eventing pkg/channel/event_receiver.go). */
 export function createIngress(
   options: IngressOptions,
@@ -33,9 +35,10 @@ export function createIngress(
     if (method !== 'POST') return answerOther(request, response);
     const path = pathOf(url);
     const door = path?.collection === 'channels' ? options.find(path.namespace, path.name) : undefined;
-    if (door === undefined) {
+    if (door === undefined)
       return answerUnread(request, response, 404, `no channel answers at ${url.split('?', 1)[0]}`);
-    }
+    if (door === 'opening')
+      return answerUnread(request, response, 503, `${url.split('?', 1)[0]} is being opened`, LATER);
     const delivery = new Delivery(request, response, door, options);
     if (isBatch(request)) return delivery.refuse(415, NO_BATCH);
     receiveBody(request, options.limits, (read) => delivery.onBody(read));

@@ -45,8 +45,13 @@ beforeEach(async () => {
   channel = new DoorChannel();
   budget = new ByteBudget(2 * MAX);
   refused = [];
-  const find = (namespace: string, name: string): { channel: Channel; key: string } | undefined =>
-    namespace === 'demo' && name === 'orders' ? { channel, key: KEY } : undefined;
+  const find = (
+    namespace: string,
+    name: string,
+  ): { channel: Channel; key: string } | 'opening' | undefined => {
+    if (namespace === 'starting') return 'opening';
+    return namespace === 'demo' && name === 'orders' ? { channel, key: KEY } : undefined;
+  };
   const limits = { maxBytes: MAX, budget, timeoutMs: 500 };
   const onRequest = createIngress({ find, limits, clock: systemClock });
   server = await openServer({ name: 'events', host: '127.0.0.1', port: 0, onRequest, requestTimeoutMs: 0 });
@@ -265,6 +270,11 @@ describe('what is not for a channel', () => {
     expect(answer).toMatchObject({ status: 404, text: `no channel answers at ${path}\n` });
     expect(refused).toEqual([]);
   });
+});
+
+it('a channel that is being opened is 503, and the sender is told to come again', async () => {
+  const { status, headers } = await send(HEADERS, '{}', { path: '/channels/starting/orders' });
+  expect([status, headers.get('retry-after')]).toEqual([503, '1']);
 });
 
 describe('a sender that goes away', () => {
