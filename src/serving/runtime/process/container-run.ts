@@ -5,6 +5,7 @@ import type { Ended } from '../runtime.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import { failed, failedBy } from './child.ts';
 import type { Cgroup } from './isolation/cgroups.ts';
+import { IdleAtPort } from './idle-at-port.ts';
 import { listeningPorts } from './ports.ts';
 import type { ProbeTarget } from './probes/ask.ts';
 import { firstSuccess } from './probes/first-success.ts';
@@ -36,6 +37,8 @@ export type RunTools = {
    * now. Otherwise it fails, and this says what else can be done, as the end of a sentence.
    */
   readonly elsewhere: (port: number) => string | undefined;
+  /** Told of a port of this machine that its program seems to wait for; whether it can have one in a network of its own. */
+  readonly wants?: ((port: number) => boolean) | undefined;
   readonly onChange: () => void;
 };
 
@@ -200,6 +203,8 @@ export class ContainerRun {
   ): (waitedMs: number) => void {
     let elsewhereMs: number | undefined;
     let expected = inner;
+    const usual = this.spec.containerPort ?? DEFAULT_PORT;
+    const idle = new IdleAtPort(child.pid, usual);
     return (waitedMs) => {
       if (waitedMs > readyTimeoutMs) {
         throw failed(
@@ -211,6 +216,8 @@ export class ContainerRun {
         return;
       const other = otherPort(child, expected);
       elsewhereMs = other === undefined ? undefined : (elsewhereMs ?? waitedMs);
+      const isNowhere = other === undefined && usual !== expected && !listensOn(child, expected);
+      if (isNowhere && idle.isSo(waitedMs) && this.#tools.wants?.(usual) === true) throw takenPort(usual);
       if (other === undefined || waitedMs - (elsewhereMs ?? waitedMs) < this.#patienceMs(other)) return;
       const otherwise = this.#tools.elsewhere(other);
       if (otherwise !== undefined) throw wrongPort(other, expected, otherwise);
@@ -285,6 +292,17 @@ function notDone(action: ProbeSpec['action']): string {
 function otherPort(child: RunProcess, port: number): number | undefined {
   const ports = listeningPorts(child.pid);
   return ports.includes(port) ? undefined : ports[0];
+}
+
+function listensOn(child: RunProcess, port: number): boolean {
+  return listeningPorts(child.pid).includes(port);
+}
+
+function takenPort(port: number): PlatformError {
+  return failed(
+    'PortNotOpened',
+    `the program listens nowhere and does nothing, and port ${port} is another's; it is given a network of its own`,
+  );
 }
 
 function wrongPort(other: number, port: number, otherwise: string): PlatformError {

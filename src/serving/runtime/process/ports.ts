@@ -28,6 +28,42 @@ export function listeningPorts(group: number): readonly number[] {
   }
 }
 
+/** Whether anything on this machine listens on a TCP port, at any of its addresses. */
+export function isListenedOn(port: number): boolean {
+  const rows = ['tcp', 'tcp6'].flatMap((table) =>
+    attempt(() => readFileSync(`/proc/self/net/${table}`, 'utf8'), '').split('\n'),
+  );
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return rows.some((row) => {
+    const [, address = '', , state] = row.trim().split(/\s+/);
+    return state === '0A' && address.endsWith(local);
+  });
+}
+
+/** What a process group has used of the CPU, in ticks (proc(5), utime and stime); 0 where /proc does not tell. */
+export function cpuTicksOf(group: number): number {
+  const used = (pid: number): number => {
+    const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), '');
+    const [user = 0, system = 0] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13)
+      .map(Number);
+    return user + system;
+  };
+  return attempt(processes, [])
+    .filter((pid) => groupOf(pid) === group)
+    .reduce((sum, pid) => sum + used(pid), 0);
+}
+
+/** The TCP ports that anything listens on in the network of a process; empty where /proc does not tell. */
+export function portsInNetworkOf(pid: number): readonly number[] {
+  return attempt(
+    () => [...new Set(['tcp', 'tcp6'].flatMap((table) => listenersIn(`/proc/${pid}/net/${table}`)))],
+    [],
+  );
+}
+
 function groupOf(pid: number): number {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), '');
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]); // state, parent, group
@@ -50,11 +86,12 @@ function attempt<T>(read: () => T, otherwise: T): T {
   }
 }
 
-/** Rows of /proc/net/tcp in state 0A (LISTEN) whose inode is one of `sockets`. */
-function listenersIn(table: string, sockets: ReadonlySet<string>): number[] {
+/** Rows of /proc/net/tcp in state 0A (LISTEN) whose inode is one of `sockets`; undefined: any. */
+function listenersIn(table: string, sockets?: ReadonlySet<string>): number[] {
   const rows = readFileSync(table, 'utf8').split('\n').slice(1);
   return rows.flatMap((row) => {
     const [, local = '', , state, , , , , , inode = ''] = row.trim().split(/\s+/);
-    return state === '0A' && sockets.has(inode) ? [Number.parseInt(local.split(':')[1] ?? '', 16)] : [];
+    const isOne = state === '0A' && (sockets?.has(inode) ?? true);
+    return isOne ? [Number.parseInt(local.split(':')[1] ?? '', 16)] : [];
   });
 }

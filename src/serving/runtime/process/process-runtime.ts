@@ -221,6 +221,7 @@ export class ProcessRuntime implements Runtime {
         },
       }),
       elsewhere: placement.elsewhere,
+      ...(placement.kind === 'host' && { wants: placement.wants }),
       onChange,
     };
   }

@@ -10,6 +10,8 @@ export type Placement =
   | {
       readonly kind: 'host';
       readonly elsewhere: (port: number) => string | undefined;
+      /** Told of a port that a program seems to wait for, which another has; whether it can have a network of its own. */
+      readonly wants: (port: number) => boolean;
       /** Told of what a program printed last before it ended. */
       readonly ended: (printed: string) => void;
     }
@@ -52,6 +54,7 @@ export class Placements {
       return await start({
         kind: 'host',
         elsewhere: (port) => this.#whatElse(spec, port),
+        wants: (port) => this.#canHave(spec, port),
         ended: (printed) => (isPortTaken ||= saysPortIsTaken(printed)),
       });
     } catch (error) {
@@ -83,6 +86,12 @@ export class Placements {
 
   close(): void {
     this.#networks.close();
+  }
+
+  #canHave(spec: InstanceSpec, port: number): boolean {
+    if (spec.network !== undefined || this.#networks.why !== undefined) return false;
+    this.#fixed.note(spec, port);
+    return true;
   }
 
   /** Of a program that listens on another port on the machine's network. */
