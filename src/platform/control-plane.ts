@@ -172,7 +172,7 @@ export class ControlPlane {
   }
 
   #revisionSettings(
-    { serving, images, either, engineImages }: DataPlane,
+    { serving, images, runtime, engineImages }: DataPlane,
     feeder: PlanFeeder,
   ): RevisionSettings {
     const readConfigMap = configMapReader(this.informers);
@@ -188,7 +188,7 @@ export class ControlPlane {
       instances: instanceView(
         serving,
         (key) => feeder.problemOf(key),
-        (spec) => either.unmet(spec),
+        (spec) => runtime.unmet(spec),
       ),
       logUrlTemplate: () =>
         readConfigMap('knative-serving', 'config-observability')?.['logging.revision-url-template'] ||

@@ -36,9 +36,8 @@ import { untilReady } from './until-ready.ts';
 export type DataPlane = {
   readonly serving: Serving;
   readonly pods: RunningPods;
-  readonly runtime: ProcessRuntime;
   /** Processes, and containers where there is an engine. */
-  readonly either: EitherRuntime;
+  readonly runtime: EitherRuntime;
   /** Those of a container engine; undefined: there is none. */
   readonly engineImages: EngineImages | undefined;
   readonly images: ImageStore;
@@ -67,7 +66,7 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   const clock = systemClock;
   const hosts: HostRoute[] = [];
-  const { logs, runtime, either, engineImages, images, serving, pods } = openInstances(options, hooks, hosts);
+  const { logs, runtime, engineImages, images, serving, pods } = openInstances(options, hooks, hosts);
   const limits = { maxBytes: options.maxEventBytes, budget: new ByteBudget(options.maxInflightBytes) };
   const addresses: { events?: Address; gateway?: Address; secure?: Address } = {};
   const outbound = createOutbound({
@@ -114,7 +113,6 @@ export async function openDataPlane(
     serving,
     pods,
     runtime,
-    either,
     engineImages,
     images,
     logs,
@@ -151,21 +149,21 @@ function openInstances(
   { dataDir, warmBytes, maxInstances, engine: named }: PlatformOptions,
   { observe, requestLog }: DataPlaneHooks,
   hosts: readonly HostRoute[],
-): Pick<DataPlane, 'logs' | 'runtime' | 'either' | 'engineImages' | 'images' | 'serving' | 'pods'> {
+): Pick<DataPlane, 'logs' | 'runtime' | 'engineImages' | 'images' | 'serving' | 'pods'> {
   const logs = new LogFiles({ folder: join(dataDir, 'logs'), ...LOG_FILE_BOUNDS });
   const folder = join(dataDir, 'runtime');
-  const runtime = ProcessRuntime.open({ folder, warm: warmBounds(warmBytes), logs, routes: () => hosts });
+  const processes = ProcessRuntime.open({ folder, warm: warmBounds(warmBytes), logs, routes: () => hosts });
   const socket = engineSocket(named, process.env);
   const engine = socket === undefined ? undefined : new Engine(socket);
   const engineImages = engine && new EngineImages(engine);
   const containers = engine && new ContainerRuntime({ engine, folder, logs });
   containers?.sweep().catch(() => undefined); // of an engine that is away it is done before its first start
-  const either = new EitherRuntime(runtime, containers);
+  const runtime = new EitherRuntime(processes, containers);
   const images = new ImageStore(join(dataDir, 'images'), (directory, entry) =>
-    runtime.check(directory, entry),
+    processes.check(directory, entry),
   );
   const clock = systemClock;
   const instancesMax = maxInstances ?? Math.max(20, Math.floor((totalmem() * 3) / 4 / INSTANCE_BYTES));
-  const serving = new Serving({ runtime: either, clock, observe, requestLog, instancesMax });
-  return { logs, runtime, either, engineImages, images, serving, pods: new RunningPods({ runtime, clock }) };
+  const serving = new Serving({ runtime, clock, observe, requestLog, instancesMax });
+  return { logs, runtime, engineImages, images, serving, pods: new RunningPods({ runtime, clock }) };
 }

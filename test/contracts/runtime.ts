@@ -4,12 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ContainerSpec } from '../../src/serving/runtime/container-spec.ts';
 import type { ContainerStatus, InstanceStatus } from '../../src/serving/runtime/instance-status.ts';
 import type { LogSink } from '../../src/serving/runtime/process/output.ts';
+import type { Reach } from '../../src/serving/runtime/reach.ts';
 import type { Instance, InstanceSpec, Runtime } from '../../src/serving/runtime/runtime.ts';
+import { askThrough, finished } from '../kit/reach.ts';
 import { aContainer, aProbe, revisionPlan, TCP } from '../kit/small-platform.ts';
 
 /** How the suite meets a runtime: a machine with a shell, and a server that can be told to run a line of it. */
 export type RuntimeOnTrial = {
-  readonly runtime: Runtime;
+  readonly runtime: Runtime & Reach;
   /** Answers GET / with `ok` on the port in PORT, once this line of shell has run. */
   readonly server: (before?: string) => Partial<ContainerSpec>;
   readonly shell: (line: string) => Partial<ContainerSpec>;
@@ -26,7 +28,7 @@ export type RuntimeMaker = (logs: LogSink) => Promise<RuntimeOnTrial>;
 const LISTENS = aProbe(TCP, { periodMs: 1000, failureThreshold: 20 });
 const WAIT = { timeout: 15_000, interval: 20 };
 
-/** The promises R1 to R6 of src/serving/runtime/runtime.ts, for any runtime; `why` is a reason for which it cannot be tried here. */
+/** The promises R1 to R6 of src/serving/runtime/runtime.ts and A1 of reach.ts, for any runtime; `why` is a reason for which it cannot be tried here. */
 export function runtimeContract(name: string, make: RuntimeMaker, why?: string): void {
   const title = `${name} keeps the runtime contract${why === undefined ? '' : ` (not here: ${why})`}`;
   describe.skipIf(why !== undefined)(title, { timeout: 60_000 }, () => {
@@ -270,6 +272,40 @@ export function runtimeContract(name: string, make: RuntimeMaker, why?: string):
       });
       await instance.stop(0);
       await expect.poll(() => instance.usage?.(), WAIT).toBeUndefined();
+    });
+
+    it('A1 runs a command beside a container, with its variables, its input, and two outputs apart', async () => {
+      const instance = await start([serving({ env: { COLOR: 'blue' } })]);
+      const line = 'read word; echo "$COLOR $word $K_SERVICE"; echo wrong >&2; exit 7';
+      const command = await trial.runtime
+        .reach(instance.id)
+        ?.exec('user-container', ['sh', '-c', line], false);
+      expect(await finished(command, 'sky\n')).toEqual({
+        code: 7,
+        stdout: 'blue sky trial\n',
+        stderr: 'wrong\n',
+      });
+      await instance.stop(0);
+    });
+
+    it('A1 a command ends when it is told to, and with its container', async () => {
+      const instance = await start([serving()]);
+      const begin = () =>
+        trial.runtime.reach(instance.id)?.exec('user-container', ['sh', '-c', 'sleep 300'], false);
+      const [first, second] = [await begin(), await begin()];
+      first?.kill();
+      expect((await finished(first)).code).not.toBe(0);
+      await instance.stop(0);
+      expect((await finished(second)).code).not.toBe(0);
+      expect(trial.runtime.reach(instance.id)).toBeUndefined();
+    });
+
+    it('A1 opens a connection to the port that its manifest names, and tells of one where nothing listens', async () => {
+      const instance = await start([serving({ containerPort: 8181 })]);
+      expect(await askThrough(trial.runtime, instance.id, 8181)).toBe('ok');
+      const reached = trial.runtime.reach(instance.id);
+      expect(await reached?.open(9)).toMatchObject({ listening: expect.any(Array) });
+      await instance.stop(0);
     });
 
     // The last one: nothing starts any more.

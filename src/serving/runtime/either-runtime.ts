@@ -1,12 +1,15 @@
 import { PlatformError } from '../../base/errors.ts';
+import type { Reach, Reached } from './reach.ts';
 import type { Instance, InstanceSpec, Runtime, TellStatus, Unmet } from './runtime.ts';
 
-/** Images of the local store run as processes, those of an engine as containers; of one instance all as the same. */
-export class EitherRuntime implements Runtime {
-  readonly #processes: Runtime;
-  readonly #containers: Runtime | undefined;
+type Reachable = Runtime & Reach;
 
-  constructor(processes: Runtime, containers: Runtime | undefined) {
+/** Images of the local store run as processes, those of an engine as containers; of one instance all as the same. */
+export class EitherRuntime implements Runtime, Reach {
+  readonly #processes: Reachable;
+  readonly #containers: Reachable | undefined;
+
+  constructor(processes: Reachable, containers: Reachable | undefined) {
     this.#processes = processes;
     this.#containers = containers;
   }
@@ -21,6 +24,10 @@ export class EitherRuntime implements Runtime {
   unmet(spec: InstanceSpec): readonly Unmet[] {
     const refused = this.#refused(spec);
     return refused.length > 0 ? refused : this.#runtimeOf(spec).unmet(spec);
+  }
+
+  reach(id: string): Reached | undefined {
+    return this.#processes.reach(id) ?? this.#containers?.reach(id);
   }
 
   async close(): Promise<void> {

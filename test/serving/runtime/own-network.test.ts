@@ -9,6 +9,7 @@ import type { HostRoute } from '../../../src/serving/runtime/process/runner-prot
 import type { Instance, InstanceSpec } from '../../../src/serving/runtime/runtime.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
 import { askOf, runIn, SERVER } from '../../kit/local-runtime.ts';
+import { askThrough } from '../../kit/reach.ts';
 import { aContainer, aProbe, revisionPlan, TCP } from '../../kit/small-platform.ts';
 
 const { why } = new Networks({ token: 'trial', onSpawn: () => undefined });
@@ -96,10 +97,7 @@ describe.skipIf(why !== undefined)(
       );
       const both = await Promise.all([1, 2].map(() => start(specOf(main, { network: 'own' }, [side]))));
       for (const instance of both) expect(await askOf(instance, '/')).toBe('beside undefined');
-      for (const { id } of both) {
-        const port = await runtime.instanceOf(id)?.runs[0]?.portFor(8882);
-        expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('beside undefined');
-      }
+      for (const { id } of both) expect(await askThrough(runtime, id, 8882)).toBe('beside undefined');
       await Promise.all(both.map((instance) => instance.stop(0)));
     });
 

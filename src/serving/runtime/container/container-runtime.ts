@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expanded } from '../../expand.ts';
 import type { ContainerSpec } from '../container-spec.ts';
+import type { Reach, Reached } from '../reach.ts';
 import {
   mainContainer,
   type Instance,
@@ -11,11 +11,12 @@ import {
   type TellStatus,
   type Unmet,
 } from '../runtime.ts';
+import { logNameOf, runtimeContract, withId } from '../shared/contract.ts';
+import { opened } from '../shared/opened.ts';
+import { Memory, type Remembered } from '../shared/remembered.ts';
 import type { Usage } from '../usage.ts';
 import { failed } from '../process/child.ts';
-import type { Past, RunTools } from '../process/container-run.ts';
-import { VolumeFolders } from '../process/isolation/volume-folders.ts';
-import { RUN_TOKEN } from '../process/left-overs.ts';
+import type { RunTools } from '../process/container-run.ts';
 import { LocalInstance } from '../process/local-instance.ts';
 import type { LogSink } from '../process/output.ts';
 import { freePort } from '../process/ports.ts';
@@ -26,6 +27,7 @@ import { staysOpen } from './accepts.ts';
 import { createBody, OWNER, RUN, type EngineNetwork } from './create-body.ts';
 import { EngineContainer } from './engine-container.ts';
 import type { Engine } from './engine.ts';
+import { WaysIn } from './ways-in.ts';
 
 export type ContainerRuntimeOptions = {
   readonly engine: Engine;
@@ -35,29 +37,36 @@ export type ContainerRuntimeOptions = {
 };
 
 const DEFAULT_PORT = 8080;
-const PASTS_MAX = 1000;
 
-type Remembered = { readonly past: Map<string, Past>; readonly volumes: VolumeFolders | undefined };
+/** What the containers of an instance have in common. */
 type Home = Remembered & {
   readonly spec: InstanceSpec;
   readonly id: string;
+  /** What PORT says. */
+  readonly inner: number;
   /** The container whose network the others share. */
   readonly main: PromiseWithResolvers<EngineContainer>;
+  /** Those that run, by name. */
+  readonly running: Map<string, EngineContainer>;
 };
 
 /** Starts instances as containers of a Docker-compatible engine. */
-export class ContainerRuntime implements Runtime {
+export class ContainerRuntime implements Runtime, Reach {
   readonly #options: ContainerRuntimeOptions;
   readonly #token = randomUUID();
   readonly #containers = new Set<EngineContainer>();
   readonly #warden = new Warden();
-  readonly #remembered = new Map<string, Remembered>(); // by instance
+  readonly #waysIn: WaysIn;
+  readonly #memory: Memory;
+  readonly #homes = new Map<string, Home>(); // of instances that run, or are on their way
   #sweep: Promise<void> | undefined;
   #count = 0;
   #isClosed = false;
 
   constructor(options: ContainerRuntimeOptions) {
     this.#options = options;
+    this.#waysIn = new WaysIn(this.#token);
+    this.#memory = new Memory((id) => join(options.folder, 'container-volumes', id), this.#token);
   }
 
   /** Resolves once all containers are ready (R1); what a former run has left is ended before the first. */
@@ -66,7 +75,10 @@ export class ContainerRuntime implements Runtime {
     await this.sweep();
     const main = Promise.withResolvers<EngineContainer>();
     main.promise.catch(() => undefined); // who waits for it is told
-    const home: Home = { ...this.#remember(spec, id), spec, id, main };
+    const inner =
+      spec.network === 'host' ? await freePort() : (mainContainer(spec).containerPort ?? DEFAULT_PORT);
+    const remembered = this.#memory.of(spec, id);
+    const home: Home = { ...remembered, spec, id, inner, main, running: new Map() };
     return LocalInstance.start(spec, id, {
       past: home.past,
       volumes: home.volumes,
@@ -74,11 +86,27 @@ export class ContainerRuntime implements Runtime {
       toolsFor: (container, current, onChange) =>
         this.#toolsFor(container, { ...home, spec: current }, onChange),
       usageOf: (child) => this.#usageOf(child),
-      onBegin: () => undefined,
+      onBegin: () => this.#homes.set(id, home),
       onEnd: (isOver) => {
-        if (isOver) this.#forget(id);
+        this.#homes.delete(id);
+        this.#memory.ended(id, isOver);
       },
     });
+  }
+
+  reach(id: string): Reached | undefined {
+    const home = this.#homes.get(id);
+    if (home === undefined) return undefined;
+    const { spec, running } = home;
+    return {
+      spec,
+      exec: async (container, command, hasTerminal) => running.get(container)?.exec(command, hasTerminal),
+      open: async (port) => {
+        const main = running.get(mainContainer(spec).name);
+        if (spec.network === 'host') return opened(port);
+        return main === undefined ? { listening: [] } : this.#waysIn.open(main, port);
+      },
+    };
   }
 
   unmet(): readonly Unmet[] {
@@ -88,7 +116,8 @@ export class ContainerRuntime implements Runtime {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([...this.#containers].map((container) => container.stop(0)));
-    for (const id of this.#remembered.keys()) this.#forget(id);
+    this.#waysIn.close();
+    this.#memory.close();
     this.#warden.close();
     await this.#options.engine.close();
   }
@@ -134,8 +163,7 @@ export class ContainerRuntime implements Runtime {
       targetOf: ({ port }) => ({
         port,
         inside: {
-          accepts: async (inner, timeoutMs) =>
-            staysOpen(await this.#doorTo(home, inner ?? port, port), timeoutMs),
+          accepts: async (inner, timeoutMs) => staysOpen(await this.#doorTo(home, inner, port), timeoutMs),
           doorTo: (inner) => this.#doorTo(home, inner, port),
         },
         run: async (command, timeoutMs) => current?.run(command, timeoutMs) ?? 'it does not run',
@@ -152,49 +180,33 @@ export class ContainerRuntime implements Runtime {
     isMain: boolean,
     onTaken: (child: RunProcess) => void,
   ): Promise<{ readonly child: EngineContainer; readonly port: number; readonly inner: number }> {
-    const { spec, id, volumes } = home;
+    const { spec, id, volumes, inner } = home;
     const { engine, folder } = this.#options;
-    const isInit = spec.initContainers.includes(container);
-    const inner = spec.network === 'host' ? await freePort() : (container.containerPort ?? DEFAULT_PORT);
-    const network: EngineNetwork =
-      spec.network === 'host'
-        ? { kind: 'host' }
-        : isMain || isInit
-          ? { kind: 'own', port: isMain ? inner : undefined }
-          : { kind: 'of', container: (await home.main.promise).id };
+    const network = await networkOf(container, home, isMain);
     if (this.#isClosed) throw closed();
-    const env = { ...withId(container, id), ...contractOf(spec), ...(isMain && portContract(inner)) };
+    const env = { ...withId(container, id), ...runtimeContract(spec), ...(isMain && portContract(inner)) };
     const binds = volumes?.bindsOf(container, spec) ?? [];
     const labels = { [OWNER]: folder, [RUN]: this.#token };
     this.#count += 1;
     const name = `millrace-${id}-${container.name}-${this.#token.slice(0, 8)}-${this.#count}`;
-    const body = createBody({
-      container: withArguments(container, env),
-      env,
-      binds,
-      network,
-      labels,
-      token: this.#token,
-    });
-    const child = await EngineContainer.create(
-      engine,
-      name,
-      body,
-      container.limits.memoryBytes !== undefined,
-    );
-    this.#keep(child);
+    const token = this.#token;
+    const body = createBody({ container: withArguments(container, env), env, binds, network, labels, token });
+    const isBounded = container.limits.memoryBytes !== undefined;
+    const child = await EngineContainer.create(engine, name, body, { token, isBounded });
+    this.#keep(child, container, home);
     onTaken(child);
     this.#tell(child, spec, container, id);
     await child.start();
     this.#guard(child);
     if (isMain) home.main.resolve(child);
-    return { child, port: child.portOf(inner) ?? inner, inner };
+    const leading = isMain || spec.initContainers.includes(container) ? child : await home.main.promise;
+    return { child, port: leading.portOf(inner) ?? inner, inner };
   }
 
-  /** A port of this machine that leads to one of the instance; of a port that is not led out, that port. */
-  async #doorTo({ spec, main }: Home, inner: number, port: number): Promise<number> {
-    if (spec.network === 'host' || inner === port) return inner;
-    return (await main.promise).portOf(inner) ?? inner;
+  /** A port of this machine that leads to one of the instance; undefined: to the one in PORT. */
+  async #doorTo({ spec, main }: Home, inner: number | undefined, port: number): Promise<number> {
+    if (inner === undefined) return port;
+    return spec.network === 'host' ? inner : ((await main.promise).portOf(inner) ?? inner);
   }
 
   async #usageOf(child: RunProcess): Promise<Usage | undefined> {
@@ -203,45 +215,34 @@ export class ContainerRuntime implements Runtime {
     const { status, body } = await this.#options.engine.ask('GET', path);
     if (status >= 300) return undefined;
     const { cpu_stats: cpu, memory_stats: memory } = body as Stats;
-    return { cpuSeconds: (cpu?.cpu_usage?.total_usage ?? 0) / 1e9, memoryBytes: memory?.usage ?? 0 };
+    const { usage = 0, stats } = memory ?? {};
+    // What can be given back at once is not counted, as `docker stats` does: control groups of the first and second version.
+    const spare = stats?.total_inactive_file ?? stats?.inactive_file ?? 0;
+    const memoryBytes = Math.max(0, usage - spare);
+    return { cpuSeconds: (cpu?.cpu_usage?.total_usage ?? 0) / 1e9, memoryBytes };
   }
 
-  #tell(child: EngineContainer, spec: InstanceSpec, { name }: ContainerSpec, id: string): void {
-    const { namespace, revision, containers, initContainers } = spec;
-    const log = containers.length + initContainers.length > 1 ? `${id}.${name}` : id;
+  #tell(child: EngineContainer, spec: InstanceSpec, container: ContainerSpec, id: string): void {
+    const { namespace, revision } = spec;
+    const log = logNameOf(spec, container, id);
     this.#options.logs.begin?.(log, { namespace, revision });
     child.sendTo(this.#options.logs, log);
   }
 
-  #remember(spec: InstanceSpec, id: string): Remembered {
-    const known = this.#remembered.get(id);
-    this.#remembered.delete(id); // the last to be forgotten
-    const folder = join(this.#options.folder, 'container-volumes', id);
-    if (spec.volumes.length > 0) mkdirSync(folder, { recursive: true });
-    const remembered: Remembered = known ?? {
-      past: new Map(),
-      volumes: spec.volumes.length === 0 ? undefined : new VolumeFolders(folder, this.#token),
-    };
-    this.#remembered.set(id, remembered);
-    const [oldest] = this.#remembered.keys();
-    if (this.#remembered.size > PASTS_MAX && oldest !== undefined) this.#remembered.delete(oldest);
-    return remembered;
-  }
-
-  #forget(id: string): void {
-    this.#remembered.get(id)?.volumes?.remove();
-    this.#remembered.delete(id);
-  }
-
-  #keep(child: EngineContainer): void {
+  #keep(child: EngineContainer, { name }: ContainerSpec, { running }: Home): void {
     this.#containers.add(child);
-    void child.ended.then(() => this.#containers.delete(child));
+    running.set(name, child);
+    void child.ended.then(() => {
+      this.#containers.delete(child);
+      if (running.get(name) === child) running.delete(name);
+      return this.#waysIn.shut(child);
+    });
   }
 
   /** R3: where its processes are this machine's, they end with a platform that is killed; elsewhere the next run ends them. */
   #guard(child: EngineContainer): void {
-    const { pid } = child;
-    if (pid <= 1 || !isOurs(pid, this.#token)) return;
+    const { pid, isHere } = child;
+    if (!isHere) return;
     this.#warden.watch(pid);
     void child.ended.then(() => this.#warden.forget(pid));
   }
@@ -250,27 +251,34 @@ export class ContainerRuntime implements Runtime {
 type Listed = { readonly Id: string; readonly Labels?: Readonly<Record<string, string>> };
 type Stats = {
   readonly cpu_stats?: { readonly cpu_usage?: { readonly total_usage?: number } };
-  readonly memory_stats?: { readonly usage?: number };
+  readonly memory_stats?: {
+    readonly usage?: number;
+    readonly stats?: { readonly total_inactive_file?: number; readonly inactive_file?: number } | null;
+  };
 };
 
-const NO_EXEC = {
-  file: '/bin/sh',
-  args: ['-c', 'echo "kubectl exec does not reach into containers of an engine yet" >&2; exit 126'],
-  cwd: '/',
-  env: {},
-};
+/** A container has a command run by its engine (`run`). */
+const NO_EXEC = { file: '/bin/false', args: [], cwd: '/', env: {} };
 
-/** The number of a process in a machine of the engine's own may be that of another here. */
-function isOurs(pid: number, token: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`${RUN_TOKEN}=${token}`);
-  } catch {
-    return false;
-  }
+async function networkOf(
+  container: ContainerSpec,
+  { spec, inner, main }: Home,
+  isMain: boolean,
+): Promise<EngineNetwork> {
+  if (spec.network === 'host') return { kind: 'host' };
+  if (isMain) return { kind: 'own', ports: portsLedOut(spec, inner) };
+  if (spec.initContainers.includes(container)) return { kind: 'own', ports: [] };
+  return { kind: 'of', container: (await main.promise).id };
 }
 
-function withId({ env, idEnv }: ContainerSpec, id: string): Record<string, string> {
-  return { ...env, ...Object.fromEntries(idEnv.map((name) => [name, id])) };
+/** The one in PORT, and what probes of any of its containers ask: that network is the main one's. */
+function portsLedOut({ containers }: InstanceSpec, inner: number): readonly number[] {
+  const probed = containers.flatMap(({ readiness, liveness, startup }) =>
+    [readiness, liveness, startup].flatMap((probe) =>
+      probe !== undefined && 'port' in probe.action ? (probe.action.port ?? []) : [],
+    ),
+  );
+  return [...new Set([inner, ...probed])];
 }
 
 function withArguments(container: ContainerSpec, env: Readonly<Record<string, string>>): ContainerSpec {
@@ -283,10 +291,4 @@ function withArguments(container: ContainerSpec, env: Readonly<Record<string, st
     ...container,
     launch: { kind: 'container', command: words(launch.command), args: words(launch.args) },
   };
-}
-
-/** knative specs, runtime-contract.md. */
-function contractOf({ service, revision, configuration }: InstanceSpec): Record<string, string> {
-  if (service === undefined) return {};
-  return { K_SERVICE: service, K_REVISION: revision, K_CONFIGURATION: configuration ?? service };
 }

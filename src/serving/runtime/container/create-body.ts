@@ -6,9 +6,9 @@ import type { Bind } from '../process/isolation/mount-script.ts';
 export const OWNER = 'dev.millrace.owner';
 export const RUN = 'dev.millrace.run';
 
-/** How a container gets its network: its own, with one port led out; that of another container; or the machine's. */
+/** How a container gets its network: its own, with ports led out; that of another container; or the machine's. */
 export type EngineNetwork =
-  | { readonly kind: 'own'; readonly port: number | undefined }
+  | { readonly kind: 'own'; readonly ports: readonly number[] }
   | { readonly kind: 'of'; readonly container: string }
   | { readonly kind: 'host' };
 
@@ -29,7 +29,8 @@ const EVERY_RIGHT = 0o1777;
 export function createBody({ container, env, binds, network, labels, token }: CreateInput): unknown {
   const { launch, image, workingDir, user, limits } = container;
   const { command, args } = launch.kind === 'container' ? launch : NOTHING;
-  const port = network.kind === 'own' ? network.port : undefined;
+  const ports = network.kind === 'own' ? network.ports : [];
+  const bound = { HostIp: '127.0.0.1', HostPort: '' }; // any that is free
   return {
     Image: image,
     ...(command !== undefined && { Entrypoint: command }),
@@ -39,12 +40,10 @@ export function createBody({ container, env, binds, network, labels, token }: Cr
     Labels: labels,
     ...(workingDir !== undefined && workingDir !== '' && { WorkingDir: workingDir }),
     ...userOf(user),
-    ...(port !== undefined && { ExposedPorts: { [`${port}/tcp`]: {} } }),
+    ...(ports.length > 0 && { ExposedPorts: byPort(ports, {}) }),
     HostConfig: {
       NetworkMode: modeOf(network),
-      ...(port !== undefined && {
-        PortBindings: { [`${port}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
-      }),
+      ...(ports.length > 0 && { PortBindings: byPort(ports, [bound]) }),
       Binds: binds.flatMap((bind) =>
         bind.kind === 'bind' ? [`${bind.source}:${bind.path}${bind.isReadOnly ? ':ro' : ''}`] : [],
       ),
@@ -62,6 +61,9 @@ export function createBody({ container, env, binds, network, labels, token }: Cr
     },
   };
 }
+
+const byPort = <T>(ports: readonly number[], value: T): Readonly<Record<string, T>> =>
+  Object.fromEntries(ports.map((port) => [`${port}/tcp`, value]));
 
 function modeOf(network: EngineNetwork): string {
   if (network.kind === 'own') return 'bridge';

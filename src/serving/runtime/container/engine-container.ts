@@ -1,11 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../../../base/errors.ts';
+import { within } from '../../../base/within.ts';
 import type { Ended } from '../runtime.ts';
 import { failed } from '../process/child.ts';
 import type { LogSink } from '../process/output.ts';
 import type { RunProcess } from '../process/run-process.ts';
 import { faultOf, type Engine, type Inspected } from './engine.ts';
+import { EngineCommand } from './engine-command.ts';
 import { Frames } from './frames.ts';
+import { isOfRun } from './of-run.ts';
 
 /** An engine that is away is asked again so often whether its container still runs. */
 const AGAIN_MS = 500;
@@ -17,6 +20,8 @@ const STOP_TIMEOUT_MS = 15_000;
 const KILLED = 137;
 const TAIL_BYTES = 2048;
 const TAIL_LINES = 5;
+/** Of what a probe's command prints. */
+const SAID_MAX = 1024;
 
 /** One container of an engine, from its creation to its removal. */
 export class EngineContainer implements RunProcess {
@@ -24,6 +29,7 @@ export class EngineContainer implements RunProcess {
   readonly startedMs = Date.now();
   readonly ended: Promise<Ended>;
   readonly #engine: Engine;
+  readonly #token: string;
   readonly #isBounded: boolean;
   readonly #end = Promise.withResolvers<Ended>();
   readonly #logs = new AbortController();
@@ -34,24 +40,25 @@ export class EngineContainer implements RunProcess {
   #isOver = false;
   #wasOutOfMemory = false;
 
-  private constructor(engine: Engine, id: string, isBounded: boolean) {
+  private constructor(engine: Engine, id: string, token: string, isBounded: boolean) {
+    this.#token = token;
     this.#isBounded = isBounded;
     this.#engine = engine;
     this.id = id;
     this.ended = this.#end.promise;
   }
 
-  /** Creates one, which does not run yet; `isBounded`: its memory is. */
+  /** Creates one, which does not run yet; `token`: in its environment; `isBounded`: its memory is. */
   static async create(
     engine: Engine,
     name: string,
     body: unknown,
-    isBounded: boolean,
+    { token, isBounded }: { readonly token: string; readonly isBounded: boolean },
   ): Promise<EngineContainer> {
     const answer = await engine.ask('POST', `/containers/create?name=${encodeURIComponent(name)}`, body);
     const id = (answer.body as { Id?: unknown } | null)?.Id;
     if (answer.status >= 300 || typeof id !== 'string') throw failed('ContainerCannotRun', faultOf(answer));
-    return new EngineContainer(engine, id, isBounded);
+    return new EngineContainer(engine, id, token, isBounded);
   }
 
   /** Starts it; rejects with what the engine says when it cannot be started. */
@@ -110,22 +117,40 @@ export class EngineContainer implements RunProcess {
 
   /** Runs a command in it; undefined when it ended with 0, else what it printed. */
   async run(command: readonly string[], timeoutMs: number): Promise<string | undefined> {
-    const body = { AttachStdout: true, AttachStderr: true, Cmd: command };
-    const signal = AbortSignal.timeout(timeoutMs);
+    const late = `no end within ${timeoutMs} ms`;
     try {
-      const created = await this.#ask('POST', '/exec', body);
-      const id = (created.body as { Id?: unknown } | null)?.Id;
-      if (typeof id !== 'string') return faultOf(created);
+      const running = await this.exec(command, false);
+      if (running === undefined) return 'it does not run';
+      running.stdin.end();
       let printed = '';
-      const frames = new Frames((_, chunk) => (printed = (printed + chunk.toString()).slice(0, 1024)));
-      const started = await this.#engine.stream('POST', `/exec/${id}/start`, { Detach: false }, signal);
-      for await (const chunk of started.body as AsyncIterable<Buffer>) frames.take(chunk);
-      const { body: state } = await this.#engine.ask('GET', `/exec/${id}/json`);
-      const { ExitCode } = state as { ExitCode?: number };
-      return ExitCode === 0 ? undefined : printed.trim() || `it ended with ${ExitCode}`;
+      const note = (chunk: Buffer): void => void (printed = (printed + chunk.toString()).slice(0, SAID_MAX));
+      running.stdout.on('data', note);
+      running.stderr?.on('data', note);
+      const code = await within(timeoutMs, running.ended, () => new Error(late)).finally(running.kill);
+      return code === 0 ? undefined : printed.trim() || `it ended with ${code}`;
     } catch (error) {
-      return signal.aborted ? `no end within ${timeoutMs} ms` : messageOf(error);
+      return messageOf(error);
     }
+  }
+
+  /** Begins a command in it; undefined: it does not run. */
+  exec(command: readonly string[], hasTerminal: boolean): Promise<EngineCommand | undefined> {
+    const endProcess = (pid: number): void => {
+      if (isOfRun(pid, this.#token)) process.kill(pid, 'SIGKILL');
+    };
+    return EngineCommand.start(this.#engine, this.id, command, { hasTerminal, endProcess });
+  }
+
+  /** Whether its processes are those of this machine: the number of one in a machine of the engine's own may be another's here. */
+  get isHere(): boolean {
+    return this.pid > 1 && isOfRun(this.pid, this.#token);
+  }
+
+  /** By which this machine reaches it, where its network is one of this machine. */
+  get address(): string | undefined {
+    const { IPAddress, Networks = {} } = this.#inspected.NetworkSettings ?? {};
+    const all = [IPAddress, ...Object.values(Networks ?? {}).map((each) => each.IPAddress)];
+    return all.find((each) => each !== undefined && each !== '');
   }
 
   /** Passes on what it prints, until it has ended. */

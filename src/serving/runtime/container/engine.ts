@@ -22,10 +22,12 @@ export type Inspected = {
   };
   readonly NetworkSettings?: {
     readonly Ports?: Readonly<Record<string, readonly { readonly HostPort?: string }[] | null>>;
+    readonly IPAddress?: string;
+    readonly Networks?: Readonly<Record<string, { readonly IPAddress?: string }>> | null;
   };
 };
 
-/** Of Docker 20.10 and podman 4. */
+/** Of Docker 20.10 and podman 4: the least that is needed. */
 const API = '/v1.41';
 const ANSWER_TIMEOUT_MS = 30_000;
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
@@ -33,6 +35,8 @@ const BODY_BYTES_MAX = 4 * 1024 * 1024;
 /** A Docker-compatible engine behind a unix socket. Every answer but a stream has a deadline. */
 export class Engine {
   readonly socket: string;
+  /** Before each path. */
+  readonly api = API;
   readonly #pool: Pool;
 
   constructor(socket: string) {

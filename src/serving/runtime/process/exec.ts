@@ -2,6 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { PlatformError } from '../../../base/errors.ts';
+import type { Command } from '../reach.ts';
 import type { ContainerRun } from './container-run.ts';
 import { processes, RUN_TOKEN } from './left-overs.ts';
 
@@ -18,8 +20,15 @@ const TERMINAL_TRIES = 50;
 /** Whether a terminal can be given here; util-linux's `script` makes it. */
 export const hasTerminals = SCRIPT !== undefined;
 
+export const noTerminals = (): Error =>
+  new PlatformError(
+    'POD_NOT_REACHED',
+    'a terminal (-t) needs script, of util-linux, on this machine; do without -t',
+    { retryable: false },
+  );
+
 /** A command that somebody runs beside a container: where, as whom and with what that runs, and no longer than that. */
-export class ExecProcess {
+export class ExecProcess implements Command {
   /** Resolves with its exit code, of one that a signal ended 128 and that; never rejects. */
   readonly ended: Promise<number>;
   readonly #process: ChildProcess;

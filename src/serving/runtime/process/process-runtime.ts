@@ -4,16 +4,20 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../../base/errors.ts';
 import type { ContainerSpec } from '../container-spec.ts';
+import type { Reach, Reached } from '../reach.ts';
 import type { Instance, InstanceSpec, Runtime, TellStatus, Unmet } from '../runtime.ts';
 import { mainContainer } from '../runtime.ts';
+import { logNameOf, runtimeContract, withId } from '../shared/contract.ts';
+import { opened } from '../shared/opened.ts';
+import { Memory } from '../shared/remembered.ts';
 import { Child, environment, failed } from './child.ts';
-import type { Begun, ContainerRun, Past, RunTools } from './container-run.ts';
-import { ExecProcess } from './exec.ts';
+import type { Begun, ContainerRun, RunTools } from './container-run.ts';
+import { ExecProcess, hasTerminals, noTerminals } from './exec.ts';
 import { filesIn } from './files-in.ts';
 import { Cgroups } from './isolation/cgroups.ts';
 import { Namespaces, type View } from './isolation/namespaces.ts';
 import { unmetOf } from './isolation/unmet.ts';
-import { sweepMemory, VolumeFolders } from './isolation/volume-folders.ts';
+import { sweepMemory, type VolumeFolders } from './isolation/volume-folders.ts';
 import { endLeftOvers } from './left-overs.ts';
 import { LocalInstance } from './local-instance.ts';
 import { expanded } from '../../expand.ts';
@@ -21,7 +25,7 @@ import { nativeUrl } from './native-url.ts';
 import type { LogSink } from './output.ts';
 import { apartFor } from './own-process.ts';
 import { Placements, type Placement } from './network/placement.ts';
-import { freePort } from './ports.ts';
+import { freePort, listeningPorts } from './ports.ts';
 import type { PoolBounds } from './pool-size.ts';
 import { ProcessTable } from './process-table.ts';
 import { located, workingDirOf } from './program.ts';
@@ -42,9 +46,8 @@ export type ProcessRuntimeOptions = {
 
 const COMPILED_BYTES_MAX = 256 * 1024 * 1024;
 const CHECK_TIMEOUT_MS = 10_000;
-/** Instances that crashed and whose restarts are counted; the oldest are forgotten. */
-const PASTS_MAX = 1000;
-
+/** Where a manifest names none (serving, the runtime contract). */
+const USUAL_PORT = 8080;
 /** What all containers of an instance have in common. */
 type Home = {
   readonly spec: InstanceSpec;
@@ -53,10 +56,8 @@ type Home = {
   readonly placement: Placement;
 };
 
-type Remembered = { readonly past: Map<string, Past>; readonly volumes: VolumeFolders | undefined };
-
 /** Starts instances as processes of this machine: Node functions in warm runners, anything else by spawn. */
-export class ProcessRuntime implements Runtime {
+export class ProcessRuntime implements Runtime, Reach {
   readonly #options: ProcessRuntimeOptions;
   readonly #token = randomUUID();
   readonly #children = new Set<Child>();
@@ -66,7 +67,7 @@ export class ProcessRuntime implements Runtime {
   readonly #namespaces: Namespaces;
   readonly #placements: Placements;
   readonly #cgroups = new Cgroups({ name: this.#token.slice(0, 8) });
-  readonly #remembered = new Map<string, Remembered>(); // by instance
+  readonly #memory: Memory;
   readonly #instances = new Map<string, LocalInstance>();
   #isClosed = false;
 
@@ -74,6 +75,7 @@ export class ProcessRuntime implements Runtime {
     const { folder, warm } = options;
     const bounds = typeof warm === 'number' ? { min: warm, max: warm } : warm;
     this.#options = options;
+    this.#memory = new Memory((id) => join(folder, 'volumes', id), this.#token);
     this.#namespaces = new Namespaces(join(folder, 'mounts'));
     const onSpawn = (child: Child): void => this.#keep(child);
     this.#pool = new RunnerPool({ folder, token: this.#token, bounds, onSpawn });
@@ -134,7 +136,7 @@ export class ProcessRuntime implements Runtime {
   }
 
   #startIn(placement: Placement, spec: InstanceSpec, id: string, tell: TellStatus): Promise<Instance> {
-    const { past, volumes } = this.#remember(spec, id);
+    const { past, volumes } = this.#memory.of(spec, id);
     return LocalInstance.start(spec, id, {
       past,
       volumes,
@@ -145,18 +147,35 @@ export class ProcessRuntime implements Runtime {
       onBegin: (instance) => this.#instances.set(id, instance),
       onEnd: (isOver) => {
         this.#instances.delete(id);
-        if (isOver) this.#forget(id);
+        this.#memory.ended(id, isOver);
       },
     });
   }
 
-  /** An instance that runs, or is on its way. */
-  instanceOf(id: string): LocalInstance | undefined {
-    return this.#instances.get(id);
+  reach(id: string): Reached | undefined {
+    const instance = this.#instances.get(id);
+    if (instance === undefined) return undefined;
+    return {
+      spec: instance.spec,
+      exec: async (container, command, hasTerminal) => {
+        if (hasTerminal && !hasTerminals) throw noTerminals();
+        const run = instance.runs.find(({ spec }) => spec.name === container);
+        return run && this.#exec(run, command, hasTerminal);
+      },
+      open: async (port) => {
+        const main = mainContainer(instance.spec);
+        if (main.isServing && port === (main.containerPort ?? USUAL_PORT)) return opened(instance.port);
+        const listening = instance.runs.flatMap(({ begun }) =>
+          begun ? listeningPorts(begun.child.pid) : [],
+        );
+        if (!listening.includes(port)) return { listening };
+        return opened((await instance.runs[0]?.portFor(port)) ?? port);
+      },
+    };
   }
 
   /** Runs a command beside a container; undefined: that does not run now. */
-  exec(run: ContainerRun, command: readonly string[], hasTerminal: boolean): ExecProcess | undefined {
+  #exec(run: ContainerRun, command: readonly string[], hasTerminal: boolean): ExecProcess | undefined {
     const process = ExecProcess.start(run, command, { hasTerminal, token: this.#token });
     const group = process?.pid;
     if (process === undefined || group === undefined) return process;
@@ -182,7 +201,7 @@ export class ProcessRuntime implements Runtime {
     this.#pool.close();
     this.#placements.close();
     await Promise.all([...this.#children].map((child) => child.stop(0)));
-    for (const id of this.#remembered.keys()) this.#forget(id);
+    this.#memory.close();
     this.#warden.close();
   }
 
@@ -319,32 +338,11 @@ export class ProcessRuntime implements Runtime {
     };
   }
 
-  /** The output of an instance with one container goes under its id, that of others under `<id>.<container>`. */
-  #tell(child: Child, spec: InstanceSpec, { name }: ContainerSpec, id: string): void {
-    const { namespace, revision, containers, initContainers } = spec;
-    const log = containers.length + initContainers.length > 1 ? `${id}.${name}` : id;
+  #tell(child: Child, spec: InstanceSpec, container: ContainerSpec, id: string): void {
+    const { namespace, revision } = spec;
+    const log = logNameOf(spec, container, id);
     this.#options.logs.begin?.(log, { namespace, revision });
     child.sendTo(this.#options.logs, log);
-  }
-
-  /** What an earlier instance of this id has left (R5). */
-  #remember(spec: InstanceSpec, id: string): Remembered {
-    const known = this.#remembered.get(id);
-    this.#remembered.delete(id); // the last to be forgotten
-    const folder = join(this.#options.folder, 'volumes', id);
-    const remembered: Remembered = known ?? {
-      past: new Map(),
-      volumes: spec.volumes.length === 0 ? undefined : new VolumeFolders(folder, this.#token),
-    };
-    this.#remembered.set(id, remembered);
-    const [oldest] = this.#remembered.keys();
-    if (this.#remembered.size > PASTS_MAX && oldest !== undefined) this.#remembered.delete(oldest);
-    return remembered;
-  }
-
-  #forget(id: string): void {
-    this.#remembered.get(id)?.volumes?.remove();
-    this.#remembered.delete(id);
   }
 
   #keep(child: Child): void {
@@ -368,15 +366,4 @@ const runnerFolders = (): readonly string[] => [
 function boundFolder(folder: string, bytesMax: number): void {
   const bytes = filesIn(folder).reduce((sum, file) => sum + file.bytes, 0);
   if (bytes > bytesMax) rmSync(folder, { recursive: true, force: true });
-}
-
-/** Its variables, with those that are the name of its instance. */
-function withId({ env, idEnv }: ContainerSpec, id: string): ContainerSpec['env'] {
-  return idEnv.length === 0 ? env : { ...env, ...Object.fromEntries(idEnv.map((name) => [name, id])) };
-}
-
-/** knative specs, runtime-contract.md. */
-function runtimeContract({ service, revision, configuration }: InstanceSpec): Record<string, string> {
-  if (service === undefined) return {};
-  return { K_SERVICE: service, K_REVISION: revision, K_CONFIGURATION: configuration ?? service };
 }
