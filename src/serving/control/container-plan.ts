@@ -51,7 +51,7 @@ export function containerSpec(prepared: PreparedContainer, place: Place): Contai
     idEnv,
     workingDir: container.workingDir,
     isServing: place.isServing,
-    containerPort: container.ports?.[0]?.containerPort,
+    containerPort: container.ports?.[0]?.containerPort || undefined, // 0: the usual one
     readiness: probe(container.readinessProbe ?? (place.isServing ? {} : undefined), 0),
     liveness: probe(container.livenessProbe, USUAL_PERIOD_S),
     startup: probe(container.startupProbe, USUAL_PERIOD_S),

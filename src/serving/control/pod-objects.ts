@@ -4,6 +4,7 @@ import { KINDS, type Container, type Revision } from '../../apis/serving/types.t
 import type { Resource } from '../../apis/resource.ts';
 import { ownerOf } from '../../control/owned.ts';
 import type { ContainerStatus, InstanceStatus } from '../runtime/instance-status.ts';
+import { deployedContainers, pinned } from './deployed-containers.ts';
 import { stateOf, terminatedOf } from './container-state.ts';
 
 /** What is known of an instance, from which the status of its Pod is made. */
@@ -23,10 +24,6 @@ export function podOf(revision: Revision, id: string): Resource {
   const { name, namespace, labels = {} } = revision.metadata;
   const { containers = [], initContainers = [], volumes, serviceAccountName } = revision.spec;
   const { containerStatuses = [], initContainerStatuses = [] } = revision.status ?? {};
-  const pinned = (container: Container, statuses: typeof containerStatuses): Container => {
-    const image = statuses.find((each) => each.name === container.name)?.imageDigest;
-    return { ...container, ...(image !== undefined && { image }) };
-  };
   return {
     ...KINDS.pod,
     metadata: {
@@ -44,12 +41,9 @@ export function podOf(revision: Revision, id: string): Resource {
       nodeName: 'localhost',
       ...(serviceAccountName !== undefined && { serviceAccountName }),
       ...(initContainers.length > 0 && {
-        initContainers: initContainers.map((each) => pinned(each, initContainerStatuses)),
+        initContainers: pinned(initContainers, initContainerStatuses),
       }),
-      containers: [
-        ...containers.map((each) => pinned(each, containerStatuses)),
-        { name: 'queue-proxy', image: 'millrace/gateway' },
-      ],
+      containers: deployedContainers(containers, containerStatuses),
       ...(volumes !== undefined && { volumes }),
     },
   } as Resource;

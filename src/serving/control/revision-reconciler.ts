@@ -12,6 +12,7 @@ import type { Fetched } from '../runtime/container/engine-images.ts';
 import type { ContainerSpec } from '../runtime/container-spec.ts';
 import { activeFrom, activeMark } from './active.ts';
 import { podAutoscalerOf } from './autoscaler-objects.ts';
+import { deployedContainers } from './deployed-containers.ts';
 import { coldReasons, idleAnnotations } from './own-start.ts';
 import { pinContainers, type ResolveImage } from './pin-image.ts';
 
@@ -178,13 +179,7 @@ function deploymentOf(
     [LABELS.revision]: name,
     [LABELS.revisionUid]: revision.metadata.uid ?? '',
   };
-  const containers = [
-    ...(revision.spec.containers ?? []).map((container) => {
-      const image = images.find(({ name: each }) => each === container.name)?.imageDigest ?? container.image;
-      return { ...container, image };
-    }),
-    { name: 'queue-proxy', image: 'millrace/gateway' },
-  ];
+  const containers = deployedContainers(revision.spec.containers ?? [], images);
   return {
     ...KINDS.deployment,
     metadata: {
