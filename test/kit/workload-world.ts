@@ -132,6 +132,14 @@ export class WorkloadWorld {
     return (await this.all(POD)).map(({ metadata }) => metadata.name);
   }
 
+  /** What the Events say: kind, type, reason, message. */
+  async told(): Promise<readonly string[]> {
+    return (await this.all({ apiVersion: 'v1', kind: 'Event' })).map((event) => {
+      const { involvedObject, type, reason, message } = event as unknown as Record<string, unknown>;
+      return `${String(Reflect.get(Object(involvedObject), 'kind'))} ${String(type)} ${String(reason)} ${String(message)}`;
+    });
+  }
+
   async statusOf(kind: KindName, name: string): Promise<Record<string, unknown>> {
     return (await this.world.get(kind, name)).status ?? {};
   }

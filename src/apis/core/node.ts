@@ -4,6 +4,9 @@ import { openObject } from '../schema.ts';
 import type { Resource } from '../resource.ts';
 import { AGE, at, core, shown } from './core-kinds.ts';
 
+/** Of the one machine of a standalone platform, where every Pod is. */
+export const NODE_NAME = 'millrace';
+
 /** A machine; a standalone platform has one. Columns as kubernetes pkg/printers/internalversion, printNode. */
 export const nodeKind = core({
   kind: 'Node',

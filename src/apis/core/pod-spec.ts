@@ -12,6 +12,7 @@ export type PodSpec = {
   readonly terminationGracePeriodSeconds?: number;
   readonly activeDeadlineSeconds?: number;
   readonly serviceAccountName?: string;
+  readonly serviceAccount?: string;
   readonly nodeName?: string;
   readonly securityContext?: SecurityContext;
   readonly hostNetwork?: boolean;

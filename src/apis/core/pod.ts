@@ -4,6 +4,7 @@ import { POD_RULES } from '../patch-rules.ts';
 import type { Resource } from '../resource.ts';
 import { openObject } from '../schema.ts';
 import { AGE, at, core, shown, type Open } from './core-kinds.ts';
+import { NODE_NAME } from './node.ts';
 import { podSpecWarnings } from './pod-warnings.ts';
 import { podSpecErrors, podSpecSchema, withPodDefaults, type PodSpec } from './pod-spec.ts';
 
@@ -17,6 +18,7 @@ export type PodStatus = {
   readonly reason?: string;
   readonly message?: string;
   readonly startTime?: string;
+  readonly qosClass?: string;
   readonly conditions?: readonly {
     readonly type: string;
     readonly status: string;
@@ -91,7 +93,13 @@ function isBare({ metadata }: Resource): boolean {
 }
 
 function withDefaults(object: Open): Open {
-  return { ...object, spec: withPodDefaults((object['spec'] ?? {}) as PodSpec) };
+  return { ...object, spec: withPlace(withPodDefaults((object['spec'] ?? {}) as PodSpec)) };
+}
+
+/** What a scheduler and the admission of service accounts add to what a Pod says. */
+export function withPlace(spec: PodSpec): PodSpec {
+  const account = spec.serviceAccountName || 'default';
+  return { nodeName: NODE_NAME, ...spec, serviceAccountName: account, serviceAccount: account };
 }
 
 function podErrors(object: Open): readonly FieldError[] {

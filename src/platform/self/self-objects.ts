@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { rfc3339 } from '../../apis/conditions.ts';
+import { NODE_NAME } from '../../apis/core/node.ts';
 import type { Resource } from '../../apis/resource.ts';
 
 /** What a platform knows of itself. */
@@ -26,7 +27,6 @@ export const POD = { apiVersion: 'v1', kind: 'Pod' };
 export const SERVICE = { apiVersion: 'v1', kind: 'Service' };
 /** All of them have this label with this value; users' objects have not. */
 export const SELF_LABEL = 'platform.millrace.dev/self';
-const NODE_NAME = 'millrace';
 
 /** The parts that Knative runs as Deployments of their own, by namespace; here each is a part of the one process. */
 const ROLES: Readonly<Record<string, readonly string[]>> = {

@@ -1,3 +1,4 @@
+import { NODE_NAME } from '../../apis/core/node.ts';
 import { quantityOf } from '../../apis/quantity.ts';
 import type { Container, ResourceFieldRef, Revision } from '../../apis/serving/types.ts';
 
@@ -25,7 +26,7 @@ export function fieldOf(
     case 'spec.serviceAccountName':
       return spec.serviceAccountName || 'default';
     case 'spec.nodeName':
-      return 'localhost';
+      return NODE_NAME;
     case 'status.podIP':
     case 'status.hostIP':
     case 'status.podIPs':

@@ -6,6 +6,7 @@ import { ownedBy } from '../../../control/controller.ts';
 import { isOwnedBy, ownerOf } from '../../../control/owned.ts';
 import { EventRecorder } from '../../../control/recorder.ts';
 import { endedMs } from './jobs.ts';
+import { normal } from './told.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 
 /** When a schedule comes true next, after a moment; undefined: never again. */
@@ -60,7 +61,8 @@ async function passOver(
   const nowMs = clock.nowMs();
   const { items } = await cluster.list<Job>(JOB, metadata.namespace);
   const jobs = items.filter((job) => isOwnedBy(job, cronJob));
-  await forgetOld(tools, cronJob, jobs);
+  await forgetOld(tools, recorder, cronJob, jobs);
+  await tellEnded(recorder, cronJob, jobs);
   const active = jobs.filter((job) => endedMs(job) === undefined);
   const parsed = parseCron(spec.schedule ?? '', spec.timeZone ?? '');
   if (parsed.kind === 'fault' || spec.suspend === true)
@@ -143,8 +145,30 @@ function statusOf(
   };
 }
 
+/** Of those that were active at the last pass. */
+async function tellEnded(recorder: EventRecorder, cronJob: CronJob, jobs: readonly Job[]): Promise<void> {
+  for (const { uid, name } of cronJob.status?.active ?? []) {
+    const job = jobs.find(({ metadata }) => metadata.uid === uid);
+    if (job === undefined)
+      await recorder.tell(cronJob, normal('MissingJob', `Active job went missing: ${name}`));
+    else if (endedMs(job) !== undefined) {
+      const end = conditionOfJob(job, 'Complete') === undefined ? 'Failed' : 'Complete';
+      await recorder.tell(
+        cronJob,
+        normal('SawCompletedJob', `Saw completed job: ${name}, condition: ${end}`),
+      );
+    }
+  }
+}
+
 /** The oldest beyond what is kept of each outcome. */
-async function forgetOld({ cluster }: LoopTools, { spec }: CronJob, jobs: readonly Job[]): Promise<void> {
+async function forgetOld(
+  { cluster }: LoopTools,
+  recorder: EventRecorder,
+  cronJob: CronJob,
+  jobs: readonly Job[],
+): Promise<void> {
+  const { spec } = cronJob;
   const kept = {
     Complete: spec.successfulJobsHistoryLimit ?? 3,
     Failed: spec.failedJobsHistoryLimit ?? 1,
@@ -153,7 +177,9 @@ async function forgetOld({ cluster }: LoopTools, { spec }: CronJob, jobs: readon
     const ended = jobs
       .filter((job) => conditionOfJob(job, type) !== undefined)
       .toSorted((a, b) => (endedMs(a) ?? 0) - (endedMs(b) ?? 0));
-    for (const { metadata } of ended.slice(0, Math.max(0, ended.length - limit)))
+    for (const { metadata } of ended.slice(0, Math.max(0, ended.length - limit))) {
       await cluster.remove(JOB, metadata.namespace, metadata.name);
+      await recorder.tell(cronJob, normal('SuccessfulDelete', `Deleted job ${metadata.name}`));
+    }
   }
 }

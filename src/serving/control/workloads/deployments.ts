@@ -6,6 +6,8 @@ import { childName } from '../../../apis/names.ts';
 import { keyOf, type Resource } from '../../../apis/resource.ts';
 import { ownedBy } from '../../../control/controller.ts';
 import { isOwnedBy, ownerOf } from '../../../control/owned.ts';
+import { EventRecorder } from '../../../control/recorder.ts';
+import { normal } from './told.ts';
 import { claim, claimants } from './claim.ts';
 import { deploymentStatus, progressDeadlineAfterMs } from './deployment-status.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
@@ -25,7 +27,8 @@ const NOT_COPIED = new Set([
 
 /** Rolls Deployments out by their ReplicaSets (kubernetes pkg/controller/deployment). */
 export function startDeployments(tools: LoopTools): Loop {
-  const { informers } = tools;
+  const { informers, cluster, clock } = tools;
+  const recorder = new EventRecorder(cluster, clock, 'deployment-controller');
   const ofPod = (pod: Resource): readonly string[] =>
     ownedBy('ReplicaSet')(pod).flatMap((key) => {
       const set = informers.of(REPLICA_SET).get(key);
@@ -37,7 +40,7 @@ export function startDeployments(tools: LoopTools): Loop {
     { kind: POD, concerns: ofPod },
   ];
   return startLoop<Deployment>(tools, DEPLOYMENT, watches, (deployment) =>
-    new Rollout(tools, deployment).pass(),
+    new Rollout(tools, recorder, deployment).pass(),
   );
 }
 
@@ -50,9 +53,11 @@ function isRevisions({ metadata }: Resource): boolean {
 class Rollout {
   readonly #tools: LoopTools;
   readonly #deployment: Deployment;
+  readonly #recorder: EventRecorder;
   readonly #hash: string;
 
-  constructor(tools: LoopTools, deployment: Deployment) {
+  constructor(tools: LoopTools, recorder: EventRecorder, deployment: Deployment) {
+    this.#recorder = recorder;
     this.#tools = tools;
     this.#deployment = deployment;
     this.#hash = templateHashOf(deployment);
@@ -157,8 +162,14 @@ class Rollout {
           : rollingStep(counts, desired, boundsOf(this.#deployment));
     for (const set of sets) {
       const replicas = step.get(set.metadata.name) ?? 0;
-      if (replicas !== set.spec.replicas)
-        await this.#tools.cluster.apply<ReplicaSet>({ ...set, spec: { ...set.spec, replicas } });
+      const before = set.spec.replicas ?? 0;
+      if (replicas === before) continue;
+      await this.#tools.cluster.apply<ReplicaSet>({ ...set, spec: { ...set.spec, replicas } });
+      const way = `Scaled ${replicas > before ? 'up' : 'down'} replica set ${set.metadata.name}`;
+      await this.#recorder.tell(
+        this.#deployment,
+        normal('ScalingReplicaSet', `${way} from ${before} to ${replicas}`),
+      );
     }
   }
 

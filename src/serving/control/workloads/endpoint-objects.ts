@@ -1,4 +1,5 @@
 import { ENDPOINT_SLICE, ENDPOINTS } from '../../../apis/core/endpoints.ts';
+import { NODE_NAME } from '../../../apis/core/node.ts';
 import type { CoreService } from '../../../apis/core/service.ts';
 import type { Pod } from '../../../apis/core/pod.ts';
 import { childName } from '../../../apis/names.ts';
@@ -51,7 +52,7 @@ export async function writeEndpoints(
 }
 
 function subsetOf({ pod, isReady, ports }: Place): object {
-  const address = { ip: ADDRESS, nodeName: 'localhost', targetRef: targetOf(pod) };
+  const address = { ip: ADDRESS, nodeName: NODE_NAME, targetRef: targetOf(pod) };
   return { [isReady ? 'addresses' : 'notReadyAddresses']: [address], ports: ports.map(portOf) };
 }
 
@@ -70,7 +71,7 @@ function sliceOf(service: CoreService, { pod, isReady, ports }: Place): Open {
       {
         addresses: [ADDRESS],
         conditions: { ready: isReady, serving: isReady, terminating: false },
-        nodeName: 'localhost',
+        nodeName: NODE_NAME,
         targetRef: targetOf(pod),
       },
     ],

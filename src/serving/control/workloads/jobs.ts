@@ -5,6 +5,8 @@ import { POD, type Pod } from '../../../apis/core/pod.ts';
 import { childName } from '../../../apis/names.ts';
 import { ownedBy } from '../../../control/controller.ts';
 import { isOwnedBy } from '../../../control/owned.ts';
+import { EventRecorder } from '../../../control/recorder.ts';
+import type { Told } from '../../../control/reconciler.ts';
 import { instanceSuffix } from '../../instance-name.ts';
 import type { ResolveImage } from '../pin-image.ts';
 import { withoutZeros } from './conditions.ts';
@@ -12,18 +14,22 @@ import { planJob, type JobCounts, type JobEnd } from './job-plan.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 import { imagesIn, pinnedAnnotation } from './pinned-images.ts';
 import { isOver, isReadyPod } from './pod-status.ts';
+import { normal, warning } from './told.ts';
 import { podOfTemplate } from './template-pod.ts';
 
 const PARALLEL_MAX = 100;
 
 /** Runs Jobs by their Pods (kubernetes pkg/controller/job). */
 export function startJobs(tools: LoopTools, resolveImage: ResolveImage): Loop {
-  const pass = (job: Job): Promise<Passed> => passOver(tools, resolveImage, job);
+  const recorder = new EventRecorder(tools.cluster, tools.clock, 'job-controller');
+  const pass = (job: Job): Promise<Passed> => passOver({ ...tools, resolveImage, recorder }, job);
   return startLoop<Job>(tools, JOB, [{ kind: POD, concerns: ownedBy('Job') }], pass);
 }
 
-async function passOver(tools: LoopTools, resolveImage: ResolveImage, job: Job): Promise<Passed> {
-  const { cluster, clock } = tools;
+type JobTools = LoopTools & { readonly resolveImage: ResolveImage; readonly recorder: EventRecorder };
+
+async function passOver(tools: JobTools, job: Job): Promise<Passed> {
+  const { cluster, clock, recorder } = tools;
   const nowMs = clock.nowMs();
   const finishedMs = endedMs(job);
   if (finishedMs !== undefined) return expire(tools, job, finishedMs);
@@ -33,14 +39,18 @@ async function passOver(tools: LoopTools, resolveImage: ResolveImage, job: Job):
   const startTime = isSuspended ? undefined : (job.status?.startTime ?? rfc3339(nowMs));
   const counts = countsOf(pods);
   const step = planJob(job, counts, Date.parse(startTime ?? rfc3339(nowMs)), nowMs);
-  const pinned = step.change > 0 ? await pin(tools, resolveImage, job) : job;
-  for (let i = 0; i < Math.min(step.change, PARALLEL_MAX); i += 1)
-    await cluster.apply(
-      podOfTemplate(pinned, childName(job.metadata.name, `-${instanceSuffix(tools.random)}`)),
-    );
+  const pinned = step.change > 0 ? await pin(tools, job) : job;
+  for (let i = 0; i < Math.min(step.change, PARALLEL_MAX); i += 1) {
+    const name = childName(job.metadata.name, `-${instanceSuffix(tools.random)}`);
+    await cluster.apply(podOfTemplate(pinned, name));
+    await recorder.tell(job, normal('SuccessfulCreate', `Created pod: ${name}`));
+  }
   const active = pods.filter((pod) => !isOver(pod));
   const spare = active.slice(0, Math.max(0, -step.change));
-  for (const pod of spare) await cluster.remove(POD, pod.metadata.namespace, pod.metadata.name);
+  for (const pod of spare) {
+    await cluster.remove(POD, pod.metadata.namespace, pod.metadata.name);
+    await recorder.tell(job, normal('SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`));
+  }
   const failed = counts.failed + (step.end?.kind === 'failed' ? spare.length : 0);
   const status = {
     ...withoutZeros({
@@ -55,6 +65,7 @@ async function passOver(tools: LoopTools, resolveImage: ResolveImage, job: Job):
     ...(step.end?.kind === 'complete' && { completionTime: rfc3339(nowMs) }),
     conditions: conditionsOf(job, step.end, nowMs),
   };
+  for (const told of toldOf(job, status.conditions)) await recorder.tell(job, told);
   return {
     status,
     againAfterMs: step.againAtMs === undefined ? undefined : Math.max(1, step.againAtMs - nowMs),
@@ -76,7 +87,17 @@ export function endedMs(job: Job): number | undefined {
   return end === undefined ? undefined : Date.parse(end.lastTransitionTime ?? '');
 }
 
-async function pin({ cluster }: LoopTools, resolveImage: ResolveImage, job: Job): Promise<Job> {
+/** Of conditions that are new: its end, a pause, the end of one. */
+function toldOf({ status }: Job, conditions: readonly WorkloadCondition[]): readonly Told[] {
+  const fresh = conditions.filter((each) => !(status?.conditions ?? []).includes(each));
+  return fresh.flatMap(({ type, status: is, reason = '', message = '' }) => {
+    if (type === 'Complete') return [normal('Completed', 'Job completed')];
+    if (type === 'Failed') return [warning(reason, message)];
+    return type === 'Suspended' ? [normal(is === 'True' ? 'Suspended' : 'Resumed', message)] : [];
+  });
+}
+
+async function pin({ cluster, resolveImage }: JobTools, job: Job): Promise<Job> {
   const annotations = pinnedAnnotation(job.spec.template ?? {}, imagesIn(job), resolveImage);
   return cluster.apply<Job>({
     ...job,

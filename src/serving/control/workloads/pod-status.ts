@@ -1,5 +1,6 @@
 import { rfc3339 } from '../../../apis/conditions.ts';
 import type { ContainerStatusFields, Pod, PodStatus } from '../../../apis/core/pod.ts';
+import { qosClassOf } from '../../../apis/core/qos-class.ts';
 import type { Container } from '../../../apis/serving/types.ts';
 import type { PodStanding } from '../../pods/pod-life.ts';
 import type { Terminated } from '../../runtime/instance-status.ts';
@@ -18,9 +19,9 @@ export function mainContainerOf({ spec = {} }: Pod): Container {
 /** Where all of them are. */
 const PLACE: object = {
   hostIP: '127.0.0.1',
+  hostIPs: [{ ip: '127.0.0.1' }],
   podIP: '127.0.0.1',
   podIPs: [{ ip: '127.0.0.1' }],
-  qosClass: 'BestEffort',
 };
 
 export type PodFacts = {
@@ -51,6 +52,7 @@ export function podStatusOf(pod: Pod, facts: PodFacts): PodStatus {
     ...(result?.reason !== undefined && { reason: result.reason }),
     ...(isLate && { message: 'Pod was active on the node longer than the specified deadline' }),
     ...PLACE,
+    qosClass: qosClassOf(pod.spec),
     startTime: pod.status?.startTime ?? rfc3339(standing?.startedMs ?? nowMs),
     conditions: Object.entries(conditions).map(([type, is]) => conditionOf(pod, type, is, nowMs)),
     ...(initContainers.length > 0 && {

@@ -1,10 +1,12 @@
 import { REPLICA_SET, type ReplicaSet } from '../../../apis/apps/replica-set.ts';
 import { POD, SELF_LABEL, type Pod } from '../../../apis/core/pod.ts';
 import { ownedBy } from '../../../control/controller.ts';
+import { EventRecorder } from '../../../control/recorder.ts';
 import { instanceSuffix } from '../../instance-name.ts';
 import type { ResolveImage } from '../pin-image.ts';
 import { claim, claimants } from './claim.ts';
 import { withoutZeros } from './conditions.ts';
+import { normal } from './told.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 import { imagesIn, pinnedAnnotation } from './pinned-images.ts';
 import { isOver, isReadyPod } from './pod-status.ts';
@@ -18,6 +20,7 @@ export const REPLICAS_MAX = 100;
 /** Keeps as many Pods as each ReplicaSet wants (kubernetes pkg/controller/replicaset). */
 export function startReplicaSets(tools: LoopTools, resolveImage: ResolveImage): Loop {
   const { cluster, clock, random } = tools;
+  const recorder = new EventRecorder(cluster, clock, 'replicaset-controller');
   const pass = async (set: ReplicaSet): Promise<Passed> => {
     const { namespace } = set.metadata;
     const pods = await claim<Pod>(cluster, set, POD, isAdoptable);
@@ -25,10 +28,17 @@ export function startReplicaSets(tools: LoopTools, resolveImage: ResolveImage): 
     const active = pods.filter((pod) => !isOver(pod));
     const wanted = Math.min(set.spec.replicas ?? 1, REPLICAS_MAX);
     const pinned = await pin(set);
-    for (let count = active.length; count < wanted; count += 1)
-      await cluster.apply(podOfTemplate(pinned, `${set.metadata.name}-${instanceSuffix(random)}`));
+    for (let count = active.length; count < wanted; count += 1) {
+      const made = await cluster.apply(
+        podOfTemplate(pinned, `${set.metadata.name}-${instanceSuffix(random)}`),
+      );
+      await recorder.tell(set, normal('SuccessfulCreate', `Created pod: ${made.metadata.name}`));
+    }
     const spare = active.toSorted(byWorth).slice(0, Math.max(0, active.length - wanted));
-    for (const pod of spare) await cluster.remove(POD, namespace, pod.metadata.name);
+    for (const pod of spare) {
+      await cluster.remove(POD, namespace, pod.metadata.name);
+      await recorder.tell(set, normal('SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`));
+    }
     return statusOf(
       set,
       active.filter((pod) => !spare.includes(pod)),

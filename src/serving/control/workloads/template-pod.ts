@@ -1,4 +1,4 @@
-import { POD, type Pod } from '../../../apis/core/pod.ts';
+import { POD, withPlace, type Pod } from '../../../apis/core/pod.ts';
 import type { PodTemplate } from '../../../apis/core/pod-spec.ts';
 import type { Resource } from '../../../apis/resource.ts';
 import { ownerOf } from '../../../control/owned.ts';
@@ -21,6 +21,6 @@ export function podOfTemplate(owner: Owner, name: string): Pod {
       annotations: { ...metadata.annotations, ...pinned },
       ownerReferences: [ownerOf(owner)],
     },
-    spec: { ...spec, nodeName: 'localhost' },
+    spec: withPlace(spec),
   };
 }

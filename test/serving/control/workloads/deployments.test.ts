@@ -16,6 +16,7 @@ describe('a Deployment', () => {
       { replicas: 2 },
       {
         args: ['--loud'],
+        resources: { requests: { cpu: '10m' } },
         env: [{ name: 'WORD', valueFrom: { configMapKeyRef: { name: 'settings', key: 'word' } } }],
       },
     );
@@ -30,6 +31,10 @@ describe('a Deployment', () => {
       status: { replicas: 2, readyReplicas: 2, availableReplicas: 2 },
     });
     const [pod] = await of.all(POD);
+    expect(pod).toMatchObject({
+      spec: { nodeName: 'millrace', serviceAccountName: 'default' },
+      status: { qosClass: 'Burstable' },
+    });
     expect(pod?.metadata.name).toMatch(new RegExp(`^${set?.metadata.name}-\\w{5}$`));
     expect(pod).toMatchObject({
       metadata: {
@@ -251,5 +256,24 @@ describe('a Deployment', () => {
     await of.rolledOut(1);
     expect(await of.podNames()).toEqual(before);
     expect(await owners()).toMatchObject([[{ name: 'web' }], [{ name: 'web' }]]);
+  });
+
+  it('tells of each ReplicaSet that it scales, which tells of each Pod', async () => {
+    const of = open();
+    await of.deployment({ replicas: 2 });
+    await of.rolledOut(2);
+    await of.deployment({ replicas: 0 });
+    await expect.poll(() => of.podNames()).toEqual([]);
+    const [set] = await of.all(REPLICA_SET);
+    await expect
+      .poll(() => of.told())
+      .toEqual(
+        expect.arrayContaining([
+          `Deployment Normal ScalingReplicaSet Scaled up replica set ${set?.metadata.name} from 0 to 2`,
+          `Deployment Normal ScalingReplicaSet Scaled down replica set ${set?.metadata.name} from 2 to 0`,
+          expect.stringMatching(/^ReplicaSet Normal SuccessfulCreate Created pod: web-\w+-\w{5}$/),
+          expect.stringMatching(/^ReplicaSet Normal SuccessfulDelete Deleted pod: web-\w+-\w{5}$/),
+        ]),
+      );
   });
 });

@@ -30,6 +30,12 @@ describe('a Job', () => {
       });
     expect((await of.all(POD)).map(({ status }) => status?.['phase'])).toEqual(['Succeeded', 'Succeeded']);
     expect(of.world.table(JOB).rows[0]?.slice(0, 3)).toEqual(['job', 'Complete', '2/2']);
+    expect(await of.told()).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^Job Normal SuccessfulCreate Created pod: job-\w{5}$/),
+        'Job Normal Completed Job completed',
+      ]),
+    );
   });
 
   it('fails with its Pods, and goes when its time is over', async () => {
@@ -43,6 +49,9 @@ describe('a Job', () => {
         failed: 1,
         conditions: [{ type: 'FailureTarget' }, { type: 'Failed', reason: 'BackoffLimitExceeded' }],
       });
+    expect(await of.told()).toContain(
+      'Job Warning BackoffLimitExceeded Job has reached the specified backoff limit',
+    );
     of.world.clock.advance(11_000);
     await expect.poll(() => of.all(JOB)).toEqual([]);
   });
