@@ -34,6 +34,7 @@ const DROPPED_FROM_ANSWERS = new Set([
   'http2-settings',
 ]);
 const COLON = 0x3a;
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/; // RFC 9110, 5.6.2
 
 /**
  * The headers that an instance gets by HTTP/1.1, names and values in turn: those of the request as they were written, and
@@ -105,13 +106,18 @@ function pushOrigin(out: string[], { headers, host, origin }: Request): void {
 
 function forwardedOf(nodes: string | readonly [string], host: string, proto: string): string {
   const [first = '', ...others] = typeof nodes === 'string' ? nodes.split(',') : nodes;
-  const element = `for=${nodeOf(first)};host=${host};proto=${proto}`;
+  const element = `for=${nodeOf(first)};host=${valueOf(host)};proto=${proto}`;
   return others.length === 0 ? element : [element, ...others.map((node) => `for=${nodeOf(node)}`)].join(', ');
 }
 
 function nodeOf(address: string): string {
   const node = address.trim();
   return node.includes(':') ? `"[${node}]"` : node;
+}
+
+/** RFC 7239, 4: what is no token, as a host with its port is none, stands in quotes. */
+function valueOf(host: string): string {
+  return TOKEN.test(host) ? host : `"${host.replaceAll(/["\\]/g, '\\$&')}"`;
 }
 
 /** The context of a new trace, which nobody records (W3C trace context); its one span may share digits with it. */

@@ -43,6 +43,14 @@ describe('what a request says of where it comes from', () => {
       'x-forwarded-for': '1.2.3.4, 127.0.0.1',
     });
   });
+
+  it('quotes a host with a port, which is no token (RFC 7239, 4)', async () => {
+    await open(front('10.0.0.0/8'));
+    const { text } = await small.ask('/', { host: `${WEB_HOST}:8080` });
+    expect(JSON.parse(text)).toMatchObject({
+      forwarded: `for=127.0.0.1;host="${WEB_HOST}:8080";proto=http`,
+    });
+  });
 });
 
 describe('a host that is to be asked for by https', () => {
