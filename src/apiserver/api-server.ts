@@ -58,7 +58,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<OpenServ
   const stop = new AbortController();
   const budget = new ByteBudget(2 * EXTENSION_BODY_BYTES_MAX);
   const hosts = new Set([...LOOPBACK_HOSTS, host]);
-  const streams = options.pods && new PodStreams(options.pods);
+  const streams = options.pods && new PodStreams(options.pods, options.logs);
   const server = await openServer({
     name: 'API',
     flag: '--api',
@@ -187,8 +187,7 @@ async function onResource(options: ApiServerOptions, request: ApiRequest, stop: 
   const { store, clock } = options;
   const path = resourcePath(request.path);
   const kind = path && store.kinds.byResource(path.group, path.version, path.plural);
-  if (path === undefined || kind === undefined)
-    throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+  if (path === undefined || kind === undefined) throw unknownPath();
   const target: Target = { kind, path };
   const { method, query, response } = request;
   if (kind.kind === 'Pod' && path.subresource === 'log') return podLog(options, request, target);
@@ -196,7 +195,7 @@ async function onResource(options: ApiServerOptions, request: ApiRequest, stop: 
   if (path.subresource === 'scale' && kind.subresources.scale !== undefined)
     return answerJson(response, 200, await scale(store, request, target, kind.subresources.scale));
   if (path.subresource !== undefined && !(path.subresource === 'status' && kind.subresources.status)) {
-    throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+    throw unknownPath();
   }
   const nowMs = clock.nowMs();
   if (method === 'GET') {
@@ -223,6 +222,10 @@ async function onResource(options: ApiServerOptions, request: ApiRequest, stop: 
     'the server does not allow this method on the requested resource',
   );
 }
+
+/** With details that are empty: `kubectl debug` looks into them. */
+const unknownPath = (): ApiError =>
+  new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
 
 function answerWritten(response: ServerResponse, { code, object, warnings }: Written): void {
   for (const text of warnings) response.appendHeader('warning', `299 - ${JSON.stringify(text)}`);

@@ -87,6 +87,14 @@ describe.each([
     });
   });
 
+  it('shows what a Pod of one command prints, all of it, and hands on how it ended (attach)', async () => {
+    const script = 'echo first; sleep 0.5; echo last; exit 3';
+    const run = ['run', '-i', '--rm', '--restart=Never', '--image=exec', '--command', 'once'];
+    const { code, stdout, stderr } = await fed([...run, '--', 'sh', '-c', script], '', protocol);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: expect.stringMatching(/^first\nlast\n/) });
+    expect(stderr).toContain('spec.containers[0].stdin: not honoured here, it runs without');
+  });
+
   it('passes its input on to the last byte, and megabytes of output', async () => {
     const input = 'x'.repeat(3 * 1024 * 1024);
     const { code, stdout } = await fed(

@@ -19,9 +19,10 @@ export const VERSION = {
 /** What is sent and answered there is another kind than the one that is scaled. */
 const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
-const POD_SUBRESOURCES = ['log', 'exec', 'portforward'];
+const POD_SUBRESOURCES = ['attach', 'exec', 'log', 'portforward'];
 /** What is sent there is told of by options of their own (core/v1). */
 const OPTIONS_KIND: Readonly<Record<string, string>> = {
+  attach: 'PodAttachOptions',
   exec: 'PodExecOptions',
   portforward: 'PodPortForwardOptions',
 };

@@ -4,14 +4,16 @@ import type { WebSocket } from 'ws';
 import { PlatformError } from '../../base/errors.ts';
 import type { ResourcePath } from '../request.ts';
 import { ApiError, badRequest } from '../storage/api-error.ts';
+import { attached, type AttachedPod } from './attach.ts';
 import { execOptionsOf, type ExecOptions } from './exec.ts';
 import type { PodAccess, RunningCommand } from './pod-access.ts';
 import { forwardPorts } from './port-forward.ts';
 import { execOverSpdy } from './spdy-exec.ts';
+import type { LogReader } from '../verbs/pod-log.ts';
 import { execOverWebSocket } from './websocket-exec.ts';
 
 /** Subresources of a Pod whose connection becomes another protocol's. */
-export const STREAMED: readonly string[] = ['exec', 'portforward'];
+export const STREAMED: readonly string[] = ['exec', 'attach', 'portforward'];
 
 export type Upgrade = {
   readonly incoming: IncomingMessage;
@@ -19,6 +21,7 @@ export type Upgrade = {
   readonly head: Buffer;
   readonly path: ResourcePath;
   readonly query: URLSearchParams;
+  readonly pod: AttachedPod;
 };
 
 /** Commands and forwarders that are open at a time, over all clients. */
@@ -31,16 +34,18 @@ const FORWARD_PROTOCOL = 'portforward.k8s.io';
 const TUNNEL_PROTOCOL = `SPDY/3.1+${FORWARD_PROTOCOL}`;
 
 /**
- * `exec` and `portforward` of Pods, over WebSocket and over SPDY/3.1.
+ * `exec`, `attach` and `portforward` of Pods, over WebSocket and over SPDY/3.1.
  *   T1  nothing is begun, and no protocol changed, for what would be refused: that is answered as any request is.
  *   T2  at most SESSIONS_MAX at a time; each ends with its client, its Pod and this server.
  */
 export class PodStreams {
   readonly #access: PodAccess;
+  readonly #logs: LogReader;
   readonly #open = new Set<Duplex>();
 
-  constructor(access: PodAccess) {
+  constructor(access: PodAccess, logs: LogReader) {
     this.#access = access;
+    this.#logs = logs;
   }
 
   /** Throws an ApiError for what is refused; resolves when the session is over. */
@@ -55,8 +60,8 @@ export class PodStreams {
     const isWebSocket = (incoming.headers.upgrade ?? '').trim().toLowerCase() === 'websocket';
     this.#open.add(socket);
     socket.once('close', () => this.#open.delete(socket));
-    if (upgrade.path.subresource === 'exec') await this.#exec(upgrade, isWebSocket);
-    else await this.#forward(upgrade, isWebSocket);
+    if (upgrade.path.subresource === 'portforward') await this.#forward(upgrade, isWebSocket);
+    else await this.#exec(upgrade, isWebSocket);
   }
 
   close(): void {
@@ -72,7 +77,10 @@ export class PodStreams {
   async #exec(upgrade: Upgrade, isWebSocket: boolean): Promise<void> {
     const options = execOptionsOf(upgrade.query);
     const protocol = chosen(upgrade, isWebSocket ? EXEC_PROTOCOLS : EXEC_PROTOCOLS.slice(1));
-    const running = await this.#begin(upgrade, options);
+    const running =
+      upgrade.path.subresource === 'attach'
+        ? this.#attach(upgrade, options)
+        : await this.#begin(upgrade, options);
     try {
       if (isWebSocket) await execOverWebSocket(await openWebSocket(upgrade, protocol), running, options);
       else await execOverSpdy(switchToSpdy(upgrade, protocol), running, options);
@@ -81,10 +89,16 @@ export class PodStreams {
     }
   }
 
-  async #begin(
-    upgrade: Upgrade,
-    { command, container, hasTerminal }: ExecOptions,
-  ): Promise<RunningCommand> {
+  #attach({ pod }: Upgrade, { container }: ExecOptions): RunningCommand {
+    const running = attached(this.#logs, pod, container);
+    if (running !== undefined) return running;
+    const { name } = pod.metadata;
+    throw badRequest(
+      `container ${container ?? ''} of pod ${name} has not run yet; kubectl describe tells why`,
+    );
+  }
+
+  async #begin(upgrade: Upgrade, { command, container, hasTerminal }: ExecOptions): Promise<RunningCommand> {
     if (command.length === 0) throw badRequest('you must specify at least one command for the container');
     try {
       return await this.#access.exec({ ...podOf(upgrade), container }, command, hasTerminal);
@@ -100,7 +114,7 @@ const podOf = ({ path }: Upgrade): { namespace: string; name: string } => ({
   name: path.name ?? '',
 });
 
-/** What a plain request for `exec` or `portforward` is answered (apiserver pkg/util/httpstream). */
+/** What a plain request for one of them is answered (apiserver pkg/util/httpstream). */
 export const upgradeRequired = (): ApiError => badRequest('Upgrade request required');
 
 /** The first of `known` that the client offers. */

@@ -33,11 +33,12 @@ export async function upgrade(
     const { pathname, searchParams: query } = new URL(incoming.url ?? '/', 'https://api');
     const path = resourcePath(pathname);
     authorise({ user: userOf(incoming), method: incoming.method ?? 'GET', path: pathname });
-    const pod = store.kinds.byResource('', 'v1', 'pods');
-    if (path?.name === undefined || pod === undefined) throw new Error(`${pathname} is no Pod's`); // isStreamed
+    const kind = store.kinds.byResource('', 'v1', 'pods');
+    if (path?.name === undefined || kind === undefined) throw new Error(`${pathname} is no Pod's`); // isStreamed
     const { namespace, name } = path;
-    if (store.find({ group: '', kind: 'Pod', namespace, name }) === undefined) throw notFound(pod, name);
-    await streams.serve({ incoming, socket, head, path, query });
+    const pod = store.find({ group: '', kind: 'Pod', namespace, name });
+    if (pod === undefined) throw notFound(kind, name);
+    await streams.serve({ incoming, socket, head, path, query, pod });
   } catch (error) {
     if (error instanceof ApiError) refuse(socket, error);
     else if (error instanceof PlatformError) socket.destroy();
