@@ -103,6 +103,30 @@ items:
     );
   });
 
+  it('leave what they own behind, or wait for it, as --cascade says', async () => {
+    const owned = async (owner: string): Promise<void> => {
+      await ok(['create', 'deployment', owner, '--image=x']);
+      const uid = await ok(['get', 'deploy', owner, '-o', 'jsonpath={.metadata.uid}']);
+      const reference = {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        name: owner,
+        uid,
+        blockOwnerDeletion: true,
+      };
+      const metadata = { name: `${owner}s`, ownerReferences: [reference] };
+      await ok(['apply'], JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata }));
+    };
+    const left = async (owner: string): Promise<string> =>
+      ok(['get', 'deploy,cm', owner, `${owner}s`, '--ignore-not-found', '-o', 'name']);
+    await owned('orphaning');
+    await ok(['delete', 'deploy', 'orphaning', '--cascade=orphan']);
+    expect(await left('orphaning')).toBe('configmap/orphanings\n');
+    await owned('waiting');
+    await ok(['delete', 'deploy', 'waiting', '--cascade=foreground']);
+    expect(await left('waiting')).toBe('');
+  });
+
   it('look as Kubernetes prints them', async () => {
     expect(await ok(['get', 'deploy', 'made', '-o', 'wide'])).toMatch(
       /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE +CONTAINERS +IMAGES +SELECTOR\nmade +0\/2 +0 +0 +\d+s +nginx +nginx +app=made\n$/,
