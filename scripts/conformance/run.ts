@@ -18,8 +18,8 @@ const USAGE = `Usage: npm run conformance [-- SUITE… [--run REGEX] [--parallel
 
 Runs Knative Serving's own tests, built from its Go module, against a platform that is started for them.
 
-  SUITE           of ${Object.keys(SUITES).join(', ')}; or all
-                  (${CONFORMANCE.join(', ')})
+  SUITE           of ${Object.keys(SUITES).join(', ')}; or all;
+                  without: ${CONFORMANCE.join(', ')}
   --run REGEX     only tests of such a name, as of go test
   --parallel N    tests at a time (as many as there are cores)
 `;
@@ -36,7 +36,8 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const asked = read();
   if (typeof asked === 'number') return asked;
-  const built = execFileSync(BUILD, [...asked.suites.map((suite) => suite.package)], {
+  const packages = asked.suites.map((suite) => suite.package);
+  const built = execFileSync(BUILD, packages, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   }).trim();
@@ -95,12 +96,18 @@ async function runSuite(suite: Suite, { run, parallel }: Asked, to: Run): Promis
   const name = suite.package.replaceAll('/', '_');
   const { kubeconfig, env } = to.installation;
   const args = [
-    ...['-test.v', `-test.timeout=${SUITE_MAX}`],
+    '-test.v',
+    `-test.timeout=${SUITE_MAX}`,
     ...(run === undefined ? [] : [`-test.run=${run}`]),
     ...(parallel === undefined ? [] : [`-test.parallel=${parallel}`]),
-    ...[`-kubeconfig=${kubeconfig}`, `-dockerrepo=${REPOSITORY}`, '-tag=latest'],
-    ...['-resolvabledomain=false', '-ingressendpoint=127.0.0.1', '-disable-logstream'],
-    ...['-enable-alpha', '-enable-beta'],
+    `-kubeconfig=${kubeconfig}`,
+    `-dockerrepo=${REPOSITORY}`,
+    '-tag=latest',
+    '-resolvabledomain=false',
+    '-ingressendpoint=127.0.0.1',
+    '-disable-logstream',
+    '-enable-alpha',
+    '-enable-beta',
   ];
   const child = spawn(join(to.built, `${name}.test`), args, {
     env,
