@@ -7,9 +7,9 @@ import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import { Informers } from '../control/informer.ts';
 import { EventRecorder } from '../control/recorder.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
-import { isSkipped, OF_ENGINE, SKIPPING } from '../serving/control/engine-image.ts';
+import { fetchForPod, fetchForRevision, OF_ENGINE } from '../serving/control/engine-image.ts';
+import { PodEvents } from '../serving/control/pod-events/pod-events.ts';
 import { Pods } from '../serving/control/pods.ts';
-import { registryAuth } from '../serving/control/registry-auth.ts';
 import { CertificateFeeder } from '../serving/control/tls/certificate-feeder.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
 import { Workloads } from '../serving/control/workloads/workloads.ts';
@@ -180,11 +180,9 @@ export class ControlPlane {
       resolveImage: (reference) => images.resolve(reference),
       fetchImage:
         engineImages &&
-        (async (revision, image) => {
-          const skipped = readConfigMap('knative-serving', 'config-deployment')?.[SKIPPING];
-          const auth = await registryAuth(this.#client, revision, image);
-          return engineImages.fetch(image, auth, isSkipped(image, skipped));
-        }),
+        fetchForRevision(engineImages, this.#client, () =>
+          readConfigMap('knative-serving', 'config-deployment'),
+        ),
       instances: instanceView(
         serving,
         (key) => feeder.problemOf(key),
@@ -198,7 +196,7 @@ export class ControlPlane {
     };
   }
 
-  #startWorkloads({ serving, pods, images }: DataPlane, log: Log): void {
+  #startWorkloads({ serving, pods, images, engineImages }: DataPlane, log: Log): void {
     const resolveImage = (reference: string): ReturnType<typeof images.resolve> => images.resolve(reference);
     this.#workloads = new Workloads({
       cluster: this.#client,
@@ -208,7 +206,8 @@ export class ControlPlane {
       clock: systemClock,
       random: Math.random,
       resolveImage,
-      bundleOf: resolveImage,
+      fetchImage: engineImages && fetchForPod(engineImages, this.#client),
+      bundleOf: (digest) => images.resolve(digest) ?? (engineImages && OF_ENGINE),
       ticksOf,
       onError: (what, error) =>
         log({

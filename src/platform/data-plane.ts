@@ -156,7 +156,7 @@ function openInstances(
   const socket = engineSocket(named, process.env);
   const engine = socket === undefined ? undefined : new Engine(socket);
   const engineImages = engine && new EngineImages(engine);
-  const containers = engine && new ContainerRuntime({ engine, folder, logs });
+  const containers = engine && new ContainerRuntime({ engine, images: engineImages, folder, logs });
   containers?.sweep().catch(() => undefined); // of an engine that is away it is done before its first start
   const runtime = new EitherRuntime(processes, containers);
   const images = new ImageStore(join(dataDir, 'images'), (directory, entry) =>

@@ -41,8 +41,8 @@ const UNUSED = 'Not used on one machine.';
 const containerSchema = Type.Object(
   optional({
     name: text('Name of the container.'),
-    image: text('What runs: an image of the local store.'),
-    imagePullPolicy: text('Not used: images are local.'),
+    image: text('What runs: an image of the local store, or of a container engine.'),
+    imagePullPolicy: text('Always, IfNotPresent or Never: of images of a container engine.'),
     command: strings('Replaces what the image starts.'),
     args: strings('Arguments of the command.'),
     workingDir: text('Where the program starts.'),
@@ -81,7 +81,7 @@ export const podSpecSchema = Type.Object(
     serviceAccount: text('The former name of serviceAccountName.'),
     automountServiceAccountToken: flag(UNUSED),
     securityContext: openObject('Who its containers run as.'),
-    imagePullSecrets: list('Not used: images are local.'),
+    imagePullSecrets: list('Secrets with credentials of registries: of images of a container engine.'),
     nodeName: text('Where it runs.'),
     nodeSelector: stringMap(UNUSED),
     affinity: openObject(UNUSED),

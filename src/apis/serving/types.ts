@@ -44,6 +44,7 @@ export type Probe = {
 export type Container = {
   readonly name?: string;
   readonly image?: string;
+  readonly imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never';
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly workingDir?: string;

@@ -18,23 +18,23 @@ export function pinImage(resolve: ResolveImage, image: string): string | { reado
   }
 }
 
-/** Asks a container engine for an image that the local store does not have. */
-export type FetchImage = (image: string) => Promise<Fetched>;
+/** Asks a container engine for the image of a container that the local store does not have. */
+export type FetchOne = (container: Container) => Promise<Fetched>;
 
 /** The same of an engine's image; undefined: it is being fetched (serving pkg/reconciler/revision: resolve.go has the text). */
 async function fetchImage(
-  fetch: FetchImage,
-  image: string,
+  fetch: FetchOne,
+  container: Container,
 ): Promise<string | { readonly message: string } | undefined> {
+  const { image = '' } = container;
+  const failed = `Unable to fetch image "${image}": failed to resolve image to digest:`;
   try {
-    const fetched = await fetch(image);
+    const fetched = await fetch(container);
     if (fetched.kind === 'pending') return undefined;
     if (fetched.kind === 'fetched') return fetched.pinned;
-    return {
-      message: `Unable to fetch image "${image}": failed to resolve image to digest: ${fetched.why}`,
-    };
+    return { message: `${failed} ${fetched.why}` };
   } catch (error) {
-    return { message: `Unable to fetch image "${image}": ${messageOf(error)}` };
+    return { message: `${failed} ${messageOf(error)}` };
   }
 }
 
@@ -54,15 +54,16 @@ export function pinnedImages({ spec, status }: Revision): ReadonlyMap<string, st
  */
 export async function pinContainers(
   resolve: ResolveImage,
-  fetch: FetchImage | undefined,
+  fetch: FetchOne | undefined,
   containers: readonly Container[],
   known: readonly PinnedImage[] = [],
 ): Promise<readonly PinnedImage[] | { readonly message: string } | undefined> {
   const pinned: PinnedImage[] = [];
-  for (const { name = '', image = '' } of containers) {
+  for (const container of containers) {
+    const { name = '', image = '' } = container;
     const found = known.find((each) => each.name === name)?.imageDigest ?? pinImage(resolve, image);
     const imageDigest =
-      typeof found === 'string' || fetch === undefined ? found : await fetchImage(fetch, image);
+      typeof found === 'string' || fetch === undefined ? found : await fetchImage(fetch, container);
     if (typeof imageDigest !== 'string') return imageDigest;
     pinned.push({ name, imageDigest });
   }

@@ -8,11 +8,11 @@ import { settled, type Outcome, type Reconciler } from '../../control/reconciler
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { ownerOf } from '../../control/owned.ts';
 import type { ScalePlan } from '../plan.ts';
-import type { Fetched } from '../runtime/container/engine-images.ts';
 import type { ContainerSpec } from '../runtime/container-spec.ts';
 import { activeFrom, activeMark } from './active.ts';
 import { podAutoscalerOf } from './autoscaler-objects.ts';
 import { deployedContainers } from './deployed-containers.ts';
+import type { FetchImage } from './engine-image.ts';
 import { coldReasons, idleAnnotations } from './own-start.ts';
 import { pinContainers, type ResolveImage } from './pin-image.ts';
 
@@ -35,7 +35,7 @@ export type InstanceView = (key: string) => {
 export type RevisionSettings = {
   readonly resolveImage: ResolveImage;
   /** Of a container engine; absent: there is none. */
-  readonly fetchImage?: ((revision: Revision, image: string) => Promise<Fetched>) | undefined;
+  readonly fetchImage?: FetchImage | undefined;
   readonly instances: InstanceView;
   readonly defaultInitialScale: () => number;
   /** Where the logs of a revision are, `${REVISION_UID}` for its uid; undefined: `kubectl logs` has them. */
@@ -58,7 +58,7 @@ export function revisionReconciler(
     async reconcile(revision) {
       const { spec, status: before } = revision;
       const { fetchImage } = settings;
-      const fetch = fetchImage && ((image: string) => fetchImage(revision, image));
+      const fetch = fetchImage && ((container: Container) => fetchImage(revision, container));
       const pin = (containers: readonly Container[] | undefined, known: readonly PinnedImage[] | undefined) =>
         pinContainers(settings.resolveImage, fetch, containers ?? [], known);
       const pinned = await pin(spec.containers, before?.containerStatuses);

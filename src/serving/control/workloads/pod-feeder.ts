@@ -5,19 +5,21 @@ import { keyOf, type Resource } from '../../../apis/resource.ts';
 import type { RunningPods } from '../../pods/running-pods.ts';
 import type { PodPlan, PodStanding } from '../../pods/pod-life.ts';
 import { containerSpec, servingPortOf, type Bundle } from '../container-plan.ts';
-import { pinImage, type ResolveImage } from '../pin-image.ts';
+import type { FetchImage } from '../engine-image.ts';
+import type { ResolveImage } from '../pin-image.ts';
 import { preparePod, type PreparedPod } from '../prepare-pod.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
-import { imagesIn } from './pinned-images.ts';
+import { PodImages } from './pod-images.ts';
 import { isOver, mainContainerOf, podStatusOf, type PodProblem } from './pod-status.ts';
 
 export type PodFeederOptions = LoopTools & {
   readonly pods: RunningPods;
   readonly resolveImage: ResolveImage;
+  readonly fetchImage?: FetchImage | undefined;
   readonly bundleOf: (imageDigest: string) => Bundle | undefined;
 };
 
-type Prepared = { readonly pod: PreparedPod } | { readonly problem: PodProblem };
+type Prepared = { readonly pod: PreparedPod } | { readonly problem: PodProblem | undefined };
 
 const LOOK_AGAIN_MS = 10_000;
 const START_MS = 600_000;
@@ -30,10 +32,12 @@ export class PodFeeder {
   readonly #uids = new Map<string, string>();
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #waiting = new Set<string>();
+  readonly #images: PodImages;
   #loop: Loop | undefined;
 
   constructor(options: PodFeederOptions) {
     this.#options = options;
+    this.#images = new PodImages(options);
   }
 
   start(): void {
@@ -70,22 +74,22 @@ export class PodFeeder {
     const uid = pod.metadata.uid ?? '';
     if (this.#uids.has(key) && this.#uids.get(key) !== uid) this.#remove(key);
     await this.#leaving.get(key);
-    const images = this.#pin(pod);
+    const { images, missing, againAfterMs } = await this.#images.of(pod);
     const known = pods.lifeOf(key)?.standing;
     if (known?.result === undefined && known === undefined && wasCutOff(pod)) return { status: cutOff(pod) };
-    const prepared = await this.#prepare(pod, images);
+    const prepared = missing ? { problem: missing.problem } : await this.#prepare(pod, images);
     if ('pod' in prepared) {
       this.#uids.set(key, uid);
       pods.run(planOf(pod, prepared.pod, known));
     }
     const problem = 'problem' in prepared ? prepared.problem : undefined;
-    if (problem === undefined) this.#waiting.delete(key);
+    if ('pod' in prepared) this.#waiting.delete(key);
     else this.#waiting.add(key);
     const standing = pods.lifeOf(key)?.standing;
-    const facts = { standing, problem, images: digestsOf(images), nowMs: clock.nowMs() };
+    const facts = { standing, problem, images, nowMs: clock.nowMs() };
     return {
       status: podStatusOf(pod, facts),
-      againAfterMs: problem === undefined ? undefined : LOOK_AGAIN_MS,
+      againAfterMs: againAfterMs ?? (problem === undefined ? undefined : LOOK_AGAIN_MS),
     };
   }
 
@@ -99,27 +103,9 @@ export class PodFeeder {
     this.#leaving.set(key, leaving);
   }
 
-  /** By what it was made with, by what it ran before, by what its name means now. */
-  #pin(pod: Pod): ReadonlyMap<string, string | { readonly message: string }> {
-    const { containers = [], initContainers = [] } = pod.spec ?? {};
-    const made = imagesIn(pod);
-    const ran = pod.status?.containerStatuses ?? [];
-    return new Map(
-      [...initContainers, ...containers].map(({ name = '', image = '' }) => {
-        const before = ran.find((each) => each.name === name)?.imageID || undefined;
-        return [name, made.get(image) ?? before ?? pinImage(this.#options.resolveImage, image)];
-      }),
-    );
-  }
-
-  async #prepare(
-    pod: Pod,
-    images: ReadonlyMap<string, string | { readonly message: string }>,
-  ): Promise<Prepared> {
-    const missing = [...images.values()].find((each) => typeof each !== 'string');
-    if (missing !== undefined) return { problem: { reason: 'ErrImagePull', message: missing.message } };
+  async #prepare(pod: Pod, images: ReadonlyMap<string, string>): Promise<Prepared> {
     const { cluster: reader, bundleOf } = this.#options;
-    const imageOf = ({ name = '' }: Container): string => digestsOf(images).get(name) ?? '';
+    const imageOf = ({ name = '' }: Container): string => images.get(name) ?? '';
     const prepared = await preparePod(
       { metadata: pod.metadata, spec: pod.spec ?? {} },
       { reader, bundleOf, imageOf },
@@ -196,12 +182,6 @@ function cutOff(pod: Pod): object {
       state: { terminated },
     })),
   };
-}
-
-function digestsOf(
-  images: ReadonlyMap<string, string | { readonly message: string }>,
-): ReadonlyMap<string, string> {
-  return new Map([...images].filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }
 
 function isOurs({ metadata: { labels = {} }, spec }: Pod): boolean {

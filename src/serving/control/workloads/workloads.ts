@@ -3,6 +3,7 @@ import type { ResourceClient } from '../../../control/resource-client.ts';
 import type { RunningPods } from '../../pods/running-pods.ts';
 import type { Serving } from '../../serving.ts';
 import type { Bundle } from '../container-plan.ts';
+import type { FetchImage } from '../engine-image.ts';
 import type { ResolveImage } from '../pin-image.ts';
 import { startCronJobs, type TicksOf } from './cron-jobs.ts';
 import { startDeployments } from './deployments.ts';
@@ -18,6 +19,8 @@ export type WorkloadsOptions = LoopTools & {
   readonly pods: RunningPods;
   readonly serving: Serving;
   readonly resolveImage: ResolveImage;
+  /** Of a container engine; undefined: there is none. */
+  readonly fetchImage?: FetchImage | undefined;
   readonly bundleOf: (imageDigest: string) => Bundle | undefined;
   readonly ticksOf: TicksOf;
 };

@@ -25,12 +25,16 @@ import { closed, portContract } from '../process/runner-pool.ts';
 import { Warden } from '../process/warden.ts';
 import { staysOpen } from './accepts.ts';
 import { createBody, OWNER, RUN, type EngineNetwork } from './create-body.ts';
+import { createContainer } from './create-container.ts';
 import { EngineContainer } from './engine-container.ts';
+import type { EngineImages } from './engine-images.ts';
 import type { Engine } from './engine.ts';
 import { WaysIn } from './ways-in.ts';
 
 export type ContainerRuntimeOptions = {
   readonly engine: Engine;
+  /** Has an image again that somebody has removed. */
+  readonly images?: Pick<EngineImages, 'again'> | undefined;
   /** Holds volumes; its path is also by what the containers of a former run are found. */
   readonly folder: string;
   readonly logs: LogSink;
@@ -181,7 +185,7 @@ export class ContainerRuntime implements Runtime, Reach {
     onTaken: (child: RunProcess) => void,
   ): Promise<{ readonly child: EngineContainer; readonly port: number; readonly inner: number }> {
     const { spec, id, volumes, inner } = home;
-    const { engine, folder } = this.#options;
+    const { engine, folder, images } = this.#options;
     const network = await networkOf(container, home, isMain);
     if (this.#isClosed) throw closed();
     const env = { ...withId(container, id), ...runtimeContract(spec), ...(isMain && portContract(inner)) };
@@ -192,7 +196,7 @@ export class ContainerRuntime implements Runtime, Reach {
     const token = this.#token;
     const body = createBody({ container: withArguments(container, env), env, binds, network, labels, token });
     const isBounded = container.limits.memoryBytes !== undefined;
-    const child = await EngineContainer.create(engine, name, body, { token, isBounded });
+    const child = await createContainer(engine, images, { name, body, token, isBounded }, container.image);
     this.#keep(child, container, home);
     onTaken(child);
     this.#tell(child, spec, container, id);

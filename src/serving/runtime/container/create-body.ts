@@ -25,14 +25,13 @@ const CPU_PERIOD_US = 100_000;
 const NOTHING = { command: undefined, args: undefined };
 const EVERY_RIGHT = 0o1777;
 
-/** The body of POST /containers/create (Docker Engine API 1.41). */
-export function createBody({ container, env, binds, network, labels, token }: CreateInput): unknown {
-  const { launch, image, workingDir, user, limits } = container;
+/** The body of POST /containers/create, without its image (Docker Engine API 1.41, ContainerCreate). */
+export function createBody({ container, env, binds, network, labels, token }: CreateInput): object {
+  const { launch, workingDir, user, limits } = container;
   const { command, args } = launch.kind === 'container' ? launch : NOTHING;
   const ports = network.kind === 'own' ? network.ports : [];
   const bound = { HostIp: '127.0.0.1', HostPort: '' }; // any that is free
   return {
-    Image: image,
     ...(command !== undefined && { Entrypoint: command }),
     // An entrypoint that is replaced takes the image's command with it (Kubernetes: command and args).
     ...((args !== undefined || command !== undefined) && { Cmd: args ?? [] }),

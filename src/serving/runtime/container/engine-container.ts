@@ -23,6 +23,17 @@ const TAIL_LINES = 5;
 /** Of what a probe's command prints. */
 const SAID_MAX = 1024;
 
+export type Creation = {
+  readonly name: string;
+  /** Of POST /containers/create. */
+  readonly body: object;
+  /** In its environment. */
+  readonly token: string;
+  /** Its memory is. */
+  readonly isBounded: boolean;
+};
+export type Refusal = { readonly status: number; readonly fault: string };
+
 /** One container of an engine, from its creation to its removal. */
 export class EngineContainer implements RunProcess {
   readonly id: string;
@@ -48,16 +59,15 @@ export class EngineContainer implements RunProcess {
     this.ended = this.#end.promise;
   }
 
-  /** Creates one, which does not run yet; `token`: in its environment; `isBounded`: its memory is. */
+  /** Creates one, which does not run yet; what the engine says is a value. */
   static async create(
     engine: Engine,
-    name: string,
-    body: unknown,
-    { token, isBounded }: { readonly token: string; readonly isBounded: boolean },
-  ): Promise<EngineContainer> {
+    { name, body, token, isBounded }: Creation,
+  ): Promise<EngineContainer | Refusal> {
     const answer = await engine.ask('POST', `/containers/create?name=${encodeURIComponent(name)}`, body);
     const id = (answer.body as { Id?: unknown } | null)?.Id;
-    if (answer.status >= 300 || typeof id !== 'string') throw failed('ContainerCannotRun', faultOf(answer));
+    if (answer.status >= 300 || typeof id !== 'string')
+      return { status: answer.status, fault: faultOf(answer) };
     return new EngineContainer(engine, id, token, isBounded);
   }
 

@@ -1,104 +1,141 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { backoffDelayMs } from '../../../base/backoff.ts';
 import { messageOf } from '../../../base/errors.ts';
 import { parseImageName } from '../../images/name.ts';
 import { faultOf, type Engine, type RegistryAuth } from './engine.ts';
+import { pullImage } from './pull-image.ts';
 
 /** What has become of an image that an engine was asked for. */
 export type Fetched =
   /** By its digest: `repository@sha256:…`. */
-  | { readonly kind: 'fetched'; readonly pinned: string }
-  | { readonly kind: 'pending' }
-  | { readonly kind: 'failed'; readonly why: string };
+  { readonly kind: 'fetched'; readonly pinned: string } | { readonly kind: 'pending' } | FetchFailure;
+export type FetchFailure = {
+  readonly kind: 'failed';
+  readonly why: string;
+  /** It was not to be pulled, and is not there. */
+  readonly isAbsent: boolean;
+  readonly failedMs: number; // since the epoch
+};
+
+/** As in Kubernetes: `IfNotPresent` and `Never` take what the engine has by that name. */
+export type PullPolicy = 'Always' | 'IfNotPresent' | 'Never';
+export type FetchOptions = {
+  readonly auth: RegistryAuth | undefined;
+  readonly policy: PullPolicy;
+  /** A registry that has not said by then what the name means has failed. */
+  readonly resolveTimeoutMs: number;
+};
 
 const PULL_TIMEOUT_MS = 600_000;
 /** Whoever asks is not held up longer, and asks again. */
 const WAIT_MS = 250;
-/** A failure is told for so long before it is tried again. */
-const FAILED_FOR_MS = 5000;
+/** Who asks so soon after another gets what that has got. */
+const FRESH_MS = 5000;
+/** Between tries: as kubelet begins, and shorter at the end, because one machine's user waits for it. */
+const PAUSE = { policy: 'exponential', delayMs: 10_000, maxMs: 60_000 } as const;
 const PULLS_MAX = 1000;
 
-type Pull = { readonly result: Promise<Fetched>; settledMs: number | undefined };
+type Pull = {
+  readonly result: Promise<Exclude<Fetched, { kind: 'pending' }>>;
+  failures: number; // in a row
+  /** Before then it is not begun anew; undefined: it is under way. */
+  keptUntilMs: number | undefined;
+};
 
 /** Images of an engine: pulled once however many ask, and known by their digests. */
 export class EngineImages {
   readonly #engine: Engine;
+  readonly #nowMs: () => number;
   readonly #pulls = new Map<string, Pull>();
+  /** With what credentials an image has come, for the day on which somebody has removed it. */
+  readonly #auths = new Map<string, RegistryAuth | undefined>(); // by pinned name
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, nowMs: () => number = Date.now) {
     this.#engine = engine;
+    this.#nowMs = nowMs;
   }
 
-  /** `isLocal`: it is what the engine has by that name, and no registry is asked. */
-  fetch(image: string, auth: RegistryAuth | undefined, isLocal: boolean): Promise<Fetched> {
-    const key = JSON.stringify([image, auth, isLocal]);
+  fetch(image: string, options: FetchOptions): Promise<Fetched> {
+    const { auth, policy } = options;
+    const key = JSON.stringify([image, auth, policy]);
     const known = this.#pulls.get(key);
-    const isOld = known?.settledMs !== undefined && Date.now() - known.settledMs > FAILED_FOR_MS;
-    const pull = known === undefined || isOld ? this.#begin(key, image, auth, isLocal) : known;
+    const isOld = known?.keptUntilMs !== undefined && this.#nowMs() >= known.keptUntilMs;
+    const pull =
+      known === undefined || isOld ? this.#begin(key, image, options, known?.failures ?? 0) : known;
     return Promise.race([pull.result, pause(WAIT_MS, { kind: 'pending' } as const)]);
   }
 
-  #begin(key: string, image: string, auth: RegistryAuth | undefined, isLocal: boolean): Pull {
-    const result = this.#fetch(image, auth, isLocal).catch((error: unknown): Fetched => ({
-      kind: 'failed',
-      why: messageOf(error),
-    }));
-    const pull: Pull = { result, settledMs: undefined };
-    void result.then(() => (pull.settledMs = Date.now()));
+  /** Pulls one that was there and has been removed; why it could not be had again, or undefined. */
+  async again(pinned: string): Promise<string | undefined> {
+    const [repository = '', digest = ''] = pinned.split('@');
+    const auth = this.#auths.get(pinned);
+    const signal = AbortSignal.timeout(PULL_TIMEOUT_MS);
+    return pullImage(this.#engine, { repository, reference: digest, auth }, PULL_TIMEOUT_MS, signal);
+  }
+
+  #begin(key: string, image: string, options: FetchOptions, failures: number): Pull {
+    const result = this.#fetch(image, options).then(
+      (value) => this.#settle(pull, value),
+      (error: unknown) => this.#settle(pull, { why: messageOf(error) }),
+    );
+    const pull: Pull = { result, failures, keptUntilMs: undefined };
     this.#pulls.delete(key);
     this.#pulls.set(key, pull);
-    const [oldest] = this.#pulls.keys();
-    if (this.#pulls.size > PULLS_MAX && oldest !== undefined) this.#pulls.delete(oldest);
+    keepNewest(this.#pulls);
     return pull;
   }
 
-  async #fetch(image: string, auth: RegistryAuth | undefined, isLocal: boolean): Promise<Fetched> {
+  #settle(pull: Pull, came: Came): Exclude<Fetched, { kind: 'pending' }> {
+    const failedMs = this.#nowMs();
+    if ('pinned' in came) {
+      pull.keptUntilMs = failedMs + FRESH_MS;
+      return { kind: 'fetched', pinned: came.pinned };
+    }
+    const { why, isAbsent = false } = came;
+    pull.keptUntilMs = failedMs + backoffDelayMs(PAUSE, pull.failures);
+    pull.failures += 1;
+    return { kind: 'failed', why, isAbsent, failedMs };
+  }
+
+  async #fetch(image: string, { auth, policy, resolveTimeoutMs }: FetchOptions): Promise<Came> {
     const { name, digest } = parseImageName(image);
     const at = name.lastIndexOf(':');
     const repository = name.slice(0, at);
-    const reference = digest === undefined ? name : `${repository}@${digest}`;
-    if (!isLocal) {
-      const why = await this.#pull(repository, digest ?? name.slice(at + 1), auth);
-      if (why !== undefined) return { kind: 'failed', why };
+    const present = policy === 'Always' ? undefined : await this.#find(image);
+    if (present === undefined || 'why' in present) {
+      if (policy === 'Never') return { why: present?.why ?? '', isAbsent: true };
+      const what = { repository, reference: digest ?? name.slice(at + 1), auth };
+      const why = await pullImage(this.#engine, what, resolveTimeoutMs, AbortSignal.timeout(PULL_TIMEOUT_MS));
+      if (why !== undefined) return { why };
     }
-    const answer = await this.#engine.ask('GET', `/images/${reference}/json`);
-    if (answer.status >= 300) return { kind: 'failed', why: faultOf(answer) };
-    const { RepoDigests = [], Id = '' } = answer.body as Inspected;
-    const own = (RepoDigests ?? []).find((each) => each.startsWith(`${repository}@`)) ?? RepoDigests?.[0];
-    const found = digest ?? own?.split('@')[1] ?? (Id.startsWith('sha256:') ? Id : `sha256:${Id}`);
-    return { kind: 'fetched', pinned: `${repository}@${found}` };
+    const found = present !== undefined && 'pinned' in present ? present : await this.#find(image);
+    if ('pinned' in found) {
+      this.#auths.delete(found.pinned);
+      this.#auths.set(found.pinned, auth);
+      keepNewest(this.#auths);
+    }
+    return found;
   }
 
-  /** Why it could not be pulled; undefined when it was. */
-  async #pull(repository: string, tag: string, auth: RegistryAuth | undefined): Promise<string | undefined> {
-    const query = new URLSearchParams({ fromImage: repository, tag });
-    const headers =
-      auth === undefined
-        ? undefined
-        : { 'x-registry-auth': Buffer.from(JSON.stringify(auth)).toString('base64url') };
-    const signal = AbortSignal.timeout(PULL_TIMEOUT_MS);
-    const path = `/images/create?${query.toString()}`;
-    const { status, body } = await this.#engine.stream('POST', path, undefined, signal, headers);
-    let said = '';
-    for await (const chunk of body as AsyncIterable<Buffer>)
-      said = (said + chunk.toString()).slice(-SAID_MAX);
-    const last = said.trim().split('\n').at(-1) ?? '';
-    const { error, message } = parsed(last) as { readonly error?: unknown; readonly message?: unknown };
-    const fault = [error, message].find((each) => typeof each === 'string');
-    if (status < 300 && fault === undefined) return undefined;
-    return typeof fault === 'string' ? fault.trim() : `status ${status}`;
+  /** What the engine has by that name; or that it has not. */
+  async #find(image: string): Promise<{ readonly pinned: string } | { readonly why: string }> {
+    const { name, digest } = parseImageName(image);
+    const repository = name.slice(0, name.lastIndexOf(':'));
+    const reference = digest === undefined ? name : `${repository}@${digest}`;
+    const answer = await this.#engine.ask('GET', `/images/${reference}/json`);
+    if (answer.status >= 300) return { why: faultOf(answer) };
+    const { RepoDigests, Id = '' } = answer.body as Inspected;
+    const own = (RepoDigests ?? []).find((each) => each.startsWith(`${repository}@`)) ?? RepoDigests?.[0];
+    // What was built here and never pushed has no digest of a registry: its own stands for it.
+    const found = digest ?? own?.split('@')[1] ?? (Id.startsWith('sha256:') ? Id : `sha256:${Id}`);
+    return { pinned: `${repository}@${found}` };
   }
 }
 
+type Came = { readonly pinned: string } | { readonly why: string; readonly isAbsent?: boolean };
 type Inspected = { readonly RepoDigests?: readonly string[] | null; readonly Id?: string };
 
-/** Of what a pull tells of its progress; how it ended is in its last line. */
-const SAID_MAX = 64 * 1024;
-
-function parsed(line: string): object {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch {
-    return {};
-  }
+function keepNewest(map: Map<string, unknown>): void {
+  const [oldest] = map.keys();
+  if (map.size > PULLS_MAX && oldest !== undefined) map.delete(oldest);
 }
