@@ -127,6 +127,19 @@ items:
     expect(await left('waiting')).toBe('');
   });
 
+  it('are described: a Service by slices whose ports nobody has named', async () => {
+    const slice = {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'listed-1', labels: { 'kubernetes.io/service-name': 'listed' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
+      ports: [{ port: 8080 }],
+    };
+    await ok(['apply'], JSON.stringify(slice));
+    expect(await ok(['describe', 'svc', 'listed'])).toMatch(/^Endpoints: +127\.0\.0\.1:8080$/m);
+  });
+
   it('look as Kubernetes prints them', async () => {
     expect(await ok(['get', 'deploy', 'made', '-o', 'wide'])).toMatch(
       /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE +CONTAINERS +IMAGES +SELECTOR\nmade +0\/2 +0 +0 +\d+s +nginx +nginx +app=made\n$/,

@@ -39,7 +39,7 @@ export const endpointsKind = core({
   ],
 });
 
-/** The same in the form of today. */
+/** The same in the form of today; kubectl looks into names that nobody has given (kubernetes pkg/apis/discovery/v1/defaults.go). */
 export const endpointSliceKind = core({
   group: 'discovery.k8s.io',
   kind: 'EndpointSlice',
@@ -71,6 +71,10 @@ export const endpointSliceKind = core({
     },
     AGE,
   ],
+  setDefaults: (slice) => ({
+    ...slice,
+    ports: items(slice['ports']).map((port) => ({ name: '', protocol: 'TCP', ...Object(port) })),
+  }),
 });
 
 function someOf(all: readonly string[], none: string): string {
