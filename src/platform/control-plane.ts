@@ -8,7 +8,6 @@ import { Informers } from '../control/informer.ts';
 import { EventRecorder } from '../control/recorder.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import { fetchForPod, fetchForRevision, OF_ENGINE } from '../serving/control/engine-image.ts';
-import { PodEvents } from '../serving/control/pod-events/pod-events.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { CertificateFeeder } from '../serving/control/tls/certificate-feeder.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
