@@ -105,10 +105,12 @@ export class Controller<R extends Resource> {
     const { finalizer } = this.#options.reconciler;
     const { finalizers = [] } = object.metadata;
     if (finalizer === undefined || finalizers.includes(finalizer)) return object;
-    return this.#options.client.apply({
+    const held = await this.#options.client.apply({
       ...object,
       metadata: { ...object.metadata, finalizers: [...finalizers, finalizer] },
     });
+    await this.#options.recorder.tell(object, finalizersOf(object));
+    return held;
   }
 
   async #finalize(object: R): Promise<undefined> {
@@ -124,6 +126,7 @@ export class Controller<R extends Resource> {
         finalizers: finalizers.filter((each) => each !== reconciler.finalizer),
       },
     });
+    await recorder.tell(object, finalizersOf(object));
     return undefined;
   }
 
@@ -148,6 +151,11 @@ export class Controller<R extends Resource> {
     const { resourceVersion: _version, ...metadata } = object.metadata; // status has no other writer
     await client.patchStatus({ ...object, metadata, status: kept } as Stated);
   }
+}
+
+/** Knative's words (pkg/client/injection/reconciler). */
+function finalizersOf({ metadata: { name } }: Resource): Told {
+  return { type: 'Normal', reason: 'FinalizerUpdate', message: `Updated ${JSON.stringify(name)} finalizers` };
 }
 
 /** Somebody else wrote in between; or an object waits for others to go, which its status tells. */

@@ -8,6 +8,7 @@ import { Informers } from '../control/informer.ts';
 import { EventRecorder } from '../control/recorder.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
 import { fetchForPod, fetchForRevision, OF_ENGINE } from '../serving/control/engine-image.ts';
+import { PodEvents } from '../serving/control/pod-events/pod-events.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { CertificateFeeder } from '../serving/control/tls/certificate-feeder.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
@@ -43,6 +44,7 @@ export class ControlPlane {
   #controllers: RunningControllers | undefined;
   #feeder: PlanFeeder | undefined;
   #workloads: Workloads | undefined;
+  #podEvents: PodEvents | undefined;
   #sources: Sources | undefined;
   #eventTypes: RunningEventTypes | undefined;
   readonly #stop = new AbortController();
@@ -143,6 +145,7 @@ export class ControlPlane {
     feeder.start();
     new CertificateFeeder(gateway.certificates, informers).start();
     this.#startWorkloads(plane, log);
+    this.#startPodEvents(log);
     this.#cleaning = this.#removeOldEvents(log);
     informers.of(KINDS.pod).onChange(({ metadata }, type) => {
       const revision = metadata.labels?.[LABELS.revision];
@@ -217,6 +220,21 @@ export class ControlPlane {
     });
   }
 
+  #startPodEvents(log: Log): void {
+    this.#podEvents = new PodEvents({
+      cluster: this.#client,
+      informers: this.informers,
+      clock: systemClock,
+      onError: (error) =>
+        log({
+          level: 'warn',
+          message: 'an Event of a Pod could not be written',
+          fields: { error: messageOf(error) },
+        }),
+    });
+    this.#podEvents.start();
+  }
+
   #removeOldEvents(log: Log): Promise<void> {
     const recorder = new EventRecorder(this.#client, systemClock, 'platform');
     return removeOldEvents(recorder, systemClock, this.#stop.signal, (error) =>
@@ -231,6 +249,7 @@ export class ControlPlane {
   async stopDeciding(): Promise<void> {
     this.#stop.abort();
     await this.#cleaning;
+    await this.#podEvents?.close();
     await this.#controllers?.close();
     await this.#workloads?.close();
     await this.#sources?.close();

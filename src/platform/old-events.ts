@@ -3,7 +3,7 @@ import type { EventRecorder } from '../control/recorder.ts';
 
 /** Soon after the start, for platforms that never run for long, and then as often as this. */
 const FIRST_MS = 30_000;
-const EVERY_MS = 300_000;
+const EVERY_MS = 60_000;
 
 /** Removes Events whose time is over, now and then, until `signal` aborts; never rejects. */
 export async function removeOldEvents(

@@ -101,6 +101,21 @@ export type Signals = {
     readonly state: 'starting' | 'ready' | 'draining' | 'stopped' | 'failed';
     readonly reason: string | undefined;
   };
+  /** A probe of a container has failed; of one that is not ready yet, once a period. */
+  'serving.unhealthy': ProbeFault & {
+    readonly atMs: number;
+    readonly namespace: string;
+    readonly instance: string;
+    readonly container: string;
+  };
+};
+
+/** What a probe said, as its container's Pod tells it. */
+export type ProbeFault = {
+  readonly probe: 'Readiness' | 'Liveness' | 'Startup';
+  readonly fault: string; // in its words
+  /** The container is ended for it. */
+  readonly isLast: boolean;
 };
 
 /** A wake from zero, split into its phases; milliseconds since the request came in. */

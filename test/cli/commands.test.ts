@@ -332,7 +332,9 @@ describe('millrace on a running platform', { timeout: 40_000 }, () => {
     const copied = kubectlFor(copy, runFileOf(copy).kubeconfig);
     expect((await copied(['get', 'ksvc,ch', '-o', 'name'])).stdout).toBe(
       'service.serving.knative.dev/greeter\n' +
-        ['dead-end', 'greetings', 'orders', 'side'].map((name) => `channel.messaging.knative.dev/${name}\n`).join(''),
+        ['dead-end', 'greetings', 'orders', 'side']
+          .map((name) => `channel.messaging.knative.dev/${name}\n`)
+          .join(''),
     );
     expect((await millrace(['trace', 'owed-1', '--data-dir', copy])).stdout).toContain(
       'kept for default/patient',

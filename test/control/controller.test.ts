@@ -98,6 +98,7 @@ describe('a controller', () => {
     expect(seen[0]).toEqual([FINALIZER]);
     expect(seen.at(-1)).toEqual(['finalize', [FINALIZER]]);
     expect((await world.controller.list(EVENT, 'default')).items).toMatchObject([
+      { reason: 'FinalizerUpdate', message: 'Updated "orders" finalizers', count: 2 }, // set, and taken off
       { reason: 'EventsGivenUp', message: '3 were owed', count: 1, involvedObject: { name: 'orders' } },
     ]);
   });
@@ -164,7 +165,9 @@ describe('a controller', () => {
       .toEqual({ status: 'False', reason: 'DeletionDelayed', message: 'still in use' });
     await controller.close();
     expect(errors).toEqual([]);
-    expect((await world.controller.list(EVENT, 'default')).items).toEqual([]);
+    expect((await world.controller.list(EVENT, 'default')).items).toMatchObject([
+      { type: 'Normal', reason: 'FinalizerUpdate' },
+    ]);
   });
 
   it('tries a failed pass again after a pause, and tells of it once for each time', async () => {

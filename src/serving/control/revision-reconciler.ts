@@ -84,6 +84,13 @@ export function revisionReconciler(
   };
 }
 
+/** serving pkg/reconciler/revision/revision.go. */
+const BECAME_READY = {
+  type: 'Normal',
+  reason: 'RevisionReady',
+  message: 'Revision becomes ready upon all resources being ready',
+} as const;
+
 /** Upstream's reason while digests are being found (serving pkg/apis/serving/v1: ReasonResolvingDigests). */
 function imagePending(): Outcome {
   const marks = [
@@ -130,7 +137,8 @@ function outcomeOf(
   const startsAtZero = Number(written ?? defaultInitialScale()) === 0;
   const isStarted = view.ready >= activeFrom(view.scale ?? UNPLANNED, false) || view.hasBeenReady;
   if (isStarted || wasReady || startsAtZero) {
-    return settled(status, isTrue('ContainerHealthy'), isTrue('ResourcesAvailable'), ...told);
+    const outcome = settled(status, isTrue('ContainerHealthy'), isTrue('ResourcesAvailable'), ...told);
+    return wasReady ? outcome : { ...outcome, events: [BECAME_READY] };
   }
   return settled(
     status,

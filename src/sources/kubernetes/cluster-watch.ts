@@ -1,3 +1,4 @@
+import { isOfScaling } from '../../apis/core/scaling-events.ts';
 import { API_SERVER_EVENT_TYPES } from '../../apis/sources/api-server-source/status.ts';
 import { PlatformError } from '../../base/errors.ts';
 import type { KindName } from '../../control/resource-client.ts';
@@ -55,7 +56,7 @@ export class ClusterWatch {
         reader,
         clock,
         random,
-        concerns: (object) => isConcerned(plan.tells, object),
+        concerns: (object) => isConcerned(plan.tells, object) && (plan.tellsScaling || !isOfScaling(object)),
         take: (seen, signal) => this.#take(seen, signal),
         onMoved,
         onLost: (message) => tools.warn('DeletionsNotTold', message),

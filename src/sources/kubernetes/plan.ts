@@ -1,4 +1,5 @@
 import { isFalse } from '../../apis/conditions.ts';
+import { TELLS_SCALING } from '../../apis/core/scaling-events.ts';
 import type { EventFilter } from '../../apis/event-filters.ts';
 import type { LabelSelector } from '../../apis/label-selector.ts';
 import type { Resource } from '../../apis/resource.ts';
@@ -14,6 +15,8 @@ export type KubernetesPlan = {
   readonly resources: readonly WatchedResource[];
   readonly namespaces: WatchedNamespaces;
   readonly tells: Tells;
+  /** Events of instances that come and go with the requests, too. */
+  readonly tellsScaling: boolean;
   /** Whether access reviews are asked for first. */
   readonly checksAccess: boolean;
 };
@@ -48,6 +51,7 @@ export function planApiServerSource(
     access,
     resources,
     namespaces: namespacesOf(namespace, spec.namespaceSelector),
+    tellsScaling: tellsScaling(source),
     tells: { kind: 'changes', teller: `${namespace}/${name}`, mode, owner, filters },
     checksAccess: annotations[SKIPS_ACCESS_CHECK]?.toLowerCase() !== 'true',
   }));
@@ -62,9 +66,13 @@ export function planKubernetesEventSource(
     resources: [CORE_EVENT],
     namespaces: { kind: 'one', namespace: source.spec.namespace },
     tells: { kind: 'core-events' },
+    tellsScaling: tellsScaling(source),
     checksAccess: true,
   }));
 }
+
+const tellsScaling = ({ metadata: { annotations = {} } }: Resource): boolean =>
+  annotations[TELLS_SCALING] === 'true';
 
 /** An empty selector is all namespaces, by one watch of them all (eventing pkg/reconciler/apiserversource). */
 function namespacesOf(own: string, selector: LabelSelector | undefined): WatchedNamespaces {

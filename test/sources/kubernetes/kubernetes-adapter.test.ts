@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '../../../src/base/clock.ts';
+import { OF_SCALING, TELLS_SCALING } from '../../../src/apis/core/scaling-events.ts';
 import type { Resource } from '../../../src/apis/resource.ts';
 import type { CloudEvent } from '../../../src/events/event.ts';
 import { kubernetesAdapter } from '../../../src/sources/kubernetes/kubernetes-adapter.ts';
@@ -249,6 +250,7 @@ describe('a source that watches objects', () => {
       resources: [{ apiVersion: 'v1', kind: 'Event' }],
       namespaces: { kind: 'one', namespace: 'default' },
       tells: { kind: 'core-events' },
+      tellsScaling: false,
       checksAccess: true,
     };
     const happening = (name: string): Resource => {
@@ -274,6 +276,27 @@ describe('a source that watches objects', () => {
     await expect.poll(told2018).toEqual(['there', 'new', 'last']);
     const types = new Set(told.map(({ attributes }) => attributes.get('type')));
     expect(types).toEqual(new Set(['dev.knative.k8s.event']));
+  });
+
+  it('leaves out what is said of instances that come and go with the requests, unless it is asked for', async () => {
+    const said = (name: string, labels: Readonly<Record<string, string>> = {}): Resource => ({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name, namespace: 'default', labels },
+      ...{ involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'p' } },
+    });
+    const resources = [{ apiVersion: 'v1', kind: 'Event' }];
+    const source = await open({ resources });
+    await apply(said('started', { [OF_SCALING]: 'true' }));
+    await apply(said('failed'));
+    await expect.poll(names).toEqual(['add failed']);
+    await source.close();
+    const asking = anApiServerSource('watcher', { resources }, { [TELLS_SCALING]: 'true' });
+    const planned = planApiServerSource(asking, () => undefined);
+    if (planned.kind === 'missing') throw new Error('there is nothing to miss');
+    begin(planned.plan);
+    await apply(said('ended', { [OF_SCALING]: 'true' }));
+    await expect.poll(names).toEqual(['add failed', 'add ended']);
   });
 
   it('says of a kind that is not served, and watches the others', async () => {

@@ -1,4 +1,5 @@
 import { messageOf, type PlatformError } from '../../../base/errors.ts';
+import type { ProbeFault } from '../../../telemetry/signals.ts';
 import type { ContainerSpec, ProbeSpec } from '../container-spec.ts';
 import type { ContainerState, ContainerStatus, Terminated } from '../instance-status.ts';
 import type { Ended } from '../runtime.ts';
@@ -37,9 +38,11 @@ export type RunTools = {
    * now. Otherwise it fails, and this says what else can be done, as the end of a sentence.
    */
   readonly elsewhere: (port: number) => string | undefined;
-  /** Told of a port of this machine that its program seems to wait for; whether it can have one in a network of its own. */
-  readonly wants?: ((port: number) => boolean) | undefined;
+  /** Told that its program seems to have missed a port that another has; whether it can have a network of its own. */
+  readonly wants?: (() => boolean) | undefined;
   readonly onChange: () => void;
+  /** One of its probes has failed. */
+  readonly onUnhealthy?: ((fault: ProbeFault) => void) | undefined;
 };
 
 export type Beside = ReturnType<ProbeTarget['exec']> & {
@@ -134,7 +137,7 @@ export class ContainerRun {
     this.#set(true);
     const { readiness } = this.spec;
     if (isAskedOn(readiness))
-      this.#watch({ ...readiness, initialDelayMs: 0 }, begun, (isWell) => this.#set(isWell));
+      this.#watch({ ...readiness, initialDelayMs: 0 }, begun, 'Readiness', (isWell) => this.#set(isWell));
   }
 
   /** Starts its process, and waits for nothing else. */
@@ -169,8 +172,10 @@ export class ContainerRun {
     if (startup !== undefined) await this.#untilStarted(startup, begun);
     this.#isStarted = true;
     if (liveness !== undefined) {
-      this.#watch(liveness, begun, (isWell, fault) => {
-        if (!isWell) void this.giveUp(`Liveness probe failed: ${fault}`);
+      this.#watch(liveness, begun, 'Liveness', (isWell, fault) => {
+        if (isWell) return;
+        this.#tellFault('Liveness', fault, true);
+        void this.giveUp(`Liveness probe failed: ${fault}`);
       });
     }
     if (
@@ -179,20 +184,25 @@ export class ContainerRun {
     )
       return;
     const look = this.#lookFor(readiness, begun, readyTimeoutMs);
-    await firstSuccess(readiness, this.#tools.targetOf(begun), this.#over.signal, look);
+    await firstSuccess(readiness, this.#tools.targetOf(begun), this.#over.signal, look, (fault) =>
+      this.#tellFault('Readiness', fault),
+    );
   }
 
   /** Others wait for it (Kubernetes, startupProbe). */
   async #untilStarted(startup: ProbeSpec, begun: Begun): Promise<void> {
     const { failureThreshold, periodMs, action } = startup;
     const withinMs = failureThreshold * (periodMs || USUAL_PERIOD_MS);
-    await firstSuccess(startup, this.#tools.targetOf(begun), this.#over.signal, (waitedMs) => {
+    const look = (waitedMs: number): void => {
       if (waitedMs <= withinMs) return;
       throw failed(
         'ProbeFailed',
         `the ${action.kind} startup probe did not succeed within ${withinMs} ms${begun.child.output.said}`,
       );
-    });
+    };
+    await firstSuccess(startup, this.#tools.targetOf(begun), this.#over.signal, look, (fault) =>
+      this.#tellFault('Startup', fault),
+    );
   }
 
   /** Tells of a program that is not on its way to be ready. */
@@ -216,8 +226,7 @@ export class ContainerRun {
         return;
       const other = otherPort(child, expected);
       elsewhereMs = other === undefined ? undefined : (elsewhereMs ?? waitedMs);
-      const isNowhere = other === undefined && usual !== expected && !listensOn(child, expected);
-      if (isNowhere && idle.isSo(waitedMs) && this.#tools.wants?.(usual) === true) throw takenPort(usual);
+      if (usual !== expected && idle.isSo(waitedMs) && this.#tools.wants?.() === true) throw takenPort(usual);
       if (other === undefined || waitedMs - (elsewhereMs ?? waitedMs) < this.#patienceMs(other)) return;
       const otherwise = this.#tools.elsewhere(other);
       if (otherwise !== undefined) throw wrongPort(other, expected, otherwise);
@@ -229,8 +238,18 @@ export class ContainerRun {
     return port === (this.spec.containerPort ?? DEFAULT_PORT) ? MANIFEST_PORT_FOR_MS : WRONG_PORT_FOR_MS;
   }
 
-  #watch(probe: ProbeSpec, begun: Begun, tell: (isWell: boolean, fault: string) => void): void {
-    void watchProbe(probe, this.#tools.targetOf(begun), this.#over.signal, tell);
+  #watch(
+    probe: ProbeSpec,
+    begun: Begun,
+    kind: ProbeFault['probe'],
+    tell: (isWell: boolean, fault: string) => void,
+  ): void {
+    const failing = (fault: string): void => this.#tellFault(kind, fault);
+    void watchProbe(probe, this.#tools.targetOf(begun), this.#over.signal, tell, failing);
+  }
+
+  #tellFault(probe: ProbeFault['probe'], fault: string, isLast = false): void {
+    this.#tools.onUnhealthy?.({ probe, fault, isLast });
   }
 
   /** Ends it for this reason, as a crash. */
@@ -294,14 +313,10 @@ function otherPort(child: RunProcess, port: number): number | undefined {
   return ports.includes(port) ? undefined : ports[0];
 }
 
-function listensOn(child: RunProcess, port: number): boolean {
-  return listeningPorts(child.pid).includes(port);
-}
-
 function takenPort(port: number): PlatformError {
   return failed(
     'PortNotOpened',
-    `the program listens nowhere and does nothing, and port ${port} is another's; it is given a network of its own`,
+    `the program listens nowhere and does nothing, as if port ${port} were another's; it is given a network of its own`,
   );
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { backoffDelayMs } from '../../../base/backoff.ts';
 import { PlatformError } from '../../../base/errors.ts';
 import { within } from '../../../base/within.ts';
+import { publishSignal, type ProbeFault } from '../../../telemetry/signals.ts';
 import type { ContainerSpec } from '../container-spec.ts';
 import type { ContainerStatus, InstanceStatus, Terminated } from '../instance-status.ts';
 import { mainContainer, type Ended, type Instance, type InstanceSpec, type TellStatus } from '../runtime.ts';
@@ -198,7 +199,8 @@ export class LocalInstance implements Instance {
     const tools = this.#tools.toolsFor(container, this.#spec, () => {
       if (this.#readyMs > 0 || !this.#isPlain) this.#tell();
     });
-    const run = new ContainerRun(container, past, tools);
+    const onUnhealthy = (fault: ProbeFault): void => this.#tellFault(container, fault);
+    const run = new ContainerRun(container, past, { ...tools, onUnhealthy });
     this.#runs.set(container.name, run);
     return run;
   }
@@ -270,6 +272,17 @@ export class LocalInstance implements Instance {
     if (state.kind !== 'terminated' || this.#readyMs === 0 || this.#over.signal.aborted) return status;
     const message = `back-off restarting failed container=${name} pod=${this.id}`;
     return { ...status, state: { kind: 'waiting', reason: 'CrashLoopBackOff', message }, last: state };
+  }
+
+  #tellFault({ name: container }: ContainerSpec, fault: ProbeFault): void {
+    const { namespace } = this.#spec;
+    publishSignal('serving.unhealthy', {
+      atMs: Date.now(),
+      namespace,
+      instance: this.id,
+      container,
+      ...fault,
+    });
   }
 
   #tell(): void {
