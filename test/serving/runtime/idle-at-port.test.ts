@@ -18,6 +18,9 @@ afterAll(() => runtime.close());
 const silent = (port: number): string =>
   `setInterval(() => 0, 1e6); require('node:http').createServer((q, r) => r.end('here')).on('error', () => 0).listen(${port})`;
 
+/** Of a program: whether it has the network of the machine. */
+const HAS_HOST = `require('node:fs').readlinkSync('/proc/self/ns/net') === '${readlinkSync('/proc/self/ns/net')}'`;
+
 function specOf(name: string, containerPort: number, code: string): InstanceSpec {
   const { instance } = revisionPlan(name, '/', { kind: 'program', command: [] });
   const launch = { kind: 'program', command: ['node', '-e', code] } as const;
@@ -34,7 +37,7 @@ async function taken(): Promise<{ server: Server; port: number }> {
 describe.skipIf(why !== undefined)(
   `a program whose port another has${why ? ` (no network of its own here: ${why})` : ''}`,
   () => {
-    it('and that neither says so nor ends is given a network of its own', async () => {
+    it.concurrent('and that neither says so nor ends is given a network of its own', async () => {
       const { server, port } = await taken();
       const instance = await runtime.start(specOf('silent', port, silent(port)), 'silent-1');
       server.close();
@@ -43,13 +46,32 @@ describe.skipIf(why !== undefined)(
       await instance.stop(0);
     });
 
-    it('stays on that of the machine while it is at work, however long that takes', async () => {
+    it.concurrent('stays on that of the machine while it is at work, however long that takes', async () => {
       const { server, port } = await taken();
       const code = `const end = Date.now() + 3000; while (Date.now() < end); require('node:http').createServer((q, r) => r.end('late')).listen(process.env.PORT)`;
       const instance = await runtime.start(specOf('busy', port, code), 'busy-1');
       server.close();
       expect(await askOf(instance, '/')).toBe('late');
       expect(readlinkSync(`/proc/${instance.pid}/ns/net`)).toBe(readlinkSync('/proc/self/ns/net'));
+      await instance.stop(0);
+    });
+
+    it.concurrent('is given one when the other has left before anybody looked', async () => {
+      const { server, port } = await taken();
+      server.close();
+      const code = `if (${HAS_HOST}) setInterval(() => 0, 1e6); else ${silent(port)}`;
+      const instance = await runtime.start(specOf('late', port, code), 'late-1');
+      expect(await askOf(instance, '/')).toBe('here');
+      await instance.stop(0);
+    });
+
+    it.concurrent('is given that of the machine again when it does not come up in its own', async () => {
+      const { server, port } = await taken();
+      const code = `setTimeout(() => { if (${HAS_HOST}) require('node:http').createServer((q, r) => r.end('back')).listen(process.env.PORT); }, 2500); setInterval(() => 0, 1e6)`;
+      const spec = { ...specOf('waits', port, code), readyTimeoutMs: 4000 };
+      const instance = await runtime.start(spec, 'waits-1');
+      server.close();
+      expect(await askOf(instance, '/')).toBe('back');
       await instance.stop(0);
     });
   },

@@ -64,6 +64,20 @@ export function portsInNetworkOf(pid: number): readonly number[] {
   );
 }
 
+/** Whether a process group has any socket of the internet, open or on its way to be. */
+export function hasSockets(group: number): boolean {
+  const own = new Set(
+    attempt(processes, [])
+      .filter((pid) => groupOf(pid) === group)
+      .flatMap(socketsOf),
+  );
+  return ['tcp', 'tcp6', 'udp', 'udp6'].some((table) =>
+    attempt(() => readFileSync(`/proc/${group}/net/${table}`, 'utf8'), '')
+      .split('\n')
+      .some((row) => own.has(row.trim().split(/\s+/)[9] ?? '')),
+  );
+}
+
 function groupOf(pid: number): number {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), '');
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]); // state, parent, group

@@ -111,8 +111,8 @@ export class ProcessRuntime implements Runtime, Reach {
     const refused = this.unmet(spec).find(({ kind }) => kind === 'refused');
     if (refused !== undefined) throw failed('ContainerCannotRun', refused.message);
     if (this.#placements.isOwn(spec)) return this.#startApart(spec, id, tell);
-    return this.#placements.onHost(spec, (placement) =>
-      placement === 'own' ? this.#startApart(spec, id, tell) : this.#startIn(placement, spec, id, tell),
+    return this.#placements.onHost(spec, (placement, of) =>
+      placement === 'own' ? this.#startApart(of, id, tell) : this.#startIn(placement, of, id, tell),
     );
   }
 

@@ -17,6 +17,10 @@ export class FixedPorts {
     if (this.#ports.size > REMEMBERED_MAX && oldest !== undefined) this.#ports.delete(oldest);
   }
 
+  forget({ namespace, revision }: InstanceSpec): void {
+    this.#ports.delete(`${namespace}/${revision}`);
+  }
+
   isKnown({ namespace, revision }: InstanceSpec): boolean {
     return this.#ports.has(`${namespace}/${revision}`);
   }

@@ -10,8 +10,8 @@ export type Placement =
   | {
       readonly kind: 'host';
       readonly elsewhere: (port: number) => string | undefined;
-      /** Told of a port that a program seems to wait for, which another has; whether it can have a network of its own. */
-      readonly wants: (port: number) => boolean;
+      /** Told of a program that seems to have missed a port which another has; whether it can have a network of its own. */
+      readonly wants: () => boolean;
       /** Told of what a program printed last before it ended. */
       readonly ended: (printed: string) => void;
     }
@@ -46,22 +46,43 @@ export class Placements {
 
   /**
    * Starts an instance on the machine's network, and if its program turns out to insist on a port, in one of its own, which
-   * `start` has to close.
+   * `start` has to close. Where that is but a guess, it is tried for a while, and then the machine's again.
    */
-  async onHost<T>(spec: InstanceSpec, start: (placement: Placement | 'own') => Promise<T>): Promise<T> {
+  async onHost<T>(
+    spec: InstanceSpec,
+    start: (placement: Placement | 'own', spec: InstanceSpec) => Promise<T>,
+  ): Promise<T> {
     let isPortTaken = false;
+    let isGuess = false;
+    const host: Placement = {
+      kind: 'host',
+      elsewhere: (port) => this.#whatElse(spec, port),
+      wants: () => (isGuess = spec.network === undefined && this.#networks.why === undefined),
+      ended: (printed) => (isPortTaken ||= saysPortIsTaken(printed)),
+    };
     try {
-      return await start({
-        kind: 'host',
-        elsewhere: (port) => this.#whatElse(spec, port),
-        wants: (port) => this.#canHave(spec, port),
-        ended: (printed) => (isPortTaken ||= saysPortIsTaken(printed)),
-      });
+      return await start(host, spec);
     } catch (error) {
+      if (isGuess) return this.#guess(spec, start, { ...host, wants: () => false });
       if (spec.network !== undefined) throw error;
       if (isPortTaken && this.#networks.why === undefined) this.#fixed.note(spec, this.#fixed.portOf(spec));
       if (!this.#fixed.isKnown(spec)) throw error;
-      return await start('own');
+      return await start('own', spec);
+    }
+  }
+
+  async #guess<T>(
+    spec: InstanceSpec,
+    start: (placement: Placement | 'own', spec: InstanceSpec) => Promise<T>,
+    otherwise: Placement,
+  ): Promise<T> {
+    const readyTimeoutMs = Math.min(spec.readyTimeoutMs, GUESS_FOR_MS);
+    this.#fixed.note(spec, this.#fixed.portOf(spec));
+    try {
+      return await start('own', { ...spec, readyTimeoutMs });
+    } catch {
+      this.#fixed.forget(spec);
+      return start(otherwise, spec);
     }
   }
 
@@ -88,12 +109,6 @@ export class Placements {
     this.#networks.close();
   }
 
-  #canHave(spec: InstanceSpec, port: number): boolean {
-    if (spec.network !== undefined || this.#networks.why !== undefined) return false;
-    this.#fixed.note(spec, port);
-    return true;
-  }
-
   /** Of a program that listens on another port on the machine's network. */
   #whatElse(spec: InstanceSpec, port: number): string {
     if (spec.network === 'host') return '; or remove annotation runtime.millrace.dev/network: host';
@@ -104,6 +119,8 @@ export class Placements {
     return '; it is given a network of its own';
   }
 }
+
+const GUESS_FOR_MS = 15_000;
 
 const TO_DO =
   'run millrace as root, or allow user namespaces (in a container: --cap-add SYS_ADMIN --cap-add NET_ADMIN)';
