@@ -8,6 +8,7 @@ import type { KindName } from '../../src/control/resource-client.ts';
 import { openServer, type OpenServer } from '../../src/http/server.ts';
 import { Workloads } from '../../src/serving/control/workloads/workloads.ts';
 import { RunningPods } from '../../src/serving/pods/running-pods.ts';
+import type { Launch } from '../../src/serving/runtime/container-spec.ts';
 import type { InstanceSpec } from '../../src/serving/runtime/runtime.ts';
 import { Serving } from '../../src/serving/serving.ts';
 import { TwinRuntime, type TwinInstance } from './runtime.ts';
@@ -43,6 +44,8 @@ export class WorkloadWorld {
   );
   /** What names of images mean. */
   readonly images = new Map([['web', 'sha256:one']]);
+  /** How they all are started. */
+  launch: Launch = { kind: 'program', command: ['web'] };
   readonly pods: RunningPods;
   readonly serving: Serving;
   readonly workloads: Workloads;
@@ -67,7 +70,7 @@ export class WorkloadWorld {
       },
       bundleOf: (digest) => ({
         directory: `/images/${digest}`,
-        launch: { kind: 'program', command: ['web'] },
+        launch: this.launch,
       }),
       ticksOf: () => (afterMs) => (Math.floor(afterMs / 60_000) + 1) * 60_000,
       onError: (what, error) => this.errors.push([what, error]),

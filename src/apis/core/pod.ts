@@ -22,6 +22,8 @@ export type PodStatus = {
   readonly conditions?: readonly {
     readonly type: string;
     readonly status: string;
+    readonly reason?: string;
+    readonly message?: string;
     readonly lastTransitionTime?: string;
   }[];
   readonly containerStatuses?: readonly ContainerStatusFields[];

@@ -102,6 +102,11 @@ export class PodLife {
     return this.#isReady && this.#state === 'running' ? this.#instance : undefined;
   }
 
+  /** What runs of it now, whether or not it takes requests. */
+  get running(): Instance | undefined {
+    return this.#instance;
+  }
+
   /** Hands a running instance what has changed in its volumes. */
   refresh(spec: InstanceSpec): void {
     this.#instance?.refresh(spec);

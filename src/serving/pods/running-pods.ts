@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Instance, InstanceSpec, Runtime, Unmet } from '../runtime/runtime.ts';
 import { PodLife, type PodPlan } from './pod-life.ts';
 
 type Listener = (key: string) => void;
@@ -29,8 +29,20 @@ export class RunningPods {
     this.#lives.set(plan.key, new PodLife(plan, { runtime: this.#runtime, clock: this.#clock, onChange }));
   }
 
+  /** What of a Pod cannot be done here. */
+  unmet(spec: InstanceSpec): readonly Unmet[] {
+    return this.#runtime.unmet(spec);
+  }
+
   lifeOf(key: string): PodLife | undefined {
     return this.#lives.get(key);
+  }
+
+  /** Those that run now. */
+  running(): readonly { readonly key: string; readonly instance: Instance }[] {
+    return [...this.#lives].flatMap(([key, { running }]) =>
+      running === undefined ? [] : [{ key, instance: running }],
+    );
   }
 
   /** It gets no new requests from now on; resolves when nothing of it runs any more. */

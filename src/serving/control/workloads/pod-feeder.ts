@@ -1,12 +1,16 @@
+import { networkOf } from '../../../apis/serving/own-network.ts';
 import { LABELS } from '../../../apis/serving/shared.ts';
 import type { Container } from '../../../apis/serving/types.ts';
 import { POD, SELF_LABEL, type Pod } from '../../../apis/core/pod.ts';
 import { keyOf, type Resource } from '../../../apis/resource.ts';
 import type { RunningPods } from '../../pods/running-pods.ts';
 import type { PodPlan, PodStanding } from '../../pods/pod-life.ts';
+import type { ContainerSpec } from '../../runtime/container-spec.ts';
+import type { InstanceSpec } from '../../runtime/runtime.ts';
 import { containerSpec, servingPortOf, type Bundle } from '../container-plan.ts';
 import type { FetchImage } from '../engine-image.ts';
 import type { ResolveImage } from '../pin-image.ts';
+import { idleAnnotations, ownStartOf } from '../own-start.ts';
 import { preparePod, type PreparedPod } from '../prepare-pod.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 import { PodImages } from './pod-images.ts';
@@ -78,15 +82,17 @@ export class PodFeeder {
     const known = pods.lifeOf(key)?.standing;
     if (known?.result === undefined && known === undefined && wasCutOff(pod)) return { status: cutOff(pod) };
     const prepared = missing ? { problem: missing.problem } : await this.#prepare(pod, images);
-    if ('pod' in prepared) {
+    const plan = 'pod' in prepared ? planOf(pod, prepared.pod, known) : undefined;
+    if (plan !== undefined) {
       this.#uids.set(key, uid);
-      pods.run(planOf(pod, prepared.pod, known));
+      pods.run(plan);
     }
     const problem = 'problem' in prepared ? prepared.problem : undefined;
     if ('pod' in prepared) this.#waiting.delete(key);
     else this.#waiting.add(key);
     const standing = pods.lifeOf(key)?.standing;
-    const facts = { standing, problem, images, nowMs: clock.nowMs() };
+    const ignored = plan === undefined ? [] : this.#ignoredOf(pod, plan.instance);
+    const facts = { standing, problem, images, ignored, nowMs: clock.nowMs() };
     return {
       status: podStatusOf(pod, facts),
       againAfterMs: againAfterMs ?? (problem === undefined ? undefined : LOOK_AGAIN_MS),
@@ -103,6 +109,17 @@ export class PodFeeder {
     this.#leaving.set(key, leaving);
   }
 
+  #ignoredOf({ metadata: { annotations = {} } }: Pod, instance: InstanceSpec): readonly string[] {
+    const all = [...instance.initContainers, ...instance.containers];
+    return [
+      ...this.#options.pods
+        .unmet(instance)
+        .filter(({ kind }) => kind === 'ignored')
+        .map(({ message }) => message),
+      ...all.flatMap((container) => idleAnnotations(annotations, container)),
+    ];
+  }
+
   async #prepare(pod: Pod, images: ReadonlyMap<string, string>): Promise<Prepared> {
     const { cluster: reader, bundleOf } = this.#options;
     const imageOf = ({ name = '' }: Container): string => images.get(name) ?? '';
@@ -117,8 +134,12 @@ export class PodFeeder {
 }
 
 function planOf(pod: Pod, prepared: PreparedPod, known: PodStanding | undefined): PodPlan {
-  const { namespace = '', name, ownerReferences = [] } = pod.metadata;
+  const { namespace = '', name, ownerReferences = [], annotations = {} } = pod.metadata;
   const { spec = {} } = pod;
+  const started = (container: ContainerSpec): ContainerSpec => ({
+    ...container,
+    ownStart: ownStartOf(annotations, container),
+  });
   const { containers = [], restartPolicy = 'Always', terminationGracePeriodSeconds = GRACE_S } = spec;
   const main = mainContainerOf(pod);
   const place = { servingPort: servingPortOf([main]), podSecurity: spec.securityContext };
@@ -132,12 +153,13 @@ function planOf(pod: Pod, prepared: PreparedPod, known: PodStanding | undefined)
       configuration: undefined,
       // One that says where it listens is ready once it does, as a Revision's is.
       containers: prepared.containers.map((each, i) =>
-        containerSpec(each, { ...place, isServing: hasPorts && containers[i]?.name === main.name }),
+        started(containerSpec(each, { ...place, isServing: hasPorts && containers[i]?.name === main.name })),
       ),
       initContainers: prepared.initContainers.map((each) =>
-        containerSpec(each, { ...place, isServing: false }),
+        started(containerSpec(each, { ...place, isServing: false })),
       ),
       volumes: prepared.volumes,
+      network: networkOf(annotations),
       readyTimeoutMs: START_MS,
     },
     restartPolicy,

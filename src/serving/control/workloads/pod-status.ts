@@ -28,6 +28,8 @@ export type PodFacts = {
   readonly standing: PodStanding | undefined; // it runs, or did
   readonly problem: PodProblem | undefined;
   readonly images: ReadonlyMap<string, string>; // by container
+  /** What of it is not done here: each a sentence. */
+  readonly ignored: readonly string[];
   readonly nowMs: number;
 };
 
@@ -54,12 +56,22 @@ export function podStatusOf(pod: Pod, facts: PodFacts): PodStatus {
     ...PLACE,
     qosClass: qosClassOf(pod.spec),
     startTime: pod.status?.startTime ?? rfc3339(standing?.startedMs ?? nowMs),
-    conditions: Object.entries(conditions).map(([type, is]) => conditionOf(pod, type, is, nowMs)),
+    conditions: [
+      ...Object.entries(conditions).map(([type, is]) => conditionOf(pod, type, is, nowMs)),
+      ...honouredOf(pod, facts),
+    ],
     ...(initContainers.length > 0 && {
       initContainerStatuses: initContainers.map((each) => statusOf(each, pod, facts, 'init')),
     }),
     containerStatuses: containers.map((each) => statusOf(each, pod, { ...facts, problem }, 'main')),
   };
+}
+
+/** What was asked for and is not done is never kept quiet. */
+function honouredOf(pod: Pod, { ignored, nowMs }: PodFacts): NonNullable<PodStatus['conditions']> {
+  if (ignored.length === 0) return [];
+  const told = conditionOf(pod, 'SpecHonoured', false, nowMs);
+  return [{ ...told, reason: 'PartlyIgnored', message: ignored.join('\n') }];
 }
 
 function conditionOf(

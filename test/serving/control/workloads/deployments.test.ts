@@ -276,4 +276,29 @@ describe('a Deployment', () => {
         ]),
       );
   });
+
+  it('starts functions with what acts at the start of a process, and tells what does nothing', async () => {
+    const of = open();
+    of.launch = { kind: 'function', entry: 'index.mjs' };
+    const annotations = {
+      'runtime.millrace.dev/node-permission': 'worker',
+      'runtime.millrace.dev/node-heap': 'limit',
+    };
+    const containers = [{ name: 'c', image: 'web', env: [{ name: 'NODE_OPTIONS', value: '--trace-gc' }] }];
+    const template = { metadata: { labels: { app: 'web' }, annotations }, spec: { containers } };
+    await of.deployment({ template });
+    await of.rolledOut(1);
+    expect(of.runtime.specs[0]?.containers[0]?.ownStart).toMatchObject({
+      nodeArgs: ['--permission', '--allow-worker'],
+      isRestricted: true,
+      why: ['annotation runtime.millrace.dev/node-permission', 'variable NODE_OPTIONS'],
+    });
+    const pod = await of.world.get(POD, (await of.podNames())[0] ?? '');
+    expect(conditionIn(pod, 'SpecHonoured')).toMatchObject({
+      status: 'False',
+      reason: 'PartlyIgnored',
+      message:
+        'annotation runtime.millrace.dev/node-heap is limit, and container c has no resources.limits.memory: name one',
+    });
+  });
 });
