@@ -10,6 +10,8 @@ import { packageVersion } from '../cli/version.ts';
 import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import type { RevisionIdentity } from './metrics/identity.ts';
 import { ServingMetrics } from './metrics/serving-metrics.ts';
+import { PodMeter } from '../serving/usage/pod-meter.ts';
+import type { InstanceUsage } from '../serving/usage/usage-meter.ts';
 import { openLog, type Log } from '../telemetry/log.ts';
 import { askBacklogs } from './channel-figures.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -205,7 +207,10 @@ async function openFaces(
   const clock = systemClock;
   const channels = (): ReturnType<typeof plane.channels.all> => [...plane.channels.all(), ...outboxes.all()];
   const isReady = (): boolean => state.isReady;
-  const status = (): Promise<unknown> => statusOf(options, endpoints, plane, usage, state.isReady);
+  const podMeter = new PodMeter(() => plane.pods.running(), clock);
+  const figures = async (): Promise<readonly InstanceUsage[]> =>
+    (await Promise.all([usage.now(), podMeter.now()])).flat();
+  const status = (): Promise<unknown> => statusOf(options, endpoints, plane, figures, state.isReady);
   const extension = platformExtension({
     images: plane.images,
     onPushed: () => control.imagePushed(),
@@ -233,7 +238,7 @@ async function openFaces(
     logs: podLogs(plane.logs),
     pods: podAccess(plane.runtime),
     isReady: why,
-    extensions: [extension, resourceMetrics({ store, usage, nowMs: () => clock.nowMs() })],
+    extensions: [extension, resourceMetrics({ store, figures, nowMs: () => clock.nowMs() })],
   });
   const dashboard = await openDashboard({
     address: options.dashboard,
@@ -274,10 +279,10 @@ async function statusOf(
   options: PlatformOptions,
   endpoints: Endpoints,
   { channels }: DataPlane,
-  usage: UsageRecords,
+  figures: () => Promise<readonly InstanceUsage[]>,
   isReady: boolean,
 ): Promise<unknown> {
-  const instances = await usage.now();
+  const instances = await figures();
   const { told, away } = await askBacklogs(channels.all());
   const { dataDir } = options;
   return {

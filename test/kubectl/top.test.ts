@@ -34,6 +34,15 @@ beforeAll(async () => {
 }, 30_000);
 afterAll(() => platform.close(0));
 
+const program = { containers: [{ name: 'main', image: 'top', ports: [{ containerPort: 8080 }] }] };
+const labels = { app: 'steady' };
+const STEADY = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'steady' },
+  spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: program } },
+};
+
 const POD = /^busy-00001-deployment-\S+ +\d+m +[1-9]\d*Mi *$/m;
 
 it('kubectl top pods tells what each instance uses, by label too', async () => {
@@ -45,6 +54,18 @@ it('kubectl top pods tells what each instance uses, by label too', async () => {
   expect((await kubectl(['top', 'pods', '-l', 'no=body'])).stdout).toBe('');
   expect(await kubectl(['top', 'pod', 'nobody'])).toMatchObject({ code: 1 });
 });
+
+it('and what a Pod of a Deployment uses, as millrace status does', async () => {
+  expect(await kubectl(['apply'], JSON.stringify(STEADY))).toMatchObject({ code: 0 });
+  await expect
+    .poll(async () => (await kubectl(['top', 'pods', '-l', 'app=steady', '--containers'])).stdout, {
+      timeout: 15_000,
+    })
+    .toMatch(/^steady-\S+ +main +\d+m +[1-9]\d*Mi *$/m);
+  expect((await millrace(['status', '--data-dir', dataDir])).stdout).toMatch(
+    /^ {2}pod default\/steady-\S+: \d+m CPU, [1-9]\d* MiB$/m,
+  );
+}, 20_000);
 
 it('kubectl top nodes tells how busy the machine is', async () => {
   await expect

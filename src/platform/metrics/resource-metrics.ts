@@ -13,7 +13,7 @@ import { NODE } from '../self/self-objects.ts';
 
 export type ResourceMetricsOptions = {
   readonly store: SqliteStore;
-  readonly usage: { readonly now: () => Promise<readonly InstanceUsage[]> };
+  readonly figures: () => Promise<readonly InstanceUsage[]>;
   readonly nowMs: () => number;
 };
 
@@ -62,12 +62,12 @@ export function resourceMetrics(options: ResourceMetricsOptions): Extension {
 }
 
 async function podsOf(
-  { store, usage, nowMs }: ResourceMetricsOptions,
+  { store, figures, nowMs }: ResourceMetricsOptions,
   { query }: ApiRequest,
   { namespace, name }: Asked,
 ): Promise<readonly Metrics[]> {
   const matches = matcher(store, 'pods', query);
-  const all = await usage.now();
+  const all = await figures();
   return all.flatMap((each) => {
     const [own = ''] = each.revision.split('/');
     if ((namespace !== undefined && own !== namespace) || (name !== undefined && each.id !== name)) return [];

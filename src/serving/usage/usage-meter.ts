@@ -16,7 +16,7 @@ type Metered = {
 /** What one instance uses now, as it was read last. */
 export type InstanceUsage = {
   readonly id: string;
-  readonly revision: string;
+  readonly revision: string; // namespace/name; of a Pod that stands by itself, its own
   readonly cores: number;
   readonly memoryBytes: number;
   readonly atMs: number;
