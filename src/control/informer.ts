@@ -7,6 +7,8 @@ export type InformerOptions = {
   readonly kind: KindName;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Objects that no reader of it wants to know of: they are not kept, and nobody is told of them. */
+  readonly isUnread?: ((object: Resource) => boolean) | undefined;
 };
 
 export type Handler = (object: Resource, type: 'ADDED' | 'MODIFIED' | 'DELETED') => void;
@@ -95,12 +97,15 @@ export class Informer {
   }
 
   #replace(items: readonly Resource[]): void {
-    const now = new Map(items.map((object) => [keyOf(object), object]));
+    const { isUnread = () => false } = this.#options;
+    const read = items.filter((object) => !isUnread(object));
+    const now = new Map(read.map((object) => [keyOf(object), object]));
     for (const [key, object] of this.#objects) if (!now.has(key)) this.#take(object, 'DELETED');
-    for (const object of items) this.#take(object, this.#objects.has(keyOf(object)) ? 'MODIFIED' : 'ADDED');
+    for (const object of read) this.#take(object, this.#objects.has(keyOf(object)) ? 'MODIFIED' : 'ADDED');
   }
 
   #take(object: Resource, type: 'ADDED' | 'MODIFIED' | 'DELETED'): void {
+    if (this.#options.isUnread?.(object) === true && !this.#objects.has(keyOf(object))) return;
     if (type === 'DELETED') this.#objects.delete(keyOf(object));
     else this.#objects.set(keyOf(object), object);
     for (const handler of this.#handlers) handler(object, type);

@@ -5,6 +5,8 @@ import type { Controller } from '../control/controller.ts';
 import type { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import type { Informers } from '../control/informer.ts';
 import { podAutoscalerReconciler, type ScaleView } from '../serving/control/pod-autoscaler-reconciler.ts';
+import { isReady } from '../serving/activator/slot.ts';
+import type { Door } from '../serving/control/scale-services.ts';
 import type { Serving } from '../serving/serving.ts';
 import type { StartOne } from './controllers.ts';
 import { configMapReader } from './live-objects.ts';
@@ -18,19 +20,22 @@ export class Autoscalers {
   readonly #client: EmbeddedClient;
   readonly #informers: Informers;
   readonly #serving: Serving;
+  readonly #door: Door;
   readonly #told = new Set<string>();
   #controller: Controller<PodAutoscaler> | undefined;
 
-  constructor(client: EmbeddedClient, informers: Informers, serving: Serving) {
+  constructor(client: EmbeddedClient, informers: Informers, serving: Serving, door: Door) {
     this.#client = client;
     this.#informers = informers;
     this.#serving = serving;
+    this.#door = door;
   }
 
   readonly start = (start: StartOne): void => {
     const read = configMapReader(this.#informers);
     const reconciler = podAutoscalerReconciler(this.#client, {
       viewOf: (revision) => viewOf(this.#serving, revision),
+      door: this.#door,
       configMap: () => read('knative-serving', 'config-autoscaler'),
       nowMs: () => systemClock.nowMs(),
     });
@@ -70,5 +75,6 @@ function viewOf(serving: Serving, revision: string): ScaleView | undefined {
     hasFailed: pool.trouble?.kind === 'start',
     scale: pool.plan.scale,
     panic: pool.reading?.panic ?? 0,
+    instances: pool.slots.filter(isReady).map(({ id, running }) => ({ id, port: running.instance.port })),
   };
 }

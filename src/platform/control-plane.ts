@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { LABELS } from '../apis/serving/shared.ts';
 import { KINDS } from '../apis/serving/types.ts';
+import type { Resource } from '../apis/resource.ts';
 import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import { Informers } from '../control/informer.ts';
 import { EventRecorder } from '../control/recorder.ts';
@@ -12,6 +13,7 @@ import { PodEvents } from '../serving/control/pod-events/pod-events.ts';
 import { Pods } from '../serving/control/pods.ts';
 import { CertificateFeeder } from '../serving/control/tls/certificate-feeder.ts';
 import { PlanFeeder } from '../serving/control/plan-feeder.ts';
+import { SERVICE_TYPE } from '../serving/control/scale-services.ts';
 import { Workloads } from '../serving/control/workloads/workloads.ts';
 import { ticksOf } from '../sources/ping/schedule.ts';
 import type { RevisionSettings } from '../serving/control/revision-reconciler.ts';
@@ -28,12 +30,17 @@ import { removeOldEvents } from './old-events.ts';
 import type { PlatformOptions } from './options.ts';
 import type { Outboxes } from './outboxes.ts';
 import type { Sources } from './source-host.ts';
+import { placeOf } from './self/self-keeper.ts';
 import { openSources } from './sources.ts';
 import type { Stores } from './stores.ts';
 import { webhookController } from './webhooks.ts';
 
 const TOLD_AFTER_MS = 30;
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
+
+/** The Services of each revision: they tell, and nobody in here reads them. */
+const isUnread = ({ metadata, kind }: Resource): boolean =>
+  kind === 'Service' && metadata.labels?.[SERVICE_TYPE] !== undefined;
 
 /** What decides: reconcilers, and the plans that follow from objects. */
 export class ControlPlane {
@@ -53,7 +60,7 @@ export class ControlPlane {
   constructor({ objects }: Stores, log: Log) {
     const clock = systemClock;
     this.#client = new EmbeddedClient(objects, SERVING_USER);
-    this.informers = new Informers({ reader: this.#client, clock, random: Math.random });
+    this.informers = new Informers({ reader: this.#client, clock, random: Math.random, isUnread });
     this.#pods = new Pods(this.#client, (error) =>
       log({
         level: 'warn',
@@ -116,7 +123,8 @@ export class ControlPlane {
     const channelUrls = `${plane.eventsServer.url}/channels/`;
     const eventTypes = openEventTypes(eventing, informers, (url) => url.startsWith(channelUrls), log);
     this.#eventTypes = eventTypes;
-    this.#autoscalers = new Autoscalers(this.#client, informers, serving);
+    const door = placeOf(plane.eventsServer.url);
+    this.#autoscalers = new Autoscalers(this.#client, informers, serving, door);
     this.#controllers = startControllers(
       {
         store: objects,

@@ -12,6 +12,7 @@ import { instanceSuffix } from './instance-name.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
 import type { GatewayPool } from './gateway/pool.ts';
 import type { RequestLog } from './gateway/request-log.ts';
+import { revisionOfHost, revisionRoute } from './revision-host.ts';
 import type { Runtime } from './runtime/runtime.ts';
 
 export type ServingOptions = {
@@ -90,8 +91,8 @@ export class Serving {
       routeFor:
         listener === 'public'
           ? (host) => this.#publicHosts.find(host) ?? (this.#isLocal(host) ? 'hidden' : undefined)
-          : (host) => this.#localHosts.find(host),
-      localRouteFor: (host) => this.#localHosts.find(host),
+          : (host) => this.#localRouteOf(host),
+      localRouteFor: (host) => this.#localRouteOf(host),
       poolFor: (revision) => this.#pools.get(revision) ?? this.#servicePools.get(revision),
       links: this.#links,
       clock: this.#options.clock,
@@ -104,7 +105,7 @@ export class Serving {
 
   /** Which of the two listeners answers for a host name; undefined: it is no service's. */
   listenerFor(host: string): 'public' | 'internal' | undefined {
-    if (this.#localHosts.find(host) !== undefined) return 'internal';
+    if (this.#localRouteOf(host) !== undefined) return 'internal';
     return this.#publicHosts.find(host) === undefined ? undefined : 'public';
   }
 
@@ -213,10 +214,15 @@ export class Serving {
   /** Names inside the cluster are not told apart outside, whether a service has them or not. */
   #isLocal(host: string): boolean {
     return (
-      this.#localHosts.find(host) !== undefined ||
-      host.endsWith('.svc.cluster.local') ||
-      host.endsWith('.svc')
+      this.#localRouteOf(host) !== undefined || host.endsWith('.svc.cluster.local') || host.endsWith('.svc')
     );
+  }
+
+  /** A revision answers to its own names too; no table has them, since hardly anybody asks for one. */
+  #localRouteOf(host: string): RoutePlan | undefined {
+    const found = this.#localHosts.find(host);
+    const key = found === undefined ? revisionOfHost(host) : undefined;
+    return key !== undefined && this.#pools.has(key) ? revisionRoute(key, host) : found;
   }
 
   /** One ticker for all, and only while something is up: a service at zero costs nothing. */

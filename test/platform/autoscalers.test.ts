@@ -15,7 +15,10 @@ import { World } from '../kit/world.ts';
 async function opened(): Promise<{ autoscalers: Autoscalers; world: World; passes: string[] }> {
   const world = await World.open();
   const serving = new Serving({ runtime: new TwinRuntime(() => undefined), clock: systemClock });
-  const autoscalers = new Autoscalers(world.controller, world.informers, serving);
+  const autoscalers = new Autoscalers(world.controller, world.informers, serving, {
+    host: '127.0.0.1',
+    port: 8081,
+  });
   const passes: string[] = [];
   const start: StartOne = (_, reconciler) => {
     const counted: typeof reconciler = {

@@ -140,6 +140,15 @@ describe('hosts', () => {
     expect((await ask('/', 'nobody.demo')).code).toBe(404);
   });
 
+  it('those of a revision, and of its instances alone, are answered inside', async () => {
+    web();
+    for (const name of ['web-00001.demo', 'web-00001-private.demo.svc', 'web-00001.demo.svc.cluster.local'])
+      expect((await ask('/', name)).json()).toMatchObject({ revision: 'web-00001' });
+    expect((await ask('/', 'web-00002.demo')).code).toBe(404);
+    expect((await ask('/', 'web-00001.demo', publicDoor.port)).code).toBe(404);
+    expect(serving.listenerFor('web-00001.demo.svc.cluster.local')).toBe('internal');
+  });
+
   it('a route without a revision says so', async () => {
     serving.setRoute({
       key: 'x',

@@ -19,7 +19,7 @@ const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
 
 /** What there is to know, of this machine and of where its listeners are. */
 export function selfFacts(
-  { gateway, gatewayTls, api }: Pick<Endpoints, 'gateway' | 'gatewayTls' | 'api'>,
+  { gateway, gatewayTls, api, events }: Pick<Endpoints, 'gateway' | 'gatewayTls' | 'api' | 'events'>,
   versions: Pick<SelfFacts, 'version' | 'kubernetes'>,
   startedMs: number,
 ): SelfFacts {
@@ -30,6 +30,7 @@ export function selfFacts(
     gateway: placeOf(gateway),
     ...(gatewayTls !== undefined && { secureGateway: placeOf(gatewayTls) }),
     api: placeOf(api),
+    inside: placeOf(events),
     cores: cpus().length,
     memoryBytes: totalmem(),
     kernel: `${release()} ${arch()}`,
@@ -37,7 +38,8 @@ export function selfFacts(
   };
 }
 
-function placeOf(url: string): SelfFacts['gateway'] {
+/** Where a listener is reached, from here or, when it listens on all addresses, from others. */
+export function placeOf(url: string): SelfFacts['gateway'] {
   const { hostname: host, port, protocol } = new URL(url);
   const bare = host.replace(/^\[|\]$/g, '');
   return {
@@ -113,6 +115,7 @@ export class SelfKeeper {
   async #write(object: SelfObject): Promise<void> {
     this.#written.add(nameOf(object));
     const stored = await this.#client.apply(object);
+    if (object.status === undefined) return;
     await this.#client.patchStatus({ ...stored, status: object.status } as SelfObject);
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { rfc3339 } from '../../apis/conditions.ts';
 import { NODE_NAME } from '../../apis/core/node.ts';
+import { ENDPOINTS } from '../../apis/core/endpoints.ts';
 import type { Resource } from '../../apis/resource.ts';
 
 /** What a platform knows of itself. */
@@ -14,13 +15,19 @@ export type SelfFacts = {
   /** Where the gateway speaks TLS. */
   readonly secureGateway?: { readonly host: string; readonly port: number };
   readonly api: { readonly host: string; readonly port: number };
+  /** Where the names inside the cluster are answered, and requests wait for instances. */
+  readonly inside: { readonly host: string; readonly port: number };
   readonly cores: number;
   readonly memoryBytes: number;
   readonly kernel: string;
   readonly pid: number;
 };
 
-export type SelfObject = Resource & { readonly spec?: unknown; readonly status?: unknown };
+export type SelfObject = Resource & {
+  readonly spec?: unknown;
+  readonly status?: unknown;
+  readonly subsets?: unknown;
+};
 
 export const NODE = { apiVersion: 'v1', kind: 'Node' };
 export const POD = { apiVersion: 'v1', kind: 'Pod' };
@@ -44,7 +51,7 @@ export function selfObjects(facts: SelfFacts, nameSuffix: (role: string) => stri
   const pods = Object.entries(ROLES).flatMap(([namespace, roles]) =>
     roles.map((role) => podOf(facts, namespace, role, nameSuffix(role))),
   );
-  return [nodeOf(facts), ...servicesOf(facts), ...pods];
+  return [nodeOf(facts), ...servicesOf(facts), activatorEndpoints(facts), ...pods];
 }
 
 function meta(
@@ -95,10 +102,15 @@ function nodeOf(facts: SelfFacts): SelfObject {
   };
 }
 
-type Port = { readonly name: string; readonly port: number; readonly nodePort?: number };
+type Port = {
+  readonly name: string;
+  readonly port: number;
+  readonly nodePort?: number;
+  readonly targetPort?: number;
+};
 
-/** Of what leads somewhere: the API, and the gateway under the two names that it had. */
-function servicesOf({ gateway, secureGateway, api }: SelfFacts): readonly SelfObject[] {
+/** Of what leads somewhere: the API, the gateway under the two names that it had, and who holds requests. */
+function servicesOf({ gateway, secureGateway, api, inside }: SelfFacts): readonly SelfObject[] {
   const http: readonly Port[] = [
     { name: 'http2', port: 80, nodePort: gateway.port },
     ...(secureGateway === undefined ? [] : [{ name: 'https', port: 443, nodePort: secureGateway.port }]),
@@ -107,7 +119,24 @@ function servicesOf({ gateway, secureGateway, api }: SelfFacts): readonly SelfOb
     serviceOf('default', 'kubernetes', 'ClusterIP', api.host, [{ name: 'https', port: api.port }]),
     serviceOf('istio-system', 'istio-ingressgateway', 'NodePort', gateway.host, http),
     serviceOf('istio-system', 'knative-ingressgateway', 'LoadBalancer', gateway.host, http),
+    serviceOf('knative-serving', ACTIVATOR, 'ClusterIP', inside.host, [
+      { name: 'http', port: 80, targetPort: inside.port },
+      { name: 'http2', port: 81, targetPort: inside.port },
+    ]),
   ];
+}
+
+/** What the public Service of a revision leads to while it has no instance (serving pkg/networking, ActivatorServiceName). */
+const ACTIVATOR = 'activator-service';
+
+function activatorEndpoints({ inside }: SelfFacts): SelfObject {
+  const { host: ip, port } = inside;
+  const ports = ['http', 'http2'].map((name) => ({ name, port, protocol: 'TCP' }));
+  return {
+    ...ENDPOINTS,
+    metadata: meta(ACTIVATOR, 'knative-serving'),
+    subsets: [{ addresses: [{ ip }], ports }],
+  };
 }
 
 function serviceOf(
@@ -123,7 +152,7 @@ function serviceOf(
     spec: {
       type,
       clusterIP,
-      ports: ports.map((port) => ({ ...port, protocol: 'TCP', targetPort: port.nodePort ?? port.port })),
+      ports: ports.map((port) => ({ targetPort: port.nodePort ?? port.port, ...port, protocol: 'TCP' })),
     },
     status: { loadBalancer: {} },
   };

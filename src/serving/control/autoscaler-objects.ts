@@ -11,6 +11,7 @@ import { LABELS } from '../../apis/serving/shared.ts';
 import { KINDS, type Revision } from '../../apis/serving/types.ts';
 import { ownerOf } from '../../control/owned.ts';
 import type { ScalePlan } from '../plan.ts';
+import { privateName } from './scale-services.ts';
 
 const NS_PER_MS = 1_000_000;
 const METRIC_CONDITIONS = { happy: 'Ready', dependents: [] } as const;
@@ -102,7 +103,7 @@ export function withServiceStatus(
       observedGeneration: generation,
       conditions: conditionsAfter(SERVERLESS_SERVICE_CONDITIONS, before, marks, nowMs),
       serviceName: name,
-      privateServiceName: `${name}-private`,
+      privateServiceName: privateName(name),
     },
   };
 }
@@ -116,7 +117,7 @@ export function metricOf(podAutoscaler: PodAutoscaler, scale: ScalePlan): Metric
     spec: {
       stableWindow: windowMs * NS_PER_MS,
       panicWindow: panicWindowMs * NS_PER_MS,
-      scrapeTarget: burstCapacity === -1 ? '' : `${podAutoscaler.metadata.name}-private`,
+      scrapeTarget: burstCapacity === -1 ? '' : privateName(podAutoscaler.metadata.name),
     },
   };
 }

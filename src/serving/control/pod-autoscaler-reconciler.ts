@@ -2,6 +2,7 @@ import { autoscalerConfig } from '../../apis/autoscaling/config.ts';
 import { POD_AUTOSCALER_CONDITIONS } from '../../apis/autoscaling/pod-autoscaler/status.ts';
 import { POD_AUTOSCALER, type PodAutoscaler } from '../../apis/autoscaling/pod-autoscaler/types.ts';
 import { conditionOf, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
+import type { ServerlessService } from '../../apis/networking/serverless-service/serverless-service.ts';
 import { keyOf } from '../../apis/resource.ts';
 import { settled, waitingFor, type Reconciler } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
@@ -9,18 +10,30 @@ import { excessBurstCapacity } from '../autoscaler/decide.ts';
 import type { ScalePlan } from '../plan.ts';
 import { activeFrom, activeMark, type Standing } from './active.ts';
 import { metricOf, serverlessServiceOf, withMetricStatus, withServiceStatus } from './autoscaler-objects.ts';
+import {
+  privateEndpointsOf,
+  privateName,
+  privateServiceOf,
+  publicEndpointsOf,
+  publicServiceOf,
+  type Door,
+  type ReadyInstance,
+} from './scale-services.ts';
 
 /** How the data plane has a revision: its instances, its plan, and what was last asked of it. */
 export type ScaleView = Omit<Standing, 'scale'> & {
   readonly scale: ScalePlan;
   /** The mean over the panic window; 0 where nothing was measured. */
   readonly panic: number;
+  readonly instances: readonly ReadyInstance[];
 };
 
 export type PodAutoscalerSettings = {
   /** Undefined: the data plane has no plan of it yet, or none any more. */
   readonly viewOf: (revision: string) => ScaleView | undefined;
   readonly configMap: () => Readonly<Record<string, string>> | undefined; // config-autoscaler
+  /** Where the names inside the cluster are answered. */
+  readonly door: Door;
   readonly nowMs: () => number;
 };
 
@@ -37,13 +50,13 @@ export function podAutoscalerReconciler(
       const { name } = podAutoscaler.metadata;
       const status = {
         serviceName: name,
-        metricsServiceName: `${name}-private`,
+        metricsServiceName: privateName(name),
         desiredScale: view?.desired ?? -1,
         actualScale: view?.ready ?? 0,
       };
       if (view === undefined) return waitingFor(status);
       const capacity = autoscalerConfig(settings.configMap()).activatorCapacity;
-      await tell(cluster, podAutoscaler, view, capacity, settings.nowMs());
+      await tell(cluster, podAutoscaler, view, { ...settings, capacity });
       return settled(status, ...marksOf(podAutoscaler, view));
     },
   };
@@ -59,13 +72,12 @@ function marksOf({ status }: PodAutoscaler, view: ScaleView): Mark[] {
   ];
 }
 
-/** The ServerlessService, and the Metric of what is scaled by requests. */
+/** The ServerlessService with its Services, and the Metric of what is scaled by requests. */
 async function tell(
   cluster: ResourceClient,
   podAutoscaler: PodAutoscaler,
   view: ScaleView,
-  activatorCapacity: number,
-  nowMs: number,
+  { capacity, door, nowMs }: PodAutoscalerSettings & { readonly capacity: number },
 ): Promise<void> {
   const { scale, ready, desired, panic } = view;
   const excess = excessBurstCapacity(scale, ready, panic);
@@ -73,13 +85,29 @@ async function tell(
   const service = await cluster.apply(
     serverlessServiceOf(podAutoscaler, {
       mode: isByRequests && (desired === 0 || excess < 0) ? 'Proxy' : 'Serve',
-      activators: isByRequests ? activatorsFor(scale, ready, activatorCapacity) : 0,
+      activators: isByRequests ? activatorsFor(scale, ready, capacity) : 0,
     }),
   );
-  await cluster.patchStatus(withServiceStatus(service, ready, nowMs));
+  await tellServices(cluster, service, view.instances, door);
+  await cluster.patchStatus(withServiceStatus(service, ready, nowMs()));
   if (!isByRequests) return;
   const metric = await cluster.apply(metricOf(podAutoscaler, scale));
-  await cluster.patchStatus(withMetricStatus(metric, nowMs));
+  await cluster.patchStatus(withMetricStatus(metric, nowMs()));
+}
+
+/** Its names inside the cluster, and who is behind them now (serving pkg/reconciler/serverlessservice). */
+async function tellServices(
+  cluster: ResourceClient,
+  service: ServerlessService,
+  instances: readonly ReadyInstance[],
+  door: Door,
+): Promise<void> {
+  await Promise.all([
+    cluster.apply(privateServiceOf(service)),
+    cluster.apply(privateEndpointsOf(service, instances)),
+    cluster.apply(publicServiceOf(service)),
+    cluster.apply(publicEndpointsOf(service, instances, door)),
+  ]);
 }
 
 /** As many as upstream would put before it (kpa.go, computeNumActivators). */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ENDPOINTS } from '../../../src/apis/core/endpoints.ts';
 import type { Resource } from '../../../src/apis/resource.ts';
 import { SelfKeeper } from '../../../src/platform/self/self-keeper.ts';
 import { POD, SELF_LABEL, type SelfFacts } from '../../../src/platform/self/self-objects.ts';
@@ -13,6 +14,7 @@ const FACTS: SelfFacts = {
   hostName: 'here',
   gateway: { host: '127.0.0.1', port: 8080 },
   api: { host: '127.0.0.1', port: 8443 },
+  inside: { host: '127.0.0.1', port: 8081 },
   cores: 2,
   memoryBytes: 1024 ** 3,
   kernel: '6.0 x64',
@@ -67,6 +69,15 @@ describe('the objects that stand for the platform', () => {
     await world.admin.remove(POD, 'knative-serving', first);
     await expect.poll(roles, DEADLINE).toEqual(PARTS);
     expect(await activator()).not.toBe(first);
+  });
+
+  it('tell where requests wait for instances', async () => {
+    const known = (): Promise<unknown> => world.admin.find(ENDPOINTS, 'knative-serving', 'activator-service');
+    await expect.poll(known, DEADLINE).toMatchObject({
+      subsets: [
+        { addresses: [{ ip: '127.0.0.1' }], ports: [{ name: 'http', port: 8081 }, { name: 'http2' }] },
+      ],
+    });
   });
 
   it('are as many after a restart: those of the former run go, and do not come back', async () => {

@@ -15,7 +15,7 @@ import { SCALE } from '../../kit/small-platform.ts';
 import { conditionIn, World, type Stated } from '../../kit/world.ts';
 
 const NAME = 'r-00001';
-const AT_ZERO: ScaleView = { ready: 0, desired: 0, hasFailed: false, panic: 0, scale: SCALE };
+const AT_ZERO: ScaleView = { ready: 0, desired: 0, hasFailed: false, panic: 0, scale: SCALE, instances: [] };
 const view = (changes: Partial<ScaleView>, scale: Partial<ScalePlan> = {}): ScaleView => ({
   ...AT_ZERO,
   ...changes,
@@ -36,6 +36,7 @@ async function after(seen: ScaleView | undefined, config?: Record<string, string
   const reconciler = podAutoscalerReconciler(world.controller, {
     viewOf: (key) => (key === `default/${NAME}` ? seen : undefined),
     configMap: () => config,
+    door: { host: '127.0.0.1', port: 8081 },
     nowMs: () => world.clock.nowMs(),
   });
   await world.pass(reconciler, NAME);
