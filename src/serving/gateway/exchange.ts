@@ -4,6 +4,7 @@ import type { AddedHeaders } from '../plan.ts';
 import type { Ended } from '../runtime/runtime.ts';
 import { responseHeaders } from './forwarding-headers.ts';
 import type { Head, Inbound } from './inbound.ts';
+import { endsInWords } from './out-of-time.ts';
 import type { ExchangePlan } from './pool.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -33,6 +34,7 @@ export type ExchangeOptions = {
 
 /** An instance that says nothing to `Expect: 100-continue` gets the body after so long (RFC 9110, 10.1.1). */
 const CONTINUE_MS = 1000;
+const OUT_OF_TIME = 'request timeout';
 /** The end of a process is seen so much later than that of its connections. */
 const ENDED_WITHIN_MS = 50;
 
@@ -40,7 +42,8 @@ const ENDED_WITHIN_MS = 50;
  * One request on its way to an instance and its answer back, whichever protocols the two sides speak; `done` is called
  * once, at its end.
  *   X1  whoever reads slowly holds the other side back.
- *   X2  an answer that was cut short, or ran out of time after its first byte, is cut for the client too.
+ *   X2  an answer that was cut short is cut for the client too; one that ran out of time after its first byte ends in words
+ *       that say so, or is cut (out-of-time.ts).
  *   X3  when it is over neither side is asked for anything more: the instance is told by `abort`.
  *   X4  a request goes to another instance only when this one got no byte of it, and its body is still whole.
  */
@@ -57,6 +60,7 @@ export abstract class Exchange {
   #idle: NodeJS.Timeout | undefined;
   #continue: NodeJS.Timeout | undefined;
   #code = 0;
+  #endsInWords = false;
   #bytes = 0;
   #isOver = false;
 
@@ -107,14 +111,16 @@ export abstract class Exchange {
     if (this.#isOver) return;
     clearTimeout(this.#start);
     clearTimeout(this.#continue);
+    const headers = responseHeaders(rawHeaders);
     try {
-      this.inbound.begin({ code, message, headers: responseHeaders(rawHeaders), ...shape });
+      this.inbound.begin({ code, message, headers, ...shape });
     } catch (error) {
       // It is no head that the client's protocol has: bytes that no header may have, for one.
       this.fail({ code: 502, text: `the instance's answer cannot be passed on: ${messageOf(error)}` }, false);
       return this.abort('its answer cannot be passed on');
     }
     this.#code = code;
+    this.#endsInWords = endsInWords(this.inbound.headers, headers);
     this.#begun?.();
     this.touch();
   }
@@ -179,8 +185,12 @@ export abstract class Exchange {
 
   readonly #onTimeout = (): void => {
     if (this.#isOver) return;
-    this.fail({ code: 504, text: 'request timeout', headers: { connection: 'close' } }, false);
-    this.abort('request timeout');
+    if (this.hasHead && this.#endsInWords) {
+      this.#over(504, false);
+      this.inbound.stream.write(OUT_OF_TIME);
+      this.inbound.end([]);
+    } else this.fail({ code: 504, text: OUT_OF_TIME, headers: { connection: 'close' } }, false);
+    this.abort(OUT_OF_TIME);
   };
 
   /** The client went away before the end. */

@@ -12,6 +12,7 @@ afterEach(async () => {
   await small.close();
 });
 
+type Asked = Readonly<Record<string, string>>;
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 const HANDLERS: Readonly<Record<string, Handler>> = {
   '/': (_, response) => response.end('ok'),
@@ -262,11 +263,30 @@ describe('what goes wrong', () => {
     }
   });
 
-  it('a dribble ends at timeoutSeconds by a cut: the client never takes it for whole', async () => {
+  it('a dribble ends at timeoutSeconds in words', async () => {
     const { web, ask, counts } = await open();
     web({ timeoutMs: 200, idleTimeoutMs: 100 });
-    await expect(ask('/dribble')).rejects.toThrow();
+    expect(await ask('/dribble')).toMatchObject({
+      code: 200,
+      text: expect.stringMatching(/^\.+request timeout$/),
+    });
     expect(counts().inFlight).toBe(0);
+  });
+
+  it.each([
+    ['an event', { 'ce-specversion': '1.0' }, {}],
+    ['a structured event', { 'content-type': 'application/cloudevents+json' }, {}],
+    ['a reply', {}, { 'ce-specversion': '1.0' }],
+    ['one of known length', {}, { 'content-length': '1000' }],
+    ['one in an encoding', {}, { 'content-encoding': 'gzip' }],
+    ['gRPC', {}, { 'content-type': 'application/grpc+proto' }],
+  ])('what is %s ends by a cut: nobody takes it for whole', async (_, asked: Asked, answered) => {
+    small = await openSmallServing((_request, response) => {
+      response.writeHead(200, answered).write('.');
+    });
+    small.web({ timeoutMs: 200 });
+    await expect(small.ask('/', { headers: asked })).rejects.toThrow();
+    expect(small.counts().inFlight).toBe(0);
   });
 
   it('an answer that is cut short is cut for the client too', async () => {
