@@ -118,9 +118,11 @@ function actionOf({ exec, httpGet, tcpSocket, grpc }: Probe, { servingPort }: Pl
 function limitsOf({ resources = {} }: Container): Limits {
   const { memory, cpu } = resources.limits ?? {};
   const [bytes, cores] = [quantityOf(memory), quantityOf(cpu)];
+  const requested = quantityOf(resources.requests?.['cpu']) ?? cores; // Kubernetes: what is limited is requested
   return {
     memoryBytes: bytes === undefined || bytes <= 0 ? undefined : Math.ceil(bytes),
     milliCpus: cores === undefined || cores <= 0 ? undefined : Math.ceil(cores * 1000),
+    ...(requested !== undefined && requested > 0 && { milliCpusRequested: Math.ceil(requested * 1000) }),
   };
 }
 

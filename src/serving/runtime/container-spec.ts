@@ -86,6 +86,8 @@ export type Mount = {
 export type Limits = {
   readonly memoryBytes: number | undefined;
   readonly milliCpus: number | undefined;
+  /** What it gets of the CPU beside others when there is not enough for all, in proportion. */
+  readonly milliCpusRequested?: number | undefined;
 };
 
 /** Who it runs as; undefined: as the platform does. */

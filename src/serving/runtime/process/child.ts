@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { PlatformError } from '../../../base/errors.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import type { Ended } from '../runtime.ts';
 import { RUN_TOKEN } from './left-overs.ts';
+import { handedOver, type OutputPipes } from './output-pipes.ts';
 import { Output, type LogSink } from './output.ts';
 
 export type ChildOptions = {
@@ -15,6 +17,8 @@ export type ChildOptions = {
   readonly wrapper?: readonly string[];
   /** Marks every process of this run of the platform, so that the next can end what is left (X1). */
   readonly token: string;
+  /** What it prints into; absent: sockets, which it cannot open by the names in /dev. */
+  readonly pipes?: OutputPipes;
 };
 
 const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'USER'];
@@ -28,20 +32,25 @@ export class Child {
   readonly output: Output;
   readonly ended: Promise<Ended>;
   readonly startedMs = Date.now();
+  readonly #read: readonly (Readable | null)[];
   #wasAsked = false;
   #isGone = false;
 
-  constructor({ command, env, cwd, hasIpc, token, wrapper = [] }: ChildOptions) {
+  constructor({ command, env, cwd, hasIpc, token, wrapper = [], pipes }: ChildOptions) {
     // Last, because a change of user takes the signal back.
     const guard = SETPRIV === undefined ? [] : [SETPRIV, '--pdeathsig', 'KILL', '--'];
     const [file = '', ...args] = [...wrapper, ...guard, ...command];
+    const [out, err] = [pipes?.take(), pipes?.take()];
     this.process = spawn(file, args, {
       cwd: wrapper.length > 0 ? '/' : cwd,
       env: { ...environment(), ...env, [RUN_TOKEN]: token },
-      stdio: ['ignore', 'pipe', 'pipe', hasIpc ? 'ipc' : 'ignore'],
+      stdio: ['ignore', out?.write ?? 'pipe', err?.write ?? 'pipe', hasIpc ? 'ipc' : 'ignore'],
       detached: true,
     });
-    this.output = new Output(this.process);
+    handedOver([out, err]);
+    const [stdout, stderr] = [out?.read ?? this.process.stdout, err?.read ?? this.process.stderr];
+    this.#read = [stdout, stderr];
+    this.output = new Output({ stdout, stderr });
     this.ended = this.#untilEnded();
     void this.ended.then(() => (this.#isGone = true));
   }
@@ -77,7 +86,10 @@ export class Child {
       if (this.process.pid === undefined) resolve(this.#endedAs(undefined, undefined, error.message));
     });
     // 'close' comes after the last output, unless a grandchild holds the pipe: then 'exit' and a moment.
-    this.process.once('close', (code, signal) => resolve(this.#endedAs(code, signal)));
+    const isRead = Promise.all(this.#read.map(untilClosed));
+    this.process.once('close', (code, signal) => {
+      void isRead.then(() => resolve(this.#endedAs(code, signal)));
+    });
     this.process.once('exit', (code, signal) => {
       setTimeout(() => resolve(this.#endedAs(code, signal)), LAST_OUTPUT_MS);
       this.#kill('SIGKILL'); // what it forked goes with it
@@ -107,6 +119,13 @@ export class Child {
       reason: how + this.output.said,
     };
   }
+}
+
+function untilClosed(stream: Readable | null): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream === null || stream.closed) resolve();
+    else stream.once('close', resolve).on('error', () => undefined);
+  });
 }
 
 /** What a process is given of the platform's own environment: an allowlist, since secrets are in the rest (X3). */

@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process';
+import type { Readable } from 'node:stream';
 
 /** Where the output of instances goes; `stream` tells the two apart. */
 export interface LogSink {
@@ -15,15 +15,17 @@ const TAIL_LINES = 5;
 const WINDOW_MS = 100;
 const WINDOW_BYTES = 1024 * 1024;
 
+type Streams = { readonly stdout: Readable | null; readonly stderr: Readable | null };
+
 /** What one process prints: passed on, the last of it kept for whoever asks how it ended. */
 export class Output {
-  readonly #streams: ChildProcess;
+  readonly #streams: Streams;
   #write: ((stream: 'stdout' | 'stderr', chunk: Buffer) => void) | undefined;
   #tail = Buffer.alloc(0);
   #windowEndMs = 0;
   #windowBytes = 0;
 
-  constructor(streams: ChildProcess) {
+  constructor(streams: Streams) {
     this.#streams = streams;
     for (const stream of ['stdout', 'stderr'] as const) {
       streams[stream]?.on('data', (chunk: Buffer) => this.#print(stream, chunk));

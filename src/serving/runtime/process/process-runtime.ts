@@ -11,11 +11,14 @@ import { logNameOf, runtimeContract, withId } from '../shared/contract.ts';
 import { opened } from '../shared/opened.ts';
 import { Memory } from '../shared/remembered.ts';
 import { Child, environment, failed } from './child.ts';
+import { ClaimedPorts } from './claimed-ports.ts';
 import type { Begun, ContainerRun, RunTools } from './container-run.ts';
 import { ExecProcess, hasTerminals, noTerminals } from './exec.ts';
 import { filesIn } from './files-in.ts';
-import { Cgroups } from './isolation/cgroups.ts';
+import { Cgroups, type Cgroup } from './isolation/cgroups.ts';
 import { Namespaces, type View } from './isolation/namespaces.ts';
+import { imageBinds } from './isolation/image-binds.ts';
+import { Surroundings } from './isolation/surroundings.ts';
 import { unmetOf } from './isolation/unmet.ts';
 import { sweepMemory, type VolumeFolders } from './isolation/volume-folders.ts';
 import { endLeftOvers } from './left-overs.ts';
@@ -23,12 +26,13 @@ import { LocalInstance } from './local-instance.ts';
 import { expanded } from '../../expand.ts';
 import { nativeUrl } from './native-url.ts';
 import type { LogSink } from './output.ts';
+import { OutputPipes } from './output-pipes.ts';
 import { apartFor } from './own-process.ts';
 import { Placements, type Placement } from './network/placement.ts';
-import { freePort, listeningPorts } from './ports.ts';
+import { listeningPorts } from './ports.ts';
 import type { PoolBounds } from './pool-size.ts';
 import { ProcessTable } from './process-table.ts';
-import { located, workingDirOf } from './program.ts';
+import { isProgram, startedAs, workingDirOf } from './program.ts';
 import { RUNNER_MAIN } from './runner-child.ts';
 import { closed, COMPILED, portContract, RunnerPool } from './runner-pool.ts';
 import type { HostRoute } from './runner-protocol.ts';
@@ -66,6 +70,9 @@ export class ProcessRuntime implements Runtime, Reach {
   readonly #pool: RunnerPool;
   readonly #namespaces: Namespaces;
   readonly #placements: Placements;
+  readonly #surroundings: Surroundings;
+  readonly #pipes: OutputPipes;
+  readonly #ports = new ClaimedPorts();
   readonly #cgroups = new Cgroups({ name: this.#token.slice(0, 8) });
   readonly #memory: Memory;
   readonly #instances = new Map<string, LocalInstance>();
@@ -77,7 +84,10 @@ export class ProcessRuntime implements Runtime, Reach {
     this.#options = options;
     this.#memory = new Memory((id) => join(folder, 'volumes', id), this.#token);
     this.#namespaces = new Namespaces(join(folder, 'mounts'));
+    this.#pipes = new OutputPipes(join(folder, 'pipes'));
     const onSpawn = (child: Child): void => this.#keep(child);
+    const around = { folder: join(folder, 'around'), token: this.#token, onSpawn };
+    this.#surroundings = new Surroundings(around);
     this.#pool = new RunnerPool({ folder, token: this.#token, bounds, onSpawn });
     this.#placements = new Placements({ token: this.#token, onSpawn });
   }
@@ -103,8 +113,9 @@ export class ProcessRuntime implements Runtime, Reach {
     return this.#pool.warmedUp();
   }
 
+  /** Of what runs for instances, or waits for one. */
   get pids(): readonly number[] {
-    return [...this.#children].map((child) => child.pid);
+    return [...this.#children].flatMap((child) => (this.#surroundings.isHeldBy(child) ? [] : child.pid));
   }
 
   async start(spec: InstanceSpec, id: string, tell: TellStatus = () => undefined): Promise<Instance> {
@@ -117,6 +128,8 @@ export class ProcessRuntime implements Runtime, Reach {
   }
 
   unmet(spec: InstanceSpec): readonly Unmet[] {
+    const hasProgram = [...spec.containers, ...spec.initContainers].some(isProgram);
+    if (hasProgram && !this.#isClosed) void this.#surroundings.pid(); // there when it starts
     return [...unmetOf(spec, this.#namespaces, this.#cgroups), ...this.#placements.unmet(spec)];
   }
 
@@ -207,14 +220,16 @@ export class ProcessRuntime implements Runtime, Reach {
 
   #toolsFor(container: ContainerSpec, home: Home, onChange: () => void): RunTools {
     const { spec, id, placement } = home;
-    const { memoryBytes, milliCpus } = container.limits;
-    const isBounded = memoryBytes !== undefined || milliCpus !== undefined;
-    const view = (): View => this.#viewOf(container, home);
+    const isBounded = Object.values(container.limits).some((limit) => limit !== undefined);
+    const cgroup = isBounded ? this.#cgroups.open(container.limits) : undefined;
+    let around: number | undefined;
+    const view = (): View => ({ ...this.#viewOf(container, home, cgroup), around });
     const own = { ...container, env: withId(container, id) };
     const envOf = (port: number): Record<string, string> => this.#envOf(own, home, port);
     return {
-      begin: (onTaken) => {
+      begin: async (onTaken) => {
         const { launch } = container;
+        if (isProgram(container)) around = await this.#surroundings.pid();
         const taken = (child: Child): void => {
           onTaken(child);
           this.#tell(child, spec, container, id);
@@ -223,14 +238,14 @@ export class ProcessRuntime implements Runtime, Reach {
           ? this.#beginFunction(own, launch.entry, home, view(), taken)
           : this.#beginProgram(container, launch.command ?? [], envOf, home, view(), taken);
       },
-      cgroup: isBounded ? this.#cgroups.open(container.limits) : undefined,
+      cgroup,
       targetOf: ({ child, port, inner = port }) => ({
         port,
         ...(placement.kind === 'own' && { inside: placement.inside }),
         exec: (command) => {
           const cwd = workingDirOf(container);
           const entered = [...this.#netOf(home), ...this.#namespaces.enter(child.pid, view())];
-          const [file = '', ...args] = [...entered, ...command];
+          const [file = '', ...args] = [...entered, ...startedAs(command, container, view())];
           return {
             file,
             args,
@@ -293,16 +308,19 @@ export class ProcessRuntime implements Runtime, Reach {
     onTaken: (child: Child) => void,
   ): Promise<Begun> {
     const { placement } = home;
-    const inner = placement.kind === 'own' ? placement.port : await freePort();
+    const isMain = container.name === mainContainer(home.spec).name;
+    const wanted = isMain ? container.containerPort : undefined;
+    const inner = placement.kind === 'own' ? placement.port : await this.#ports.claim(wanted);
     const port = placement.kind === 'own' ? await placement.network.doorTo(inner) : inner;
     if (this.#isClosed) throw closed();
     const env = envOf(inner);
     const words = command.map((word) => expanded(word, env));
     const child = new Child({
-      command: located(words, container.directory, view.cwd),
+      command: startedAs(words, container, view),
       env,
       cwd: view.cwd,
       hasIpc: false,
+      pipes: this.#pipes,
       token: this.#token,
       wrapper: this.#wrapperOf(home, view),
     });
@@ -310,6 +328,7 @@ export class ProcessRuntime implements Runtime, Reach {
     // Nobody could reach it any more; so it ends, as a crash.
     if (placement.kind === 'own') void placement.network.ended.then(() => child.process.kill('SIGKILL'));
     else void child.ended.then(() => placement.ended(child.output.tail));
+    void child.ended.then(() => this.#ports.release(inner));
     onTaken(child);
     return { child, port, inner, startedMs: child.startedMs, isReady: false };
   }
@@ -328,10 +347,14 @@ export class ProcessRuntime implements Runtime, Reach {
     };
   }
 
-  #viewOf(container: ContainerSpec, { spec, volumes }: Home): View {
+  #viewOf(container: ContainerSpec, { spec, volumes }: Home, cgroup: Cgroup | undefined): View {
     const cwd = workingDirOf(container);
+    const { memoryBytes, milliCpus } = container.limits;
+    const isLimited = memoryBytes !== undefined || milliCpus !== undefined;
+    const own = [...imageBinds(container), ...((isLimited && cgroup?.shown) || [])];
+    const isSeen = own.length > 0 && isProgram(container) && this.#namespaces.way.kind !== 'none';
     return {
-      binds: volumes?.bindsOf(container, spec) ?? [],
+      binds: [...(volumes?.bindsOf(container, spec) ?? []), ...(isSeen ? own : [])],
       user: container.user,
       reach: () => [container.directory, ...(container.launch.kind === 'function' ? runnerFolders() : [])],
       cwd,

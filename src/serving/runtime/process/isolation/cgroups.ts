@@ -1,9 +1,20 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Limits } from '../../container-spec.ts';
+import type { Bind } from './mount-script.ts';
 
 /** A group of processes with bounds of its own. */
 export type Cgroup = {
+  /** What its processes are to see of control groups: this one, where programs look for theirs. */
+  readonly shown?: readonly Bind[];
   /** Puts a process in it, and with it what that starts from now on. */
   add(pid: number): void;
   /** Whether the kernel has ended one of its processes because the memory was used up. */
@@ -22,6 +33,7 @@ export type CgroupOptions = {
 };
 
 const PERIOD_US = 100_000;
+const [SHARES_MIN, SHARES_MAX] = [2, 262_144];
 const REMOVE_EVERY_MS = 200;
 const REMOVE_TRIES = 25;
 const PREFIX = 'millrace-';
@@ -68,13 +80,13 @@ export class Cgroups {
     this.#count += 1;
     const name = `${this.#name}-${this.#count}`;
     const { version } = this.#layout;
-    const folders = new Set<string>();
+    const folders = new Map<string, string>(); // to where the hierarchy is mounted
     const bound = (resource: 'memory' | 'cpu', value: string): void => {
       const parent = this.#layout[resource];
       if (parent === undefined) return;
       const folder = join(parent, name);
       mkdirSync(folder, { recursive: true });
-      folders.add(folder);
+      folders.set(folder, this.#layout.mounts[resource]);
       if (resource === 'cpu' && version === 1)
         attempt(() => writeFileSync(join(folder, 'cpu.cfs_period_us'), String(PERIOD_US)));
       attempt(() => writeFileSync(join(folder, fileOf(resource, version)), value));
@@ -84,6 +96,16 @@ export class Cgroups {
       if (resource === 'memory' && version === 2)
         attempt(() => writeFileSync(join(folder, 'memory.swap.max'), '0'));
     };
+    const share = (milliCpus: number): void => {
+      const parent = this.#layout.cpu;
+      if (parent === undefined) return;
+      const folder = join(parent, name);
+      mkdirSync(folder, { recursive: true });
+      folders.set(folder, this.#layout.mounts.cpu);
+      const shares = Math.min(SHARES_MAX, Math.max(SHARES_MIN, Math.floor((milliCpus * 1024) / 1000)));
+      if (version === 1) attempt(() => writeFileSync(join(folder, 'cpu.shares'), String(shares)));
+      else attempt(() => writeFileSync(join(folder, 'cpu.weight'), String(weightOf(shares))));
+    };
     attempt(() => {
       if (limits.memoryBytes !== undefined) bound('memory', String(limits.memoryBytes));
     });
@@ -92,7 +114,10 @@ export class Cgroups {
       const quotaUs = Math.max(1000, Math.round((limits.milliCpus * PERIOD_US) / 1000));
       bound('cpu', version === 1 ? String(quotaUs) : `${quotaUs} ${PERIOD_US}`);
     });
-    return cgroupOf([...folders], version);
+    attempt(() => {
+      if (limits.milliCpusRequested !== undefined) share(limits.milliCpusRequested);
+    });
+    return cgroupOf(folders, version);
   }
 
   /** Removes what a killed run of that name has left here. */
@@ -108,6 +133,8 @@ export class Cgroups {
 
 type Layout = {
   readonly version: 1 | 2;
+  /** Where processes look for their own groups. */
+  readonly mounts: { readonly memory: string; readonly cpu: string };
   readonly memory: string | undefined;
   readonly cpu: string | undefined;
 };
@@ -130,10 +157,11 @@ function layoutOf(root: string, own: string): Layout {
       .find((folder) => existsSync(join(folder, 'cgroup.procs')));
   };
   const [memory, cpu] = [first('memory'), first('cpu')];
-  if (memory !== undefined || cpu !== undefined) return { version: 1, memory, cpu };
+  const mounts = { memory: join(root, 'memory'), cpu: join(root, 'cpu') }; // the latter may be a link to `cpu,cpuacct`
+  if (memory !== undefined || cpu !== undefined) return { version: 1, memory, cpu, mounts };
   const unified = rows.find(({ controllers }) => controllers.join('') === '')?.path ?? '/';
   const parent = [join(root, unified), join(root, unified, '..')].find(handsOn);
-  return { version: 2, memory: parent, cpu: parent };
+  return { version: 2, memory: parent, cpu: parent, mounts: { memory: root, cpu: root } };
 }
 
 /** Whether groups below this one of version 2 have both controllers; asked for, where that is allowed. */
@@ -153,8 +181,17 @@ function fileOf(resource: 'memory' | 'cpu', version: 1 | 2): string {
   return version === 1 ? 'cpu.cfs_quota_us' : 'cpu.max';
 }
 
-function cgroupOf(folders: readonly string[], version: 1 | 2): Cgroup {
+/** Of version 2, for so many shares of version 1 (Kubernetes KEP-2254). */
+function weightOf(shares: number): number {
+  return Math.floor(((shares - 2) * 9999) / 262_142) + 1;
+}
+
+function cgroupOf(shownAt: ReadonlyMap<string, string>, version: 1 | 2): Cgroup {
+  const folders = [...shownAt.keys()];
   return {
+    shown: [...shownAt].flatMap(([source, path]) =>
+      existsSync(path) ? [{ kind: 'bind', source, path: realpathSync(path), isReadOnly: true } as const] : [],
+    ),
     add(pid) {
       for (const folder of folders) attempt(() => writeFileSync(join(folder, 'cgroup.procs'), String(pid)));
     },

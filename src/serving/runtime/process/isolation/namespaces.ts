@@ -15,6 +15,8 @@ export type View = {
   /** What its user has to get to: image, program, working directory. */
   readonly reach: () => readonly string[];
   readonly cwd: string;
+  /** A process whose mounts it begins with (surroundings.ts); absent: those of the platform. */
+  readonly around?: number | undefined;
 };
 
 const found = (...paths: readonly string[]): string | undefined => paths.find((path) => existsSync(path));
@@ -48,20 +50,25 @@ export class Namespaces {
   }
 
   /** What to put before a command, so that it sees `view`. */
-  wrap({ binds, user, reach, cwd }: View): readonly string[] {
+  wrap({ binds, user, reach, cwd, around }: View): readonly string[] {
     const asUser = switchTo(user);
-    if (binds.length === 0 && asUser.length === 0) return [];
+    const isPlain = binds.length === 0 && asUser.length === 0;
+    if (isPlain && around === undefined) return [];
+    const into = around === undefined ? [] : [NSENTER ?? 'nsenter', `--target=${around}`, '--mount'];
+    if (isPlain) return [...into, `--wdns=${cwd}`, '--'];
     const { kind } = this.way;
     const names = kind === 'user' ? ['--user', '--map-root-user', '--mount'] : ['--mount'];
     const script = mountScript(this.#base, binds, asUser.length === 0 ? [] : reach(), cwd);
     const overlay = kind === 'user' ? 'OVERLAY=,userxattr' : 'OVERLAY=';
-    return [UNSHARE ?? 'unshare', ...names, '--', '/bin/sh', '-c', `${overlay}\n${script}`, 'sh', ...asUser];
+    const enter = into.length === 0 ? [] : [...into, '--'];
+    const own = [UNSHARE ?? 'unshare', ...names, '--', '/bin/sh', '-c', `${overlay}\n${script}`, 'sh'];
+    return [...enter, ...own, ...asUser];
   }
 
   /** What to put before a command, so that it runs where a process of ours runs. */
-  enter(pid: number, { binds, user, cwd }: View): readonly string[] {
+  enter(pid: number, { binds, user, cwd, around }: View): readonly string[] {
     const asUser = switchTo(user);
-    if (binds.length === 0 && asUser.length === 0) return [];
+    if (binds.length === 0 && asUser.length === 0 && around === undefined) return [];
     const into = this.way.kind === 'user' ? ['--user', '--preserve-credentials'] : [];
     const where = ['--mount', '--root', `--wdns=${cwd}`];
     return [NSENTER ?? 'nsenter', `--target=${pid}`, ...into, ...where, '--', ...asUser];

@@ -37,16 +37,17 @@ export function unmetOf(
         what: 'user',
         message: `container ${name} runs as a process of this machine, without ${unhonoured.join(', ')}`,
       });
-    for (const [resource, limit] of [
-      ['memory', limits.memoryBytes],
-      ['cpu', limits.milliCpus],
+    for (const [resource, what, asked] of [
+      ['memory', 'limit', limits.memoryBytes],
+      ['cpu', 'limit', limits.milliCpus],
+      ['cpu', 'request', limits.milliCpus === undefined ? limits.milliCpusRequested : undefined],
     ] as const) {
-      const why = limit === undefined ? undefined : cgroups.why(resource);
+      const why = asked === undefined ? undefined : cgroups.why(resource);
       if (why !== undefined)
         unmet.push({
           kind: 'ignored',
           what: 'resources',
-          message: `the ${resource} limit of container ${name} is not enforced: ${why}; run millrace as root, or in a control group of its own (systemd-run --user --scope -p Delegate=yes millrace up)`,
+          message: `the ${resource} ${what} of container ${name} is not enforced: ${why}; run millrace as root, or in a control group of its own (systemd-run --user --scope -p Delegate=yes millrace up)`,
         });
     }
     return unmet;
@@ -56,10 +57,9 @@ export function unmetOf(
 /** Most containers ask for nothing of this; they are not to wait for the answers. */
 function asksForMore({ mounts, user, limits, unhonoured }: ContainerSpec): boolean {
   const { uid, gid, mustNotBeRoot } = user;
-  const { memoryBytes, milliCpus } = limits;
   return (
     mounts.length + unhonoured.length > 0 ||
     mustNotBeRoot ||
-    [uid, gid, memoryBytes, milliCpus].some((each) => each !== undefined)
+    [uid, gid, ...Object.values(limits)].some((each) => each !== undefined)
   );
 }
