@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -76,6 +78,30 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
     expect(registry.served()).toBe(0);
   });
 
+  it('says so when its registry says nothing within digest-resolution-timeout', async () => {
+    const silent = createServer();
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    const image = `127.0.0.1:${(silent.address() as AddressInfo).port}/nothing:1`;
+    const data = '{"data":{"digest-resolution-timeout":"1s"}}';
+    await ok([
+      'patch',
+      'configmap',
+      'config-deployment',
+      '-n',
+      'knative-serving',
+      '--type=merge',
+      '-p',
+      data,
+    ]);
+    await ok(['apply'], service('silent', `{image: "${image}"}`));
+    await expect
+      .poll(() => messageOf('silent'), WAIT)
+      .toContain(
+        `Unable to fetch image "${image}": failed to resolve image to digest: the registry of ${image.slice(0, -2)} said nothing within 1s`,
+      );
+    silent.close();
+  });
+
   it('is pulled with those of its service account, pinned to its digest, and wakes as a container', async () => {
     const auth = ['--docker-username=ann', '--docker-password=sesame', `--docker-server=${registry.host}`];
     await ok(['create', 'secret', 'docker-registry', 'pull', ...auth]);
@@ -104,6 +130,33 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
     expect(await ok(['logs', '-l', 'serving.knative.dev/service=tools', '-c', 'user-container'])).toBe(
       'hello\n',
     );
+  });
+
+  it('is what the engine has, and no registry is asked, where that is skipped or the manifest says so', async () => {
+    const skipping = '{"data":{"registries-skipping-tag-resolving":"dev.local,127.0.0.1:1"}}';
+    const config = ['patch', 'configmap', 'config-deployment', '-n', 'knative-serving', '--type=merge', '-p'];
+    await ok([...config, skipping]);
+    await engine.ask('POST', '/images/localhost/tools:1/tag?repo=127.0.0.1:1/skipped&tag=1');
+    await ok(['apply'], service('skipped', '{image: "127.0.0.1:1/skipped:1"}'));
+    await ok(['wait', '--for=condition=Ready', '--timeout=40s', 'ksvc/skipped']);
+    await ok(['apply'], service('never', '{image: "127.0.0.1:2/nothing:1", imagePullPolicy: Never}'));
+    await expect
+      .poll(() => messageOf('never'), WAIT)
+      .toContain('Unable to fetch image "127.0.0.1:2/nothing:1": failed to resolve image to digest: ');
+    expect(await messageOf('never')).not.toContain('connection refused');
+  });
+
+  it('is pulled again, with the same credentials, when somebody has removed it', async () => {
+    await ok(['delete', 'pods', '-l', 'serving.knative.dev/service=private', '--grace-period=0']);
+    await expect
+      .poll(
+        async () => (await engine.ask('DELETE', `/images/${registry.host}/private/tools:1?force=1`)).status,
+        WAIT,
+      )
+      .toBe(404);
+    const before = registry.served();
+    expect(await ask('private')).toBe('200 ok');
+    expect(registry.served()).toBeGreaterThan(before);
   });
 
   it('leaves no container: those of a killed platform end with it, or with the next one', async () => {

@@ -21,7 +21,7 @@ import { LocalInstance } from '../process/local-instance.ts';
 import type { LogSink } from '../process/output.ts';
 import { freePort } from '../process/ports.ts';
 import type { RunProcess } from '../process/run-process.ts';
-import { closed, portContract } from '../process/runner-pool.ts';
+import { closed } from '../process/runner-pool.ts';
 import { Warden } from '../process/warden.ts';
 import { staysOpen } from './accepts.ts';
 import { createBody, OWNER, RUN, type EngineNetwork } from './create-body.ts';
@@ -188,7 +188,7 @@ export class ContainerRuntime implements Runtime, Reach {
     const { engine, folder, images } = this.#options;
     const network = await networkOf(container, home, isMain);
     if (this.#isClosed) throw closed();
-    const env = { ...withId(container, id), ...runtimeContract(spec), ...(isMain && portContract(inner)) };
+    const env = { ...withId(container, id), ...runtimeContract(spec), ...(isMain && { PORT: String(inner) }) };
     const binds = volumes?.bindsOf(container, spec) ?? [];
     const labels = { [OWNER]: folder, [RUN]: this.#token };
     this.#count += 1;

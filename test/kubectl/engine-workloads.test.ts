@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunningPlatform } from '../../src/platform/options.ts';
+import { kubectlFor, type TestApi } from '../kit/api-server.ts';
+import { temporaryFolder } from '../kit/folders.ts';
+import { openPlatform } from '../kit/platform.ts';
+import { openRegistry, type Registry } from '../kit/registry.ts';
+import { podmanServer, REGISTRY_PORT, TOOLS_IMAGE, TOOLS_TAR } from '../servers/podman.ts';
+import { sharedServer } from '../servers/shared.ts';
+
+const podman = await sharedServer(podmanServer);
+const socket = podman.kind === 'running' ? podman.address : '';
+const title = `Deployments, Jobs and Pods of images that nobody has pushed${podman.kind === 'missing' ? ` (not here: ${podman.reason})` : ''}`;
+const root = temporaryFolder('engine-workloads');
+const WAIT = { timeout: 30_000, interval: 200 };
+
+let platform: RunningPlatform;
+let registry: Registry;
+let kubectl: TestApi['kubectl'];
+
+async function ok(args: readonly string[], input?: string): Promise<string> {
+  const { code, stdout, stderr } = await kubectl(args, input);
+  expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: expect.any(String) });
+  return stdout;
+}
+const waitingOf = (pod: string): Promise<string> =>
+  ok(['get', 'pod', pod, '-o', 'jsonpath={.status.containerStatuses[0].state.waiting}']);
+const pod = (name: string, container: string, more = ''): string =>
+  `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{name: it, ${container}}]${more}}\n`;
+const job = (name: string, line: string): string => `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: ${name}}
+spec:
+  backoffLimit: 0
+  template:
+    spec: {restartPolicy: Never, containers: [{name: it, image: "${TOOLS_IMAGE}", command: [sh, -c, "${line}"]}]}
+`;
+const DEPLOYMENT = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: tools}
+spec:
+  selector: {matchLabels: {app: tools}}
+  template:
+    metadata: {labels: {app: tools}}
+    spec:
+      containers:
+      - name: web
+        image: ${TOOLS_IMAGE}
+        command: [sh, -c, "httpd -p 127.0.0.1:9099 -h /www; echo hello; exec httpd -f -p $PORT -h /www"]
+        ports: [{containerPort: 8080}]
+`;
+
+/** What GET / is answered through `kubectl port-forward` to a port of a Pod. */
+async function forwarded(of: string, port: number): Promise<string> {
+  const env = { ...process.env, HOME: root, KUBECONFIG: platform.kubeconfig };
+  const child = spawn('kubectl', ['port-forward', of, `:${port}`], {
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  try {
+    await expect.poll(() => said, WAIT).toMatch(/Forwarding from 127\.0\.0\.1:\d+/);
+    const [, local = ''] = /127\.0\.0\.1:(\d+)/.exec(said) ?? [];
+    return await (await fetch(`http://127.0.0.1:${local}/`)).text();
+  } finally {
+    child.kill();
+    await once(child, 'close');
+  }
+}
+
+describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
+  beforeAll(async () => {
+    const beside = (name: string): string => join(dirname(socket), name);
+    const port = Number(readFileSync(beside(REGISTRY_PORT), 'utf8'));
+    registry = await openRegistry(port, beside(TOOLS_TAR), 'ann', 'sesame');
+    platform = await openPlatform(join(root, 'data'), { engine: `unix://${socket}` });
+    kubectl = kubectlFor(root, platform.kubeconfig);
+  });
+  afterAll(async () => {
+    await platform?.close(0);
+    registry?.close();
+  });
+
+  it('run as containers: a Deployment, which kubectl logs, exec and port-forward reach', async () => {
+    await ok(['apply'], DEPLOYMENT);
+    await ok(['rollout', 'status', 'deployment/tools', '--timeout=30s']);
+    expect(await ok(['logs', 'deploy/tools'])).toBe('hello\n');
+    const script = 'echo "in $PORT$LISTEN_ADDRESS"; echo wrong >&2; exit 4';
+    expect(await kubectl(['exec', 'deploy/tools', '--', 'sh', '-c', script])).toEqual({
+      code: 4,
+      stdout: 'in 8080\n',
+      stderr: 'wrong\ncommand terminated with exit code 4\n',
+    });
+    expect(await forwarded('deploy/tools', 8080)).toBe('ok');
+    expect(await forwarded('deploy/tools', 9099)).toBe('ok'); // on the container's own loopback, and in no manifest
+  });
+
+  it('gives a terminal of the size of the client to kubectl exec -it', async () => {
+    const line =
+      "stty rows 33 cols 111; kubectl exec -it deploy/tools -- sh -c 'test -t 0 && test -t 1 && echo terminal'";
+    const env = { ...process.env, HOME: root, KUBECONFIG: platform.kubeconfig };
+    const child = spawn('script', ['-qec', line, '/dev/null'], { env });
+    let printed = '';
+    child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number];
+    expect({ code, printed }).toEqual({ code: 0, printed: expect.stringContaining('terminal\r\n') });
+  });
+
+  it('run to their end: Jobs, by the exit code of their containers', async () => {
+    await ok(['apply'], `${job('well', 'echo all done')}---\n${job('ill', 'exit 3')}`);
+    await ok(['wait', 'job/well', '--for=condition=Complete', '--timeout=30s']);
+    await ok(['wait', 'job/ill', '--for=condition=Failed', '--timeout=30s']);
+    expect(await ok(['logs', 'job/well'])).toBe('all done\n');
+    const code = 'jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}';
+    expect(await ok(['get', 'pods', '-l', 'job-name=ill', '-o', code])).toBe('3');
+  });
+
+  it('are told as kubelet tells them while their image cannot be had', async () => {
+    const nowhere = '127.0.0.1:1/nothing:1';
+    const never = pod('never', `image: "${nowhere}", imagePullPolicy: Never`);
+    await ok(['apply'], `${pod('wrong', `image: "${nowhere}"`)}---\n${never}`);
+    await expect.poll(() => waitingOf('wrong'), WAIT).toContain('"reason":"ErrImagePull"');
+    await expect.poll(() => waitingOf('wrong'), WAIT).toContain('"reason":"ImagePullBackOff"');
+    expect(await waitingOf('wrong')).toContain(`Back-off pulling image \\"${nowhere}\\": ErrImagePull: `);
+    expect(JSON.parse(await waitingOf('never'))).toEqual({
+      reason: 'ErrImageNeverPull',
+      message: `Container image "${nowhere}" is not present with pull policy of Never`,
+    });
+  });
+
+  it('are pulled with the credentials of imagePullSecrets', async () => {
+    const image = `${registry.host}/private/tools:1`;
+    const auth = ['--docker-username=ann', '--docker-password=sesame', `--docker-server=${registry.host}`];
+    await ok(['create', 'secret', 'docker-registry', 'pull', ...auth]);
+    const command = `image: "${image}", imagePullPolicy: Always, command: [sleep, "300"]`;
+    await ok(
+      ['apply'],
+      `${pod('outside', command)}---\n${pod('inside', command, ', imagePullSecrets: [{name: pull}]')}`,
+    );
+    await expect.poll(() => waitingOf('outside'), WAIT).toMatch(/ErrImagePull.*unauthorized/);
+    await ok(['wait', 'pod/inside', '--for=condition=Ready', '--timeout=30s']);
+    expect(await ok(['get', 'pod', 'inside', '-o', 'jsonpath={.status.containerStatuses[0].imageID}'])).toBe(
+      `${registry.host}/private/tools@${registry.digest}`,
+    );
+  });
+});
