@@ -114,24 +114,35 @@ function valueIn(document: unknown, path: string): unknown {
   }, document);
 }
 
-function change(document: unknown, path: string, value: unknown, how: 'add' | 'replace' | 'remove'): unknown {
-  const [token, ...rest] = tokens(path);
+type How = 'add' | 'replace' | 'remove';
+
+function change(document: unknown, path: string, value: unknown, how: How): unknown {
+  return changeAt(document, tokens(path), value, how, path);
+}
+
+/** Of tokens, not of text: a name may hold a slash, as those of labels do. */
+function changeAt(
+  document: unknown,
+  [token, ...rest]: readonly string[],
+  value: unknown,
+  how: How,
+  path: string,
+): unknown {
   if (token === undefined) return value;
   if (['__proto__', 'constructor', 'prototype'].includes(token))
     throw badRequest(`the JSON patch names ${path}`);
-  const below = `/${rest.join('/')}`;
   if (Array.isArray(document)) {
     const index = token === '-' ? document.length : Number(token);
     if (!Number.isInteger(index) || index < 0 || index > document.length)
       throw new ApiError(422, 'Invalid', `the JSON patch names ${path}, which is not there`);
-    if (rest.length > 0) return document.with(index, change(document[index], below, value, how));
+    if (rest.length > 0) return document.with(index, changeAt(document[index], rest, value, how, path));
     return how === 'replace'
       ? document.with(index, value)
       : document.toSpliced(index, how === 'remove' ? 1 : 0, ...(how === 'remove' ? [] : [value]));
   }
   if (!isObject(document))
     throw new ApiError(422, 'Invalid', `the JSON patch names ${path}, which is not there`);
-  if (rest.length > 0) return { ...document, [token]: change(document[token], below, value, how) };
+  if (rest.length > 0) return { ...document, [token]: changeAt(document[token], rest, value, how, path) };
   const { [token]: _removed, ...others } = document;
   return how === 'remove' ? others : { ...document, [token]: value };
 }
