@@ -201,8 +201,6 @@ export class ControlPlane {
       logUrlTemplate: () =>
         readConfigMap('knative-serving', 'config-observability')?.['logging.revision-url-template'] ||
         undefined,
-      defaultInitialScale: () =>
-        Number(readConfigMap('knative-serving', 'config-autoscaler')?.['initial-scale'] ?? 1),
     };
   }
 

@@ -1,6 +1,5 @@
 import { conditionOf, isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
 import { REVISION_CONDITIONS } from '../../apis/serving/revision/status.ts';
-import { autoscalingAnnotations } from '../../apis/autoscaling/annotations.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { KINDS, type Container, type PinnedImage, type Revision } from '../../apis/serving/types.ts';
@@ -37,7 +36,6 @@ export type RevisionSettings = {
   /** Of a container engine; absent: there is none. */
   readonly fetchImage?: FetchImage | undefined;
   readonly instances: InstanceView;
-  readonly defaultInitialScale: () => number;
   /** Where the logs of a revision are, `${REVISION_UID}` for its uid; undefined: `kubectl logs` has them. */
   readonly logUrlTemplate?: () => string | undefined;
 };
@@ -79,7 +77,7 @@ export function revisionReconciler(
         actualReplicas: view.ready,
         desiredReplicas: view.desired,
       };
-      return outcomeOf(revision, settings, view, status);
+      return outcomeOf(revision, view, status);
     },
   };
 }
@@ -113,12 +111,7 @@ function imageMissing(message: string): Outcome {
   return { ...settled({}, ...marks), next: { afterMs: LOOK_AGAIN_MS } };
 }
 
-function outcomeOf(
-  revision: Revision,
-  { defaultInitialScale }: RevisionSettings,
-  view: ReturnType<InstanceView>,
-  status: Outcome['status'],
-): Outcome {
+function outcomeOf(revision: Revision, view: ReturnType<InstanceView>, status: Outcome['status']): Outcome {
   const active = activeOf(revision, view);
   const told = [active, ...ignoredMark(revision, view), ...coldMark(view)];
   if (view.trouble !== undefined) {
@@ -133,10 +126,8 @@ function outcomeOf(
   }
   const wasReady =
     revision.status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
-  const written = autoscalingAnnotations(revision.metadata.annotations).get('initial-scale');
-  const startsAtZero = Number(written ?? defaultInitialScale()) === 0;
   const isStarted = view.ready >= activeFrom(view.scale ?? UNPLANNED, false) || view.hasBeenReady;
-  if (isStarted || wasReady || startsAtZero) {
+  if (isStarted || wasReady) {
     const outcome = settled(status, isTrue('ContainerHealthy'), isTrue('ResourcesAvailable'), ...told);
     return wasReady ? outcome : { ...outcome, events: [BECAME_READY] };
   }

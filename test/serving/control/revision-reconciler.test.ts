@@ -3,7 +3,7 @@ import { LABELS } from '../../../src/apis/serving/shared.ts';
 import { KINDS } from '../../../src/apis/serving/types.ts';
 import { revisionReconciler, type InstanceView } from '../../../src/serving/control/revision-reconciler.ts';
 import { aRevision, IMAGE } from '../../kit/serving-objects.ts';
-import { aContainer } from '../../kit/small-platform.ts';
+import { aContainer, SCALE } from '../../kit/small-platform.ts';
 import { conditionIn, World, type Stated } from '../../kit/world.ts';
 
 type View = ReturnType<InstanceView>;
@@ -18,7 +18,6 @@ beforeEach(async () => {
 async function after(
   view: Partial<View>,
   images: readonly string[] = [IMAGE],
-  initialScale = 1,
 ): Promise<Stated> {
   const reconciler = revisionReconciler(world.controller, {
     resolveImage: (reference) => {
@@ -26,7 +25,6 @@ async function after(
       return images.includes(reference) ? { digest: 'sha256:abc' } : undefined;
     },
     instances: () => ({ ...NONE, ...view }),
-    defaultInitialScale: () => initialScale,
   });
   await world.pass(reconciler, 'r-00001');
   return world.get(KINDS.revision, 'r-00001');
@@ -125,14 +123,11 @@ describe('a Revision', () => {
     });
   });
 
-  it('that starts at zero is ready without ever having run', async () => {
+  it('that starts at zero is ready without ever having run, and no sooner than it can be woken', async () => {
     await world.apply(aRevision('r-00001', { 'autoscaling.knative.dev/initial-scale': '0' }));
-    expect(conditionIn(await after({}), 'Ready')).toEqual({ status: 'True' });
-  });
-
-  it('starts at zero when config-autoscaler says so', async () => {
-    await world.apply(aRevision('r-00001'));
-    expect(conditionIn(await after({}, [IMAGE], 0), 'Ready')).toEqual({ status: 'True' });
+    expect(conditionIn(await after({}), 'Ready')).toMatchObject({ status: 'Unknown', reason: 'Deploying' });
+    const planned = await after({ scale: { ...SCALE, initialScale: 0 } });
+    expect(conditionIn(planned, 'Ready')).toEqual({ status: 'True' });
   });
 
   it.each([
