@@ -1,8 +1,23 @@
+import { childName } from '../apis/names.ts';
+
 /** What Kubernetes makes the ends of Pod names of. */
 const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 const LENGTH = 5;
 
-/** The end of the name of an instance, which is that of its Pod. */
+/** Kubernetes' bound for what comes before it (apiserver names/generate.go). */
+const BASE_MAX = 58;
+
+/** The Deployment of a revision, shortened where its name is long (serving pkg/reconciler/revision/resources/names). */
+export function deploymentName(revision: string): string {
+  return childName(revision, '-deployment');
+}
+
+/** A name for an instance of a revision, which is that of its Pod. */
+export function instanceName(revision: string, random: () => number): string {
+  return `${deploymentName(revision)}-`.slice(0, BASE_MAX) + instanceSuffix(random);
+}
+
+/** The end of such a name. */
 export function instanceSuffix(random: () => number): string {
   const letter = (): string => LETTERS.charAt(Math.floor(random() * LETTERS.length));
   return Array.from({ length: LENGTH }, letter).join('');

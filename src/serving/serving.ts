@@ -8,7 +8,7 @@ import type { Reading } from './autoscaler/demand.ts';
 import { createGateway, PLAIN_FRONT, type Front, type Gateway } from './gateway/gateway.ts';
 import { HostTable } from './gateway/host-table.ts';
 import { InstanceLinks } from './gateway/instance-links.ts';
-import { instanceSuffix } from './instance-name.ts';
+import { instanceName } from './instance-name.ts';
 import type { RevisionPlan, RoutePlan } from './plan.ts';
 import type { GatewayPool } from './gateway/pool.ts';
 import type { RequestLog } from './gateway/request-log.ts';
@@ -74,7 +74,7 @@ export class Serving {
       clock: options.clock,
       random,
       observe: (event) => options.observe?.(event),
-      nameInstance: ({ instance }) => `${instance.revision}-deployment-${instanceSuffix(random)}`,
+      nameInstance: ({ instance }) => instanceName(instance.revision, random),
       room: new SharedRoom(WAITING_MAX),
       berths: new SharedRoom(options.instancesMax ?? INSTANCES_MAX),
       keepTicking: (pool) => {

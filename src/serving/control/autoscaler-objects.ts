@@ -10,6 +10,7 @@ import type { ObjectMeta, Resource } from '../../apis/resource.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import { KINDS, type Revision } from '../../apis/serving/types.ts';
 import { ownerOf } from '../../control/owned.ts';
+import { deploymentName } from '../instance-name.ts';
 import type { ScalePlan } from '../plan.ts';
 import { privateName } from './scale-services.ts';
 
@@ -45,7 +46,7 @@ export function podAutoscalerOf(revision: Revision): PodAutoscaler {
       scaleTargetRef: {
         apiVersion: KINDS.deployment.apiVersion,
         kind: KINDS.deployment.kind,
-        name: `${name}-deployment`,
+        name: deploymentName(name),
       },
     },
   };

@@ -6,6 +6,7 @@ import { KINDS, type Container, type PinnedImage, type Revision } from '../../ap
 import { settled, type Outcome, type Reconciler } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { ownerOf } from '../../control/owned.ts';
+import { deploymentName } from '../instance-name.ts';
 import type { ScalePlan } from '../plan.ts';
 import type { ContainerSpec } from '../runtime/container-spec.ts';
 import { activeFrom, activeMark } from './active.ts';
@@ -182,7 +183,7 @@ function deploymentOf(
   return {
     ...KINDS.deployment,
     metadata: {
-      name: `${name}-deployment`,
+      name: deploymentName(name),
       ...(namespace !== undefined && { namespace }),
       labels: own,
       ownerReferences: [ownerOf(revision)],

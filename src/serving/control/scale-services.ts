@@ -1,6 +1,7 @@
 import { ENDPOINTS } from '../../apis/core/endpoints.ts';
 import { CORE_SERVICE, type CoreService, type ServicePort } from '../../apis/core/service.ts';
 import type { ServerlessService } from '../../apis/networking/serverless-service/serverless-service.ts';
+import { childName } from '../../apis/names.ts';
 import type { ObjectMeta, Resource } from '../../apis/resource.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import { ownerOf } from '../../control/owned.ts';
@@ -27,7 +28,7 @@ const BACKEND = { http1: 8012, h2c: 8013, https: 8112 };
 const CLUSTER_IP = '127.0.0.1';
 const INSTANCE_ADDRESS = '127.0.0.1';
 
-export const privateName = (name: string): string => `${name}-private`;
+export const privateName = (name: string): string => childName(name, '-private');
 
 /** The Service that a revision is reached by inside, whoever answers (serving serverlessservice/resources/services.go). */
 export function publicServiceOf(service: ServerlessService): CoreService {
