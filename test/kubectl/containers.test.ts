@@ -211,7 +211,7 @@ describe('what a container is given', () => {
       .poll(() => condition('waits', 'Ready'), { timeout: 5000 })
       .toMatchObject({
         status: 'False',
-        message: 'Secret default/later is not there',
+        message: expect.stringContaining('Secret default/later is not there; make it with: kubectl create'),
       });
     await secret('later', { a: 'b' });
     await ready('waits');

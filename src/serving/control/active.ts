@@ -27,9 +27,12 @@ export function activeMark(standing: Standing, isInitialized: boolean, before: C
   if (desired > 0) return ready < least ? queued() : isTrue('Active');
   const wasActivating = before === undefined || before.status === 'Unknown';
   return hasFailed && wasActivating
-    ? isFalse('Active', 'TimedOut', 'The target could not be activated.')
+    ? isFalse('Active', 'TimedOut', `The target could not be activated. ${WHY}`)
     : isFalse('Active', 'NoTraffic', 'The target is not receiving traffic.');
 }
+
+/** Beside upstream's words: a PodAutoscaler knows no more. */
+const WHY = 'Condition ContainerHealthy of its Revision says why.';
 
 function queued(): Mark {
   return isUnknown(

@@ -137,7 +137,11 @@ class Mapping {
     if (known !== undefined && !isOwnedBy(known, this.#mapping))
       return this.#stopped(
         scheme,
-        isFalse('IngressReady', 'NotOwned', `There is an Ingress "${name}" of another.`),
+        isFalse(
+          'IngressReady',
+          'NotOwned',
+          `There is an existing Ingress "${name}" that we do not own. Delete it, and it is made anew.`,
+        ),
       );
     const desired = domainIngress(this.#mapping, { ...found, hosts: this.#hosts, tls, httpOption });
     const ingress = await this.#cluster.apply<Ingress>(desired);

@@ -2,7 +2,7 @@ import type { Container, EnvFrom, EnvVar, KeySelector, Revision } from '../../ap
 import type { ResourceReader } from '../../control/resource-client.ts';
 import { expanded } from '../expand.ts';
 import { fieldOf, INSTANCE_ID, resourceOf } from './field-ref.ts';
-import { keysOf } from './objects-of.ts';
+import { absentKey, absentObject, keysOf } from './objects-of.ts';
 
 export type Environment =
   | {
@@ -37,7 +37,7 @@ export async function resolveEnvironment(
     const source = sourceOf(from);
     const keys = source && (await keysOf(reader, namespace, source.kind, source.name));
     if (source !== undefined && keys === undefined && !source.isOptional)
-      return missing(`${source.kind} ${namespace}/${source.name} is not there`);
+      return missing(absentObject(source.kind, namespace, source.name));
     for (const [key, value] of Object.entries(keys ?? {}))
       if (!UNUSABLE.test(prefix + key)) resolved[prefix + key] = value.toString();
   }
@@ -88,10 +88,9 @@ async function keyOf(
   kind: Source['kind'],
   { name, key, optional = false }: KeySelector,
 ): Promise<Value> {
-  const value = (await keysOf(reader, namespace, kind, name))?.[key]?.toString();
-  return value !== undefined || optional
-    ? value
-    : missing(`key ${key} of ${kind} ${namespace}/${name} is not there`);
+  const keys = await keysOf(reader, namespace, kind, name);
+  const value = keys?.[key]?.toString();
+  return value !== undefined || optional ? value : missing(absentKey(kind, namespace, name, key, keys));
 }
 
 const missing = (reason: string): Extract<Environment, { kind: 'missing' }> => ({ kind: 'missing', reason });

@@ -51,7 +51,7 @@ async function prepare(
   const image = imageOf(container);
   const bundle = bundleOf(image);
   if (bundle === undefined)
-    return { kind: 'problem', message: `image ${image} is no longer in the local store` };
+    return { kind: 'problem', message: `image ${image} is no longer in the local store; push it again` };
   const environment = await resolveEnvironment(reader, owner, container);
   if (environment.kind === 'missing') return { kind: 'problem', message: environment.reason };
   const { env, idEnv } = environment;

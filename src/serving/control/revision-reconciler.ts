@@ -134,10 +134,17 @@ function outcomeOf(revision: Revision, view: ReturnType<InstanceView>, status: O
   }
   return settled(
     status,
-    isUnknown('ContainerHealthy', 'Deploying'),
-    isUnknown('ResourcesAvailable', 'Deploying'),
+    isUnknown('ContainerHealthy', 'Deploying', starting(view)),
+    isUnknown('ResourcesAvailable', 'Deploying', starting(view)),
     ...told,
   );
+}
+
+/** Upstream says nothing here. */
+function starting({ ready, scale }: ReturnType<InstanceView>): string {
+  if (scale === undefined) return 'its first instance is to be started';
+  const withinS = scale.progressDeadlineMs / 1000;
+  return `${ready} of ${activeFrom(scale, false)} instances ready; each has ${withinS} s to become so (annotation serving.knative.dev/progress-deadline)`;
 }
 
 /** Informs, and is no part of Ready: that something which was asked for is not done is never kept quiet. */

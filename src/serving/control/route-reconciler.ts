@@ -204,7 +204,7 @@ class Assignment {
     const mark = isFalse(
       'IngressReady',
       'NotOwned',
-      `There is an existing placeholder Service "${service}" that we do not own.`,
+      `There is an existing placeholder Service "${service}" that we do not own. Delete it, or give the Route another name.`,
     );
     const message = `route: "${this.#route.metadata.name}" does not own Service: "${service}"`;
     if (conditionOf(this.#route.status, 'IngressReady')?.message !== mark.message)

@@ -147,7 +147,8 @@ function sharesOf(traffic: readonly TrafficTarget[]): string {
 /** Told in an Event as well, when it is new. */
 function notOwned(service: Service, type: string, kind: string, ...marks: Mark[]): Outcome {
   const { name } = service.metadata;
-  const mark = isFalse(type, 'NotOwned', `There is an existing ${kind} "${name}" that we do not own.`);
+  const existing = `There is an existing ${kind} "${name}" that we do not own. Delete it, or give the Service another name.`;
+  const mark = isFalse(type, 'NotOwned', existing);
   const message = `service: "${name}" does not own ${kind.toLowerCase()}: "${name}"`;
   const isKnown = conditionOf(service.status, type)?.message === mark.message;
   const events: Told[] = isKnown ? [] : [{ type: 'Warning', reason: 'InternalError', message }];

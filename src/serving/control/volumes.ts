@@ -3,7 +3,7 @@ import type { ObjectFiles, Projection, Revision, Volume } from '../../apis/servi
 import type { ResourceReader } from '../../control/resource-client.ts';
 import type { VolumeFile, VolumeSpec } from '../runtime/volume-spec.ts';
 import { fieldOf, INSTANCE_ID, resourceOf } from './field-ref.ts';
-import { keysOf } from './objects-of.ts';
+import { absentKey, absentObject, keysOf } from './objects-of.ts';
 
 type Missing = { readonly kind: 'missing'; readonly reason: string };
 export type Volumes = { readonly kind: 'resolved'; readonly volumes: readonly VolumeSpec[] } | Missing;
@@ -90,7 +90,7 @@ async function objectFiles(
 ): Promise<Files> {
   const namespace = metadata.namespace ?? '';
   const keys = await keysOf(reader, namespace, kind, name);
-  if (keys === undefined) return optional ? [] : missing(`${kind} ${namespace}/${name} is not there`);
+  if (keys === undefined) return optional ? [] : missing(absentObject(kind, namespace, name));
   if (items === undefined) return Object.entries(keys).map(([path, content]) => ({ path, content, mode }));
   const files: VolumeFile[] = [];
   for (const { key, path, mode: own = mode } of items) {
@@ -98,7 +98,7 @@ async function objectFiles(
     if (!isInside(path))
       return missing(`path ${path} of ${kind} ${namespace}/${name} leads out of its volume`);
     if (content !== undefined) files.push({ path, content, mode: own });
-    else if (!optional) return missing(`key ${key} of ${kind} ${namespace}/${name} is not there`);
+    else if (!optional) return missing(absentKey(kind, namespace, name, key, keys));
   }
   return files;
 }

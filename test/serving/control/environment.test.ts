@@ -42,17 +42,25 @@ describe('the variables of a container', () => {
   });
 
   it.each<[string, Container, string]>([
-    ['Secret', { envFrom: [{ secretRef: { name: 'x' } }] }, 'Secret default/x is not there'],
-    ['ConfigMap', { envFrom: [{ configMapRef: { name: 'x' } }] }, 'ConfigMap default/x is not there'],
+    [
+      'Secret',
+      { envFrom: [{ secretRef: { name: 'x' } }] },
+      'Secret default/x is not there; make it with: kubectl create secret generic x -n default --from-literal=KEY=VALUE',
+    ],
+    [
+      'ConfigMap',
+      { envFrom: [{ configMapRef: { name: 'x' } }] },
+      'ConfigMap default/x is not there; make it with: kubectl create configmap x -n default --from-literal=KEY=VALUE',
+    ],
     [
       'key',
       { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'keys', key: 'B' } } }] },
-      'key B of Secret default/keys is not there',
+      'key B of Secret default/keys is not there: it has TOKEN; add the key to it, or name another',
     ],
     [
       'object of a key',
       { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'x', key: 'B' } } }] },
-      'key B of ConfigMap default/x is not there',
+      'key B of ConfigMap default/x is not there: there is no such ConfigMap; make it with: kubectl create configmap x -n default --from-literal=B=VALUE',
     ],
   ])('name the %s that is missing', async (_, container, reason) => {
     expect(await resolve(container)).toEqual({ kind: 'missing', reason });

@@ -155,7 +155,9 @@ describe('a revision in the data plane', () => {
     await revision('a');
     await pinned('a');
     const problem = (): string | undefined => feeder.problemOf('default/a');
-    await expect.poll(problem, DEADLINE).toBe('image x@sha256:1 is no longer in the local store');
+    await expect
+      .poll(problem, DEADLINE)
+      .toBe('image x@sha256:1 is no longer in the local store; push it again');
     isPushed = true;
     feeder.imagePushed();
     await expect.poll(() => serving.poolOf('default/a') !== undefined, DEADLINE).toBe(true);

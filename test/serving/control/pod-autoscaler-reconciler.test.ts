@@ -129,7 +129,7 @@ describe('the PodAutoscaler of a Revision', () => {
     expect(conditionIn(failed, 'Active')).toEqual({
       status: 'False',
       reason: 'TimedOut',
-      message: 'The target could not be activated.',
+      message: 'The target could not be activated. Condition ContainerHealthy of its Revision says why.',
     });
   });
 

@@ -105,6 +105,7 @@ describe('a Revision', () => {
     expect(conditionIn(await after({ desired: 1 }), 'Ready')).toEqual({
       status: 'Unknown',
       reason: 'Deploying',
+      message: 'its first instance is to be started',
     });
     expect(conditionIn(await after({ ready: 1, desired: 1 }), 'Ready')).toEqual({ status: 'True' });
     const atZero = await after({});

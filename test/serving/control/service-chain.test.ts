@@ -81,7 +81,7 @@ describe('a Service', () => {
     expect(conditionIn(await world.get(KINDS.service, 'hello'), condition)).toEqual({
       status: 'False',
       reason: 'NotOwned',
-      message: `There is an existing ${kind} "hello" that we do not own.`,
+      message: `There is an existing ${kind} "hello" that we do not own. Delete it, or give the Service another name.`,
     });
     expect(await world.get({ ...KINDS.route, kind }, 'hello')).toBe(before);
   });

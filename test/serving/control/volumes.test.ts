@@ -105,11 +105,15 @@ describe('the volumes of a revision', () => {
   });
 
   it.each<[string, Volume, string]>([
-    ['object', { name: 'v', secret: { secretName: 'x' } }, 'Secret default/x is not there'],
+    [
+      'object',
+      { name: 'v', secret: { secretName: 'x' } },
+      'Secret default/x is not there; make it with: kubectl create secret generic x -n default --from-literal=KEY=VALUE',
+    ],
     [
       'key',
       { name: 'v', configMap: { name: 'conf', items: [{ key: 'x', path: 'x' }] } },
-      'key x of ConfigMap default/conf is not there',
+      'key x of ConfigMap default/conf is not there: it has a, b, c; add the key to it, or name another',
     ],
     [
       'path that climbs',

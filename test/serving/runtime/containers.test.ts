@@ -170,7 +170,7 @@ describe('probes', () => {
     const short = aProbe(http('/healthz'), { periodMs: 100, failureThreshold: 3 });
     await expect(start([serving({ startup: short, env: { ILL: '1' } })])).rejects.toMatchObject({
       code: 'ProbeFailed',
-      message: 'the http startup probe did not succeed within 300 ms',
+      message: 'the http startup probe did not succeed within 300 ms: HTTP probe failed with statuscode: 503',
     });
   });
 

@@ -206,7 +206,7 @@ describe.skipIf(noMemory !== undefined)(`a memory limit (${noMemory ?? 'enforced
         signal: 'SIGKILL',
         wasAsked: false,
         reason: expect.stringMatching(
-          /^OOMKilled: it used more memory than its limit of 100663296 bytes; ended by SIGKILL/,
+          /^OOMKilled: it used more memory than its limit of 100663296 bytes \(.*\); ended by SIGKILL/,
         ),
       });
       expect(statusOf(instance.id, 'user-container')?.state).toMatchObject({

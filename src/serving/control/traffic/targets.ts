@@ -121,7 +121,8 @@ async function assignRevision(
   }
   if (!isReady(revision)) {
     const hasFailed = conditionOf(revision.status, 'Ready')?.status === 'False';
-    const message = `Revision "${name}" ${hasFailed ? 'failed to become ready.' : 'is not yet ready.'}`;
+    const why = `failed to become ready. Its conditions say why: kubectl describe revision ${name} -n ${namespace}`;
+    const message = `Revision "${name}" ${hasFailed ? why : 'is not yet ready.'}`;
     const mark = hasFailed ? isFalse : isUnknown;
     return missing(mark('AllTrafficAssigned', 'RevisionMissing', message));
   }
@@ -149,14 +150,14 @@ function shareOf(
   };
 }
 
-function notReadyYet({ metadata: { name }, status }: Configuration): Assigned {
+function notReadyYet({ metadata: { name, namespace }, status }: Configuration): Assigned {
   const hasFailed = conditionOf(status, 'Ready')?.status === 'False';
   return missing(
     hasFailed
       ? isFalse(
           'AllTrafficAssigned',
           'RevisionMissing',
-          `Configuration "${name}" does not have any ready Revision.`,
+          `Configuration "${name}" does not have any ready Revision. Its condition Ready says why: kubectl describe configuration ${name} -n ${namespace}`,
         )
       : isUnknown(
           'AllTrafficAssigned',

@@ -193,11 +193,11 @@ export class ContainerRun {
   async #untilStarted(startup: ProbeSpec, begun: Begun): Promise<void> {
     const { failureThreshold, periodMs, action } = startup;
     const withinMs = failureThreshold * (periodMs || USUAL_PERIOD_MS);
-    const look = (waitedMs: number): void => {
+    const look = (waitedMs: number, fault: string): void => {
       if (waitedMs <= withinMs) return;
       throw failed(
         'ProbeFailed',
-        `the ${action.kind} startup probe did not succeed within ${withinMs} ms${begun.child.output.said}`,
+        `the ${action.kind} startup probe did not succeed within ${withinMs} ms: ${fault}${begun.child.output.said}`,
       );
     };
     await firstSuccess(startup, this.#tools.targetOf(begun), this.#over.signal, look, (fault) =>
@@ -210,16 +210,16 @@ export class ContainerRun {
     { action }: ProbeSpec,
     { child, port, inner = port }: Begun,
     readyTimeoutMs: number,
-  ): (waitedMs: number) => void {
+  ): (waitedMs: number, fault: string) => void {
     let elsewhereMs: number | undefined;
     let expected = inner;
     const usual = this.spec.containerPort ?? DEFAULT_PORT;
     const idle = new IdleAtPort(child.pid, usual);
-    return (waitedMs) => {
+    return (waitedMs, fault) => {
       if (waitedMs > readyTimeoutMs) {
         throw failed(
           'ProgressDeadlineExceeded',
-          `${notDone(action)} within ${readyTimeoutMs} ms${child.output.said}`,
+          `${notDone(action)} within ${readyTimeoutMs} ms${action.kind === 'tcp' ? '' : `: ${fault}`}${child.output.said}`,
         );
       }
       if (action.kind === 'exec' || !this.spec.isServing || ('port' in action && action.port !== undefined))
@@ -278,7 +278,7 @@ export class ContainerRun {
     const isOutOfMemory = cgroup?.wasOutOfMemory() ?? false;
     cgroup?.remove();
     const why = isOutOfMemory
-      ? `OOMKilled: it used more memory than its limit of ${this.spec.limits.memoryBytes} bytes`
+      ? `OOMKilled: it used more memory than its limit of ${this.spec.limits.memoryBytes} bytes (resources.limits.memory: allow it more, or have it hold less)`
       : this.#unhealthy;
     const ended: Ended =
       why === undefined ? how : { ...how, wasAsked: false, reason: `${why}; ${how.reason}` };

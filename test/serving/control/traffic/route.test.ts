@@ -157,7 +157,7 @@ describe('a Route', () => {
     expect(await serving.condition(KINDS.route, 'a', 'Ready')).toEqual({
       status: 'False',
       reason: 'NotOwned',
-      message: 'There is an existing placeholder Service "a" that we do not own.',
+      message: 'There is an existing placeholder Service "a" that we do not own. Delete it, or give the Route another name.',
     });
     expect(await world.get(KUBERNETES_SERVICE, 'a')).toBe(taken);
     const { events, next } = await serving.route('a');
@@ -185,7 +185,7 @@ describe('a Route', () => {
       { revisionName: 'bad' },
       'False',
       'RevisionMissing',
-      'Revision "bad" failed to become ready.',
+      'Revision "bad" failed to become ready. Its conditions say why: kubectl describe revision bad -n default',
     ],
     [
       'a starting revision',
@@ -206,7 +206,7 @@ describe('a Route', () => {
       { configurationName: 'broken' },
       'False',
       'RevisionMissing',
-      'Configuration "broken" does not have any ready Revision.',
+      'Configuration "broken" does not have any ready Revision. Its condition Ready says why: kubectl describe configuration broken -n default',
     ],
     [
       'another Service’s revision',

@@ -119,7 +119,9 @@ describe('a Deployment', () => {
     await expect.poll(message).toContain('push it with: millrace push web');
     of.images.set('web', 'sha256:one');
     of.workloads.imagePushed();
-    await expect.poll(message).toBe('key word of Secret default/vault is not there');
+    await expect
+      .poll(message)
+      .toContain('key word of Secret default/vault is not there: there is no such Secret');
     await of.world.apply({
       apiVersion: 'v1',
       kind: 'Secret',

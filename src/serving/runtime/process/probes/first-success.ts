@@ -18,7 +18,7 @@ export async function firstSuccess(
   probe: ProbeSpec,
   target: ProbeTarget,
   over: AbortSignal,
-  look: (waitedMs: number) => void,
+  look: (waitedMs: number, fault: string) => void,
   failing: (fault: string) => void = () => undefined,
 ): Promise<void> {
   if (probe.initialDelayMs > 0) await pause(probe.initialDelayMs, undefined, { signal: over });
@@ -36,7 +36,7 @@ export async function firstSuccess(
     }
     if (successes === 0 && waitedMs > lookedMs + LOOK_EVERY_MS) {
       lookedMs = waitedMs;
-      look(waitedMs);
+      look(waitedMs, fault ?? '');
     }
     const everyMs = waitedMs < FAST_FOR_MS ? 1 : SLOW_EVERY_MS;
     await pause(successes > 0 ? Math.max(everyMs, probe.periodMs) : everyMs, undefined, { signal: over });
