@@ -30,10 +30,11 @@ const USERS = [
 ];
 
 const PUSH_HELP = `
-Usage: millrace push IMAGE PATH [--command CMD] [--roll-out] [--data-dir DIR] [-o json]
+Usage: millrace push IMAGE PATH [--command CMD] [--user UID[:GID]] [--roll-out] [--data-dir DIR] [-o json]
 
 Stores a function or program under an image name. What it is, is found out: a folder or file with a Node function, an
-executable, a Procfile, a start script; --command decides otherwise. A push changes nothing that runs: it names the
+executable, a Procfile, a start script; --command decides otherwise. --user is whom it runs as where a manifest names
+nobody, as USER in a Dockerfile (root alone can start it so). A push changes nothing that runs: it names the
 Services, ContainerSources and Deployments that use the name, and --roll-out has each run what was pushed.
 
 Examples:
@@ -46,7 +47,12 @@ export const push: Command = {
   async run(context) {
     const parsed = parse(
       context,
-      { ...CLIENT_FLAGS, command: { type: 'string' }, 'roll-out': { type: 'boolean' } },
+      {
+        ...CLIENT_FLAGS,
+        command: { type: 'string' },
+        user: { type: 'string' },
+        'roll-out': { type: 'boolean' },
+      },
       PUSH_HELP,
     );
     if (parsed === undefined) return EXIT.done;
@@ -63,6 +69,7 @@ export const push: Command = {
       image,
       path: resolve(path),
       command: parsed.values.command,
+      user: parsed.values.user,
     });
     const users = await usersOf(client, image, pushed.name);
     if (parsed.values['roll-out'] === true)

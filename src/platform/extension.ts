@@ -7,6 +7,7 @@ import { messageOf, PlatformError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import { answerJson } from '../http/respond.ts';
 import type { ImageStore } from '../serving/images/image-store.ts';
+import { parseUser } from '../serving/images/launch.ts';
 import type { Journal, JournalRecord } from '../telemetry/journal.ts';
 import { askAll } from './channel-figures.ts';
 import type { OpenChannel } from './channel-host.ts';
@@ -69,15 +70,17 @@ function textIn(body: Record<string, unknown>, name: string): string | undefined
   return typeof value === 'string' ? value : undefined;
 }
 
-/** `{image, path, command?}`: the platform reads the path itself, since both are on one machine. */
+/** `{image, path, command?, user?}`: the platform reads the path itself, since both are on one machine. */
 async function push({ images, clock, onPushed }: ExtensionOptions, request: ApiRequest): Promise<void> {
   const body = await bodyOf(request);
   const [image, path] = [textIn(body, 'image'), textIn(body, 'path')];
   if (image === undefined || path === undefined) throw badRequest('image and path are required');
   try {
-    const { name, digest, launch } = await images.push(image, path, textIn(body, 'command'), clock.nowMs());
+    const [command, written] = [textIn(body, 'command'), textIn(body, 'user')];
+    const user = written === undefined ? undefined : parseUser(written); // before anything is read
+    const { name, digest, launch } = await images.push(image, path, command, clock.nowMs(), user);
     onPushed();
-    answerJson(request.response, 201, { name, digest, launch });
+    answerJson(request.response, 201, { name, digest, launch, ...(user && { user }) });
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     throw new ApiError(422, 'Invalid', error.message, {

@@ -10,7 +10,12 @@ import type {
   User,
 } from '../runtime/container-spec.ts';
 
-export type Bundle = { readonly directory: string; readonly launch: Launch };
+export type Bundle = {
+  readonly directory: string;
+  readonly launch: Launch;
+  /** Whom it runs as when its manifest names nobody. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+};
 
 /** What a container is made of beside its manifest: its image, and its variables as they are now. */
 export type PreparedContainer = {
@@ -64,7 +69,7 @@ export function containerSpec(prepared: PreparedContainer, place: Place): Contai
       }),
     ),
     limits: limitsOf(container),
-    user: userOf(container.securityContext, place.podSecurity),
+    user: userOf(container.securityContext, place.podSecurity, bundle.user),
     unhonoured: unhonouredOf(container),
   };
 }
@@ -139,11 +144,12 @@ function unhonouredOf({ securityContext = {}, resources = {} }: Container): read
   return Object.keys(asked).filter((field) => asked[field]);
 }
 
-/** A container's own before that of its Pod. */
-function userOf(own: SecurityContext = {}, pod: SecurityContext = {}): User {
+/** A container's own before that of its Pod, and that before the one of its image. */
+function userOf(own: SecurityContext = {}, pod: SecurityContext = {}, image: Bundle['user']): User {
+  const uid = own.runAsUser ?? pod.runAsUser;
   return {
-    uid: own.runAsUser ?? pod.runAsUser,
-    gid: own.runAsGroup ?? pod.runAsGroup,
+    uid: uid ?? image?.uid,
+    gid: own.runAsGroup ?? pod.runAsGroup ?? (uid === undefined ? image?.gid : undefined),
     mustNotBeRoot: own.runAsNonRoot ?? pod.runAsNonRoot ?? false,
   };
 }

@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
 import { digestOf, readBundle, refuseEscapes, type BundleFile } from './bundle.ts';
 import { KNOWN_NAMES, knownImage } from './known-images.ts';
-import { guessLaunch, type ImageLaunch } from './launch.ts';
+import { guessLaunch, type ImageLaunch, type ImageUser } from './launch.ts';
 import { parseImageName } from './name.ts';
 import { withJavaScript } from './strip-types.ts';
 
@@ -21,7 +21,10 @@ export type StoredImage = {
   readonly digest: string; // sha256:…
   readonly directory: string;
   readonly launch: ImageLaunch;
+  readonly user?: ImageUser;
 };
+/** How an image is kept: what it is, beside its folder. */
+type Kept = ImageLaunch & { readonly user?: ImageUser };
 export type ListedImage = { readonly name: string; readonly digest: string; readonly pushedAt: string };
 /** One that nobody has pushed: it does as the one that Knative's documentation names. */
 export type OwnImage = { readonly name: string; readonly digest: string; readonly origin: 'millrace' };
@@ -50,8 +53,9 @@ export class ImageStore {
     path: string,
     command: string | undefined,
     nowMs: number,
+    user?: ImageUser,
   ): Promise<ListedImage & StoredImage> {
-    return this.store(reference, readBundle(path), command, nowMs);
+    return this.store(reference, readBundle(path), command, nowMs, user);
   }
 
   async store(
@@ -59,6 +63,7 @@ export class ImageStore {
     pushed: readonly BundleFile[],
     command: string | undefined,
     nowMs: number,
+    user?: ImageUser,
   ): Promise<ListedImage & StoredImage> {
     const { name } = parseImageName(reference);
     refuseEscapes(pushed);
@@ -67,11 +72,12 @@ export class ImageStore {
     const draft = this.#write(files);
     try {
       const launch = await this.#proven(draft, withStrippedEntry(guessed, javaScript), otherwise);
-      const digest = digestOf(files, launch);
-      const directory = this.#place(draft, digest, launch);
+      const kept: Kept = user === undefined ? launch : { ...launch, user };
+      const digest = digestOf(files, kept);
+      const directory = this.#place(draft, digest, kept);
       const pushedAt = new Date(nowMs).toISOString();
       this.#point(name, { digest, pushedAt });
-      return { name, digest, pushedAt, directory, launch };
+      return { name, digest, pushedAt, directory, launch, ...(user && { user }) };
     } finally {
       rmSync(draft, { recursive: true, force: true });
     }
@@ -105,7 +111,8 @@ export class ImageStore {
     const directory = this.#directoryOf(digest);
     const file = `${directory}.json`;
     if (!existsSync(file)) return undefined;
-    return { digest, directory, launch: JSON.parse(readFileSync(file, 'utf8')) as ImageLaunch }; // written by #place
+    const { user, ...launch } = JSON.parse(readFileSync(file, 'utf8')) as Kept; // written by #place
+    return { digest, directory, launch, ...(user && { user }) };
   }
 
   /** Written when it is first asked for. */
@@ -149,12 +156,12 @@ export class ImageStore {
   }
 
   /** M2: the folder first, then the file that makes it an image. */
-  #place(draft: string, digest: string, launch: ImageLaunch): string {
+  #place(draft: string, digest: string, kept: Kept): string {
     const directory = this.#directoryOf(digest);
     if (!existsSync(`${directory}.json`)) {
       rmSync(directory, { recursive: true, force: true });
       renameSync(join(draft, 'root'), directory);
-      replaceFile(`${directory}.json`, launch);
+      replaceFile(`${directory}.json`, kept);
     }
     return directory;
   }

@@ -6,6 +6,19 @@ export type ImageLaunch =
   | { readonly kind: 'function'; readonly entry: string }
   | { readonly kind: 'program'; readonly command: readonly string[] };
 
+/** Whom its programs run as, when their manifest names nobody; without a group, that of the same number. */
+export type ImageUser = { readonly uid: number; readonly gid: number };
+
+const ID_MAX = 2 ** 31 - 1; // Kubernetes' own bound of runAsUser
+
+/** `UID` or `UID:GID`, as in a Dockerfile, by number; throws PUSH_INVALID. */
+export function parseUser(written: string): ImageUser {
+  const [, uid, gid = uid] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(written) ?? [];
+  const user = { uid: Number(uid), gid: Number(gid) };
+  if (uid !== undefined && Math.max(user.uid, user.gid) <= ID_MAX) return user;
+  throw invalid(`${JSON.stringify(written)} is no user; it is UID or UID:GID, by number, up to ${ID_MAX}`);
+}
+
 /** What is to be found out by trying: a function whose entry may turn out to be none. */
 export type Guess = { readonly launch: ImageLaunch; readonly otherwise: ImageLaunch | undefined };
 

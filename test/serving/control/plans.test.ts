@@ -21,11 +21,11 @@ const revision = (
   },
   spec: { containers: [container], ...spec },
 });
-const planWith = (of: Revision, config: ServingConfig): RevisionPlan => {
+const planWith = (of: Revision, config: ServingConfig, bundle = PROGRAM): RevisionPlan => {
   const containers = (of.spec.containers ?? []).map((container) => ({
     container,
     image: 'i@sha256:0',
-    bundle: PROGRAM,
+    bundle,
     env: { A: '1' },
     idEnv: [],
   }));
@@ -172,6 +172,32 @@ describe('the plan of a revision', () => {
       liveness: { periodMs: 10_000, timeoutMs: 1000, successThreshold: 1, failureThreshold: 3 },
       startup: undefined,
     });
+  });
+
+  it.each([
+    [{}, { uid: 65532, gid: 2 }],
+    [{ runAsUser: 5 }, { uid: 5, gid: undefined }],
+    [
+      { runAsUser: 5, runAsGroup: 6 },
+      { uid: 5, gid: 6 },
+    ],
+    [{ runAsGroup: 6 }, { uid: 65532, gid: 6 }],
+  ])('runs an image of user 65532:2 with %o as %o', (securityContext, user) => {
+    const bundle = { ...PROGRAM, user: { uid: 65532, gid: 2 } };
+    const [container] = planWith(revision({}, {}, { securityContext }), {}, bundle).instance.containers;
+    expect(container?.user).toEqual({ ...user, mustNotBeRoot: false });
+  });
+
+  it.each([
+    [{ requests: { cpu: '250m' } }, { milliCpusRequested: 250 }],
+    [{ limits: { cpu: '2' } }, { milliCpus: 2000, milliCpusRequested: 2000 }],
+    [
+      { limits: { cpu: '2' }, requests: { cpu: '1' } },
+      { milliCpus: 2000, milliCpusRequested: 1000 },
+    ],
+  ])('asks for the CPU that %o requests', (resources, limits) => {
+    const [container] = plan(revision({}, {}, { resources })).instance.containers;
+    expect(container?.limits).toEqual({ memoryBytes: undefined, milliCpus: undefined, ...limits });
   });
 
   it('sends requests to the container that has ports', () => {

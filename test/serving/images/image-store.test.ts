@@ -2,6 +2,7 @@ import { symlinkSync, writeFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ImageStore } from '../../../src/serving/images/image-store.ts';
+import { parseUser } from '../../../src/serving/images/launch.ts';
 import { parseImageName } from '../../../src/serving/images/name.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
 
@@ -93,6 +94,26 @@ describe('push', () => {
     expect(images.resolve(`x@${first.digest}`)?.digest).toBe(first.digest);
     expect(images.resolve('z')).toBeUndefined();
     expect(images.list().filter((each) => 'pushedAt' in each)).toHaveLength(2);
+  });
+
+  it('keeps whom it runs as, which makes it another image', async () => {
+    const images = store();
+    const folder = folderWith('program', { Procfile: 'web: ./serve' });
+    const plain = await images.push('dev.local/a', folder, undefined, 0);
+    const other = await images.push('dev.local/a', folder, undefined, 0, parseUser('65532'));
+    expect(other.digest).not.toBe(plain.digest);
+    const command = ['sh', '-c', 'exec ./serve'];
+    expect(images.resolve('dev.local/a')).toEqual({
+      digest: other.digest,
+      directory: expect.any(String),
+      launch: { kind: 'program', command },
+      user: { uid: 65532, gid: 65532 },
+    });
+    expect(images.resolve(`dev.local/a@${plain.digest}`)).not.toHaveProperty('user');
+  });
+
+  it.each(['nobody', '-1', '1:', '1:x', '2147483648'])('refuses %j as a user', (written) => {
+    expect(() => parseUser(written)).toThrow('is no user; it is UID or UID:GID');
   });
 
   it('strips types so that neighbours are found', async () => {
