@@ -146,7 +146,7 @@ function shapeOf(trace: string, namespace: string): string[] {
     .replaceAll(namespace, 'NAMESPACE')
     .replace(/^event .*/, 'event ID')
     .replace(/ as number \d+/, '') // not every broker numbers them
-    .replace(/deployment-\w+/, 'deployment')
+    .replace(/deployment-\w+-\w+/, 'deployment')
     .replaceAll(/^ +(\+\d+ ms +)?/gm, '')
     .replaceAll(/\d+/g, 'N')
     .trim()

@@ -104,7 +104,7 @@ describe('the article of 2018, command by command', { timeout: 60_000 }, () => {
     await kube('wait --for=condition=Ready ksvc/hellodidiyun-go --timeout=20s');
     const pods = rows(await kube('get pods')).slice(1);
     expect(pods).toEqual([
-      [expect.stringMatching(/^hellodidiyun-go-00001-deployment-\w+$/), '2/2', 'Running'],
+      [expect.stringMatching(/^hellodidiyun-go-00001-deployment-\w{9}-\w{5}$/), '2/2', 'Running'],
     ]);
   });
 
@@ -130,7 +130,7 @@ describe('the article of 2018, command by command', { timeout: 60_000 }, () => {
     expect(await curl('hellodidiyun-go.default.example.com', address)).toBe('Hello World: hello, didiyun!\n');
     await expect
       .poll(() => kube('get pods'))
-      .toMatch(/^hellodidiyun-go-00001-deployment-\w+ +2\/2 +Running/m);
+      .toMatch(/^hellodidiyun-go-00001-deployment-\w{9}-\w{5} +2\/2 +Running/m);
   });
 });
 

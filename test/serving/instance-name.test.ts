@@ -4,7 +4,9 @@ import { deploymentName, instanceName } from '../../src/serving/instance-name.ts
 describe('the names of a revision’s Deployment and Pods', () => {
   it('begin with its own', () => {
     expect(deploymentName('shop-00001')).toBe('shop-00001-deployment');
-    expect(instanceName('shop-00001', () => 0)).toBe('shop-00001-deployment-bbbbb');
+    const name = instanceName('shop-00001', () => 0);
+    expect(name).toMatch(/^shop-00001-deployment-[a-z0-9]{9}-bbbbb$/);
+    expect(instanceName('shop-00001', () => 0.99)).toMatch(new RegExp(`^${name.slice(0, -5)}99999$`));
   });
 
   it('are no longer than Kubernetes allows, and still its own', () => {

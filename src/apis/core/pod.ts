@@ -115,5 +115,5 @@ function podStatus(pod: Resource): string {
     at(each, 'state', 'waiting', 'reason'),
     at(each, 'state', 'terminated', 'reason'),
   ]);
-  return reasons.find((reason) => typeof reason === 'string') ?? shown(pod, 'Unknown', 'status', 'phase');
+  return reasons.find((reason) => typeof reason === 'string') ?? shown(pod, 'Pending', 'status', 'phase');
 }

@@ -89,9 +89,9 @@ describe('a Pod', () => {
     expect(row(podKind, pod(ended))['Status']).toBe('OOMKilled');
   });
 
-  it('is Terminating once it is deleted, and Unknown without a status', () => {
+  it('is Terminating once it is deleted, and Pending before it has a status', () => {
     const deleted = pod({ phase: 'Running' }, { deletionTimestamp: '2030-01-01T00:00:00Z' });
     expect(row(podKind, deleted)['Status']).toBe('Terminating');
-    expect(row(podKind, object('Pod', {}))).toMatchObject({ Ready: '0/0', Status: 'Unknown', Restarts: 0 });
+    expect(row(podKind, object('Pod', {}))).toMatchObject({ Ready: '0/0', Status: 'Pending', Restarts: 0 });
   });
 });
