@@ -8,6 +8,7 @@ import { endpointsKind, endpointSliceKind } from './core/endpoints.ts';
 import { nodeKind } from './core/node.ts';
 import { podKind } from './core/pod.ts';
 import { serviceKind as coreServiceKind } from './core/service.ts';
+import { horizontalPodAutoscalerKind } from './autoscaling/horizontal-pod-autoscaler/horizontal-pod-autoscaler.ts';
 import { metricKind } from './autoscaling/metric/metric.ts';
 import { podAutoscalerKind } from './autoscaling/pod-autoscaler/pod-autoscaler.ts';
 import { LEGACY_KINDS } from './legacy/legacy-kinds.ts';
@@ -71,6 +72,7 @@ export const KINDS: readonly KindDefinition[] = [
   domainMappingKind,
   podAutoscalerKind,
   metricKind,
+  horizontalPodAutoscalerKind,
   serverlessServiceKind,
   ingressKind,
   clusterDomainClaimKind,

@@ -75,6 +75,7 @@ function viewOf(serving: Serving, revision: string): ScaleView | undefined {
     hasFailed: pool.trouble?.kind === 'start',
     scale: pool.plan.scale,
     panic: pool.reading?.panic ?? 0,
+    used: pool.used,
     instances: pool.slots.filter(isReady).map(({ id, running }) => ({ id, port: running.instance.port })),
   };
 }

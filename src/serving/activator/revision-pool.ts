@@ -145,6 +145,11 @@ export class RevisionPool {
     return this.#demand.reading;
   }
 
+  /** Cores or bytes of an instance, as class `hpa` measured it last; undefined: it has not, or is not asked to. */
+  get used(): number | undefined {
+    return this.#demand.used;
+  }
+
   /** A connection to it was refused or reset: it gets nothing until it is seen to listen, and is replaced if it does not. */
   suspect(slot: ReadySlot): void {
     this.#instances.suspect(slot);
@@ -217,6 +222,7 @@ export class RevisionPool {
     const wanted = this.#demand.decide(this.#plan.scale, { ready, standing: standing.length }, nowMs);
     if (this.#demand.hasRoom !== hadRoom) this.#tools.rescaled(this.#plan.key);
     if (wanted === undefined) return;
+    if (this.#plan.scale.scaler.kind === 'hpa') this.#tools.rescaled(this.#plan.key); // it has measured
     this.#desired = wanted > 0 || this.#mayGo(nowMs) ? wanted : Math.min(1, standing.length);
     if (this.#waiting.size === 0) this.#instances.shrinkTo(this.#wanted()); // A3
   }

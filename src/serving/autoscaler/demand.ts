@@ -59,6 +59,11 @@ export class Demand {
     this.#idleSinceMs = nowMs;
   }
 
+  /** What an instance uses of its resource, as class `hpa` read it last. */
+  get used(): number | undefined {
+    return this.#meter?.mean;
+  }
+
   /** The idle time counts from here at the earliest: an instance came up. */
   touch(nowMs: number): void {
     this.#idleSinceMs = nowMs;

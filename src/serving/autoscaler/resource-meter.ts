@@ -18,6 +18,7 @@ export class ResourceMeter {
   #state: HorizontalState = [];
   #before: ReadonlyMap<string, Read> = new Map();
   #fresh: readonly number[] | undefined;
+  #mean: number | undefined;
   #dueMs = 0;
   #isReading = false;
 
@@ -27,6 +28,11 @@ export class ResourceMeter {
     this.#isReading = true;
     this.#dueMs = nowMs + EVERY_MS;
     void this.#read(plan, instances, nowMs).finally(() => (this.#isReading = false));
+  }
+
+  /** Cores or bytes of an instance, in the mean of those that were read last; undefined: none has been. */
+  get mean(): number | undefined {
+    return this.#mean;
   }
 
   /** How many instances there should be, where `current` are counted on; undefined: nothing new has been read. */
@@ -51,7 +57,9 @@ export class ResourceMeter {
     );
     this.#before = now;
     // CPU is a rate: a first reading of all says nothing yet.
-    if (values.length > 0) this.#fresh = values;
+    if (values.length === 0) return;
+    this.#fresh = values;
+    this.#mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   }
 }
 

@@ -7,9 +7,11 @@ import { keyOf } from '../../apis/resource.ts';
 import { settled, waitingFor, type Reconciler } from '../../control/reconciler.ts';
 import type { ResourceClient } from '../../control/resource-client.ts';
 import { excessBurstCapacity } from '../autoscaler/decide.ts';
+import type { HorizontalPlan } from '../autoscaler/horizontal.ts';
 import type { ScalePlan } from '../plan.ts';
 import { activeFrom, activeMark, type Standing } from './active.ts';
 import { metricOf, serverlessServiceOf, withMetricStatus, withServiceStatus } from './autoscaler-objects.ts';
+import { horizontalOf, withHorizontalStatus } from './horizontal-objects.ts';
 import {
   privateEndpointsOf,
   privateName,
@@ -26,6 +28,8 @@ export type ScaleView = Omit<Standing, 'scale'> & {
   /** The mean over the panic window; 0 where nothing was measured. */
   readonly panic: number;
   readonly instances: readonly ReadyInstance[];
+  /** Cores or bytes of an instance, where class `hpa` measures them. */
+  readonly used?: number | undefined;
 };
 
 export type PodAutoscalerSettings = {
@@ -90,9 +94,23 @@ async function tell(
   );
   await tellServices(cluster, service, view.instances, door);
   await cluster.patchStatus(withServiceStatus(service, ready, nowMs()));
+  if (scale.scaler.kind === 'hpa')
+    await tellHorizontal(cluster, podAutoscaler, view, scale.scaler.plan, nowMs());
   if (!isByRequests) return;
   const metric = await cluster.apply(metricOf(podAutoscaler, scale));
   await cluster.patchStatus(withMetricStatus(metric, nowMs()));
+}
+
+/** What scales a revision of class `hpa`, as Kubernetes would have it (serving pkg/reconciler/autoscaling/hpa). */
+async function tellHorizontal(
+  cluster: ResourceClient,
+  podAutoscaler: PodAutoscaler,
+  { ready, desired, used }: ScaleView,
+  plan: HorizontalPlan,
+  nowMs: number,
+): Promise<void> {
+  const autoscaler = await cluster.apply(horizontalOf(podAutoscaler, plan));
+  await cluster.patchStatus(withHorizontalStatus(autoscaler, plan, { ready, desired, used }, nowMs));
 }
 
 /** Its names inside the cluster, and who is behind them now (serving pkg/reconciler/serverlessservice). */
