@@ -36,6 +36,16 @@ const optional = (
 ): Record<string, Type.TOptional<Type.TSchema>> =>
   Object.fromEntries(Object.entries(fields).map(([name, schema]) => [name, Type.Optional(schema)]));
 
+/** Of wrong types are refused where they are applied: `value: y` is a boolean to YAML. */
+export const variableSchema = Type.Object(
+  {
+    name: Type.Optional(text('Its name.')),
+    value: Type.Optional(text('Its value; $(NAME) stands for one before it.')),
+    valueFrom: Type.Optional(openObject('Where its value is.')),
+  },
+  { description: 'A variable: name, and value or valueFrom.', 'x-kubernetes-preserve-unknown-fields': true },
+);
+
 const UNUSED = 'Not used on one machine.';
 
 const containerSchema = Type.Object(
@@ -46,7 +56,7 @@ const containerSchema = Type.Object(
     command: strings('Replaces what the image starts.'),
     args: strings('Arguments of the command.'),
     workingDir: text('Where the program starts.'),
-    env: list('Variables.'),
+    env: Type.Array(variableSchema, { description: 'Variables.' }),
     envFrom: list('Variables from objects.'),
     ports: list('Where it listens; the first is the one in PORT.'),
     resources: openObject('Requests and limits.'),

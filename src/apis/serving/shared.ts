@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { variableSchema } from '../core/pod-spec.ts';
 import type { PrinterColumn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import { int32, int64, openObject, stringMap, text } from '../schema.ts';
@@ -74,9 +75,7 @@ export const container = Type.Object(
     command: Type.Optional(Type.Array(Type.String(), { description: 'Replaces what the image starts.' })),
     args: Type.Optional(Type.Array(Type.String(), { description: 'Arguments of the command.' })),
     workingDir: Type.Optional(text('Where the program starts.')),
-    env: Type.Optional(
-      Type.Array(openObject('A variable: name, and value or valueFrom.'), { description: 'Environment.' }),
-    ),
+    env: Type.Optional(Type.Array(variableSchema, { description: 'Environment.' })),
     envFrom: Type.Optional(
       Type.Array(openObject('All keys of a ConfigMap or Secret.'), {
         description: 'Environment from objects.',

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
 import { keyOf, type Resource } from '../../apis/resource.ts';
 import { INGRESS, type Ingress } from '../../apis/networking/ingress/types.ts';
 import { KINDS, type Container, type Revision } from '../../apis/serving/types.ts';
@@ -109,7 +110,13 @@ export class PlanFeeder {
 
   async #feed(item: string): Promise<undefined> {
     const [, key = ''] = item.split(' ');
-    await this.#feedRevision(key);
+    try {
+      await this.#feedRevision(key);
+    } catch (error) {
+      this.#lacks(key, `it cannot be prepared: ${messageOf(error)}; it is tried again`);
+      throw error;
+    }
+    return undefined;
   }
 
   async #feedRevision(key: string): Promise<void> {

@@ -323,4 +323,8 @@ it('a shape that is wrong is refused by the API server itself', async () => {
   expect(await world.refusal(aService({ spec: { timeoutSeconds: 'long' } }))).toBe(
     'Service.serving.knative.dev "hello" is invalid: spec.template.spec.timeoutSeconds: Invalid value: "string": spec.template.spec.timeoutSeconds in body must be of type integer: "string"',
   );
+  const variable = { name: 'DEBUG', value: true }; // what YAML makes of `value: y`
+  expect(
+    await world.refusal(aService({ spec: { containers: [{ image: 'x', env: [variable] }] } })),
+  ).toContain('spec.template.spec.containers[0].env[0].value in body must be of type string: "boolean"');
 });

@@ -164,6 +164,20 @@ describe('a revision in the data plane', () => {
     expect(problem()).toBeUndefined();
   });
 
+  it('that cannot be prepared says why, and is tried again', async () => {
+    gate = Promise.reject(new Error('the store is away'));
+    gate.catch(() => undefined); // whoever reads is told
+    const envFrom = [{ secretRef: { name: 's', optional: true } }];
+    const containers = [{ name: 'user-container', image: IMAGE, envFrom }];
+    await world.apply({ ...aRevision('a', NONE), spec: { containers } });
+    await pinned('a');
+    const problem = (): string | undefined => feeder.problemOf('default/a');
+    await expect.poll(problem, DEADLINE).toBe('it cannot be prepared: the store is away; it is tried again');
+    gate = Promise.resolve();
+    await expect.poll(() => serving.poolOf('default/a') !== undefined, DEADLINE).toBe(true);
+    expect(problem()).toBeUndefined();
+  });
+
   it('that was made again under its name has no instance of the former one', async () => {
     const ids = (): readonly string[] =>
       serving.snapshot().flatMap(({ instances }) => instances.map(({ id }) => id));
