@@ -37,12 +37,13 @@ type admission struct {
 
 // verdict is the object with its defaults, and what its validation says; `decode` instead when it cannot even be read.
 type verdict struct {
-	Object resourcesemantics.GenericCRD `json:"object,omitempty"`
-	Fault  string                       `json:"fault,omitempty"`
-	Decode string                       `json:"decode,omitempty"`
+	Object json.RawMessage `json:"object,omitempty"`
+	Fault  string          `json:"fault,omitempty"`
+	Decode string          `json:"decode,omitempty"`
 }
 
-// admit is what the defaulting and then the validating webhook do to an object.
+// admit is what the defaulting and then the validating webhook do to an object. Between the two it is JSON again, as is
+// what it replaces.
 func admit(line []byte) (any, error) {
 	var asked admission
 	if err := json.Unmarshal(line, &asked); err != nil {
@@ -56,26 +57,39 @@ func admit(line []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	object := newKind()
-	if err := json.Unmarshal(asked.Object, object); err != nil {
-		return verdict{Decode: err.Error()}, nil
-	}
-	if len(asked.Old) == 0 {
-		ctx = apis.WithinCreate(ctx)
-	} else {
-		old := newKind()
-		if err := json.Unmarshal(asked.Old, old); err != nil {
+	within := apis.WithinCreate(ctx)
+	if len(asked.Old) != 0 {
+		stored, err := withDefaults(within, newKind(), asked.Old)
+		if err != nil {
 			return nil, err
 		}
-		old.SetDefaults(ctx)
-		ctx = apis.WithinUpdate(ctx, old)
+		old := newKind()
+		if err := json.Unmarshal(stored, old); err != nil {
+			return nil, err
+		}
+		within = apis.WithinUpdate(ctx, old)
 	}
-	object.SetDefaults(ctx)
-	answer := verdict{Object: object}
-	if errs := object.Validate(ctx).Filter(apis.ErrorLevel); errs != nil {
+	whole, err := withDefaults(within, newKind(), asked.Object)
+	if err != nil {
+		return verdict{Decode: err.Error()}, nil
+	}
+	object := newKind()
+	if err := json.Unmarshal(whole, object); err != nil {
+		return nil, err
+	}
+	answer := verdict{Object: whole}
+	if errs := object.Validate(within).Filter(apis.ErrorLevel); errs != nil {
 		answer.Fault = errs.Error()
 	}
 	return answer, nil
+}
+
+func withDefaults(ctx context.Context, object resourcesemantics.GenericCRD, raw []byte) ([]byte, error) {
+	if err := json.Unmarshal(raw, object); err != nil {
+		return nil, err
+	}
+	object.SetDefaults(ctx)
+	return json.Marshal(object)
 }
 
 // withConfigs is the context of the webhook's store when these ConfigMaps are there.

@@ -1,4 +1,5 @@
 import type { FieldError } from './kind.ts';
+import { shortDiff } from './short-diff.ts';
 
 /** Knative's field errors (pkg/apis/field_error.go). */
 export const missingField = (...paths: string[]): FieldError => ({ message: 'missing field(s)', paths });
@@ -19,11 +20,17 @@ export const oneOf = (...paths: string[]): FieldError => ({
   message: 'expected exactly one, got neither',
   paths,
 });
-export const invalidKeyName = (key: string, path: string, details: string): FieldError => ({
+export const invalidKeyName = (key: string, path: string, details?: string): FieldError => ({
   message: `invalid key name ${JSON.stringify(key)}`,
   paths: [path],
-  details,
+  ...(details !== undefined && { details }),
 });
+export const multipleOneOf = (...paths: string[]): FieldError => ({
+  message: 'expected exactly one, got both',
+  paths,
+});
+/** Of no field in particular; upstream writes the colon before the fields all the same. */
+export const pathless = (message: string): FieldError => ({ message: `${message}: `, paths: [] });
 
 /** None when both are the same, in whatever order their members are; `what` as in `{v1.RevisionSpec}`. */
 export function immutable(what: string, before: unknown, after: unknown): FieldError[] {
@@ -31,29 +38,6 @@ export function immutable(what: string, before: unknown, after: unknown): FieldE
   return details === ''
     ? []
     : [{ message: 'Immutable fields changed (-old +new)', paths: ['spec'], details }];
-}
-
-/** The members that differ, one after the other (knative pkg/kmp/reporters.go, ShortDiffReporter). */
-export function shortDiff(path: string, before: unknown, after: unknown): string {
-  if (isOpenable(before) && isOpenable(after)) {
-    const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-    const at = (name: string): string =>
-      Array.isArray(before) || Array.isArray(after) ? `${path}[${name}]` : `${path}.${goName(name)}`;
-    return [...names]
-      .map((name) => shortDiff(at(name), Reflect.get(before, name), Reflect.get(after, name)))
-      .join('');
-  }
-  if (before === after) return '';
-  const line = (sign: string, value: unknown): string =>
-    value === undefined ? '' : `\t${sign}: ${JSON.stringify(value)}\n`;
-  return `${path}:\n${line('-', before)}${line('+', after)}`;
-}
-
-const isOpenable = (value: unknown): value is object => typeof value === 'object' && value !== null;
-
-/** The Go name of a member, which diffs speak in. */
-function goName(name: string): string {
-  return name === 'apiVersion' ? 'APIVersion' : name.charAt(0).toUpperCase() + name.slice(1);
 }
 
 /** All errors in one text: `message: path, path` and details below, one after the other. */
@@ -85,10 +69,11 @@ export function denialText(webhook: string, errors: readonly FieldError[]): stri
   return `admission webhook ${JSON.stringify(webhook)} denied the request: validation failed: ${renderFieldErrors(errors)}`;
 }
 
-/** The same errors below another path. */
+/** The same errors below another path; an index stands right behind what it is of. */
 export function below(path: string, errors: readonly FieldError[]): FieldError[] {
+  const at = (each: string): string => (/^\[[^.]*\](?:\.|$)/.test(each) ? path + each : `${path}.${each}`);
   return errors.map((error) => ({
     ...error,
-    paths: error.paths.map((each) => (each === '' ? path : `${path}.${each}`.replace('.[', '['))),
+    paths: error.paths.map((each) => (each === '' ? path : at(each))),
   }));
 }

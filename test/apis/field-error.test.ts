@@ -57,7 +57,7 @@ describe('field errors', () => {
 
   it('see no change in another order of members, and one in every item of a list', () => {
     expect(immutable('{x}', { a: 1, b: [{ c: 2, d: 3 }] }, { b: [{ d: 3, c: 2 }], a: 1 })).toEqual([]);
-    expect(immutable('{x}', [1, 2], [1])[0]?.details).toBe('{x}[1]:\n\t-: 2\n');
+    expect(immutable('{x}', [1, 2], [1])[0]?.details).toBe('{x}[1]:\n\t-: "2"\n');
   });
 
   it('are signed by the webhook that denies', () => {

@@ -38,7 +38,8 @@ describe('a name', () => {
       undefined,
     ]);
     expect(dns1035Fault('1-a')).toContain('a DNS-1035 label must consist of');
-    expect(labelFault('a.b')).toContain('a lowercase RFC 1123 label must consist of');
+    expect(labelFault('a_b')).toContain('a lowercase RFC 1123 label must consist of');
+    expect(labelFault('a.b')).toBe('must not contain dots');
     expect(subdomainFault('A')).toContain('a lowercase RFC 1123 subdomain must consist of');
   });
 

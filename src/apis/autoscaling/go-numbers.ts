@@ -14,8 +14,18 @@ export function parseInt32(text: string): Parsed<number> {
   return value > INT32_MAX || value < -INT32_MAX - 1 ? { kind: 'range' } : { kind: 'value', value };
 }
 
+/** strconv.ParseInt(text, 10, 64); what is beyond a double's whole numbers is rounded. */
+export function parseInt64(text: string): Parsed<number> {
+  if (!/^[+-]?\d+$/.test(text)) return { kind: 'syntax' };
+  const isWithin = BigInt.asIntN(64, BigInt(text.replace('+', ''))) === BigInt(text.replace('+', ''));
+  return isWithin ? { kind: 'value', value: Number(text) } : { kind: 'range' };
+}
+
 /** strconv.ParseFloat(text, 64), without its hexadecimal form and its underscores. */
 export function parseFloat64(text: string): Parsed<number> {
+  if (/^[+-]?nan$/i.test(text)) return { kind: 'value', value: Number.NaN };
+  if (/^[+-]?inf(?:inity)?$/i.test(text))
+    return { kind: 'value', value: text.startsWith('-') ? -Infinity : Infinity };
   if (!/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text)) return { kind: 'syntax' };
   const value = Number(text);
   return Number.isFinite(value) ? { kind: 'value', value } : { kind: 'range' };

@@ -3,7 +3,7 @@ import { invalidValue, outOfBounds } from '../field-error.ts';
 import type { FieldError } from '../kind.ts';
 import { HPA, keyOfAnnotation, KPA, writtenAnnotations, type Written } from './annotations.ts';
 import { TARGET_MIN, WINDOW_MAX_MS, WINDOW_MIN_MS, type AutoscalerConfig } from './config.ts';
-import { parseFloat64, parseInt32 } from './go-numbers.ts';
+import { parseFloat64, parseInt32, parseInt64 } from './go-numbers.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
 const ALGORITHMS = ['linear', 'weighted-exponential', 'weightedExponential'];
@@ -14,14 +14,14 @@ type Rule = (written: Written) => FieldError | undefined;
 /** serving pkg/apis/autoscaling/annotation_validation.go; paths are names of annotations. */
 export function autoscalingErrors(
   annotations: Readonly<Record<string, string>> | undefined,
-  config: Pick<AutoscalerConfig, 'allowsZeroInitialScale' | 'maxScaleLimit'>,
+  config: Pick<AutoscalerConfig, 'allowsZeroInitialScale' | 'maxScaleLimit' | 'scalerClass'>,
 ): readonly FieldError[] {
   const found = writtenAnnotations(annotations);
   const simple = [...found].flatMap(([name, written]) => RULES[name]?.(written) ?? []);
   return [
     ...simple,
     ...boundsErrors(found, config.maxScaleLimit),
-    ...metricErrors(found),
+    ...metricErrors(found, config.scalerClass),
     ...algorithmErrors(found),
     ...initialScaleErrors(found.get('initial-scale'), config.allowsZeroInitialScale),
   ];
@@ -92,22 +92,24 @@ function boundsErrors(found: Found, limit: number): FieldError[] {
     });
   }
   const { key } = found.get('max-scale') ?? {};
-  if (key !== undefined && limit > 0 && max > limit) errors.push(outOfBounds(max, 1, limit, key));
-  if (key !== undefined && limit > 0 && max === 0) {
+  if (key !== undefined && limit !== 0 && max > limit) errors.push(outOfBounds(max, 1, limit, key));
+  if (key !== undefined && limit !== 0 && max === 0) {
     errors.push({ message: `max-scale=0 (unlimited), must be less than ${limit}`, paths: [key] });
   }
-  return [...errors, ...activationErrors(found.get('activation-scale'), max)];
+  return [...errors, ...activationErrors(found.get('activation-scale'), min, max)];
 }
 
-function activationErrors(written: Written | undefined, max: number): FieldError[] {
+function activationErrors(written: Written | undefined, min: number, max: number): FieldError[] {
   if (written === undefined) return [];
   const { key, value } = written;
   const parsed = parseInt32(value);
   if (parsed.kind !== 'value') return [invalidValue(value, key)];
-  if (parsed.value < 2) return [outOfBounds(value, 2, INT32_MAX, key)];
-  return max !== 0 && max < parsed.value
-    ? [{ message: `max-scale=${max} is less than activation-scale=${parsed.value}`, paths: [key] }]
-    : [];
+  const scale = parsed.value;
+  if (min > scale)
+    return [{ message: `min-scale=${min} is greater than activation-scale=${scale}`, paths: [key] }];
+  if (max !== 0 && max < scale)
+    return [{ message: `max-scale=${max} is less than activation-scale=${scale}`, paths: [key] }];
+  return scale < 2 ? [{ message: `activation-scale=${scale} must be greater than 1`, paths: [key] }] : [];
 }
 
 function countOf(written: Written | undefined): number {
@@ -116,10 +118,10 @@ function countOf(written: Written | undefined): number {
 }
 
 /** Other classes than ours may have metrics of their own. */
-function metricErrors(found: Found): FieldError[] {
+function metricErrors(found: Found, defaultClass: string): FieldError[] {
   const written = found.get('metric');
   if (written === undefined) return [];
-  const scalerClass = found.get('class')?.value ?? KPA;
+  const scalerClass = found.get('class')?.value ?? defaultClass;
   const isKnown =
     scalerClass === KPA
       ? ['concurrency', 'rps'].includes(written.value)
@@ -137,7 +139,7 @@ function algorithmErrors(found: Found): FieldError[] {
 function initialScaleErrors(written: Written | undefined, allowsZero: boolean): FieldError[] {
   if (written === undefined) return [];
   const { key, value } = written;
-  const parsed = parseInt32(value);
+  const parsed = parseInt64(value);
   if (parsed.kind !== 'value') return [invalidValue(value, key)];
   if (parsed.value < 0) return [invalidValue(value, `${key} must be greater than 0`)];
   return parsed.value === 0 && !allowsZero ? [invalidValue(value, `${key}=0 not allowed by cluster`)] : [];

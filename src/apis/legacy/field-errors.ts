@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { disallowedField, invalidKeyName, missingField, shortDiff } from '../field-error.ts';
+import { disallowedField, invalidKeyName, missingField } from '../field-error.ts';
+import { shortDiff } from '../short-diff.ts';
 import type { FieldError } from '../kind.ts';
 import type { ReferenceThen } from './legacy-kind.ts';
 

@@ -1,7 +1,8 @@
 import Type, { type TSchema } from 'typebox';
 import type { BackingChannel } from '../duck.ts';
 import { deliveryErrors } from '../delivery.ts';
-import { below, disallowedField, invalidValue, shortDiff } from '../field-error.ts';
+import { below, disallowedField, invalidValue } from '../field-error.ts';
+import { shortDiff } from '../short-diff.ts';
 import type { AdmissionContext, FieldError, KindDefinition, PrinterColumn } from '../kind.ts';
 import { AGE } from '../core/core-kinds.ts';
 import { addressable, delivery, int64, statusFields, text } from '../schema.ts';

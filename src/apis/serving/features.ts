@@ -14,3 +14,15 @@ export function featureFlags(context: AdmissionContext): (name: string) => Flag 
     return SHIPPED_ENABLED.has(name) ? 'enabled' : 'disabled';
   };
 }
+
+/** `secure-pod-defaults`: what a container leaves open is set to what Kubernetes calls restricted. */
+export function secureDefaults(context: AdmissionContext): 'enabled' | 'rootBounded' | 'disabled' {
+  const value = context
+    .configMap('knative-serving', 'config-features')
+    ?.['secure-pod-defaults']?.toLowerCase();
+  if (value === 'allowrootbounded') return 'rootBounded';
+  return value === 'enabled' ? 'enabled' : 'disabled';
+}
+
+export const hasSecureDefaults = (context: AdmissionContext): boolean =>
+  secureDefaults(context) !== 'disabled';

@@ -38,7 +38,7 @@ describe('a KafkaChannel', () => {
   it('keeps what its topic was made with', async () => {
     await world.apply(aBacking(KAFKA, 'fixed', { numPartitions: 2 }));
     expect(await world.refusal(aBacking(KAFKA, 'fixed', { numPartitions: 3 }))).toBe(
-      `${DENIED}Immutable fields changed (-old +new): spec\n{v1beta1.KafkaChannelSpec}.NumPartitions:\n\t-: 2\n\t+: 3\n`,
+      `${DENIED}Immutable fields changed (-old +new): spec\n{v1beta1.KafkaChannelSpec}.NumPartitions:\n\t-: "2"\n\t+: "3"\n`,
     );
     await world.apply(aBacking(KAFKA, 'fixed', { numPartitions: 2, delivery: { retry: 1 } }));
   });

@@ -167,6 +167,9 @@ describe('kubectl get', () => {
           'serving.knative.dev/configuration': 'hello',
           'serving.knative.dev/configurationGeneration': '1',
         },
+        ownerReferences: [
+          { apiVersion: 'serving.knative.dev/v1', kind: 'Configuration', name: 'hello', uid: 'u' },
+        ],
       },
     });
     await own.state(KINDS.revision, 'hello-00001', { actualReplicas: 1, desiredReplicas: 2 });

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ANNOTATIONS, LABELS } from '../../../src/apis/serving/shared.ts';
 import { KINDS } from '../../../src/apis/serving/types.ts';
 import { EmbeddedClient } from '../../../src/control/embedded/embedded-client.ts';
-import { aConfiguration, aRoute, aService } from '../../kit/serving-objects.ts';
+import { aConfiguration, aRevision, aService } from '../../kit/serving-objects.ts';
 import { World } from '../../kit/world.ts';
 
 let world: World;
@@ -38,20 +38,17 @@ describe('the metadata of what routes', () => {
     );
   });
 
-  it('is seen inside alone or outside too, and nothing else', async () => {
-    const labels = { [LABELS.visibility]: 'everywhere' };
-    const fault = 'invalid value: everywhere: metadata.labels.networking.knative.dev/visibility';
-    expect(await world.refusal(aService({ metadata: { labels } }))).toContain(fault);
-    expect(await world.refusal(aRoute('r', [{ configurationName: 'c', percent: 100 }], labels))).toContain(
-      fault,
-    );
+  it.each(['service', 'configuration'] as const)('names its %s only when it is made for it', async (kind) => {
+    const labels = { [LABELS[kind]]: 'other' };
+    const object = kind === 'service' ? aConfiguration({ name: 'bare' }) : aRevision('bare');
+    const fault = `missing field(s): metadata.labels.serving.knative.dev/${kind}`;
+    const made = { ...object, metadata: { name: 'bare', namespace: 'default', labels } };
+    expect(await world.refusal(made)).toContain(fault);
   });
 
-  it('keeps labels of Knative’s own for Knative', async () => {
-    const labels = { 'serving.knative.dev/mine': 'x' };
-    const fault = 'invalid key name "serving.knative.dev/mine": metadata.labels';
-    expect(await world.refusal(aService({ metadata: { labels } }))).toContain(fault);
-    expect(await world.refusal(aConfiguration({ metadata: { labels } }))).toContain(fault);
+  it('has a name that can be one of DNS', async () => {
+    expect(await world.refusal(aService({ name: 'a.b' }))).toContain('not a DNS 1035 label: [');
+    expect(await world.refusal(aService({ name: '1st' }))).toContain(']: metadata.name');
   });
 
   it('says who made and last changed it, which nobody else can say', async () => {

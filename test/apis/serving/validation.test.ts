@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Configuration, Revision } from '../../../src/apis/serving/types.ts';
 import { aConfiguration, aRevision, aRoute, aService } from '../../kit/serving-objects.ts';
 import { World } from '../../kit/world.ts';
 
@@ -149,7 +150,7 @@ describe('a Service is refused in upstream’s words', () => {
 
   it('without a template', async () => {
     const bare = { ...aService(), spec: {} };
-    expect(await world.refusal(bare)).toBe(`${DENIED}missing field(s): spec.template.spec`);
+    expect(await world.refusal(bare)).toBe(`${DENIED}missing field(s): spec.template.spec.containers`);
   });
 
   it('a service account that is no name', async () => {
@@ -205,7 +206,7 @@ describe('autoscaling annotations', () => {
       `invalid value: median: ${AT}/metric-aggregation-algorithm`,
     ],
     [{ 'activation-scale': 'x' }, `invalid value: x: ${AT}/activation-scale`],
-    [{ 'activation-scale': '1' }, `expected 2 <= 1 <= 2147483647: ${AT}/activation-scale`],
+    [{ 'activation-scale': '1' }, `activation-scale=1 must be greater than 1: ${AT}/activation-scale`],
     [
       { 'activation-scale': '5', 'max-scale': '3' },
       `max-scale=3 is less than activation-scale=5: ${AT}/activation-scale`,
@@ -264,10 +265,13 @@ describe('autoscaling annotations', () => {
 
 describe('a revision', () => {
   it('cannot be another one, but have other labels', async () => {
-    const made = await world.apply(aRevision('fixed'));
-    await world.apply({ ...made, metadata: { ...made.metadata, labels: { a: 'b' } } });
-    expect(await world.refusal(aRevision('fixed', {}, 'dev.local/other'))).toBe(
-      `${DENIED}Immutable fields changed (-old +new): spec\n{v1.RevisionSpec}.Containers[0].Image:\n\t-: "dev.local/hello"\n\t+: "dev.local/other"\n`,
+    const made = (await world.apply(aRevision('fixed'))) as unknown as Revision;
+    const { resourceVersion: _, ...metadata } = made.metadata;
+    await world.apply({ ...made, metadata: { ...metadata, labels: { a: 'b' } } });
+    const { containers = [] } = made.spec;
+    const other = { ...made.spec, containers: [{ ...containers[0], image: 'dev.local/other' }] };
+    expect(await world.refusal({ ...made, metadata, spec: other })).toBe(
+      `${DENIED}Immutable fields changed (-old +new): spec\n{v1.RevisionSpec}.PodSpec.Containers[0].Image:\n\t-: "dev.local/hello"\n\t+: "dev.local/other"\n`,
     );
   });
 
@@ -287,13 +291,13 @@ describe('a revision', () => {
 
   it('with a name of its user’s needs a new name for a new template', async () => {
     await world.apply(aConfiguration({ name: 'named', template: { name: 'named-one' } }));
-    await world.apply(aConfiguration({ name: 'named', template: { name: 'named-one' } }));
-    expect(
-      await world.refusal(
-        aConfiguration({ name: 'named', template: { name: 'named-one' }, spec: { timeoutSeconds: 5 } }),
-      ),
-    ).toBe(
-      `${DENIED}Saw the following changes without a name change (-old +new): spec.template.metadata.name\n{*v1.RevisionTemplateSpec}.Spec.TimeoutSeconds:\n\t-: 300\n\t+: 5\n`,
+    const made = (await world.apply(
+      aConfiguration({ name: 'named', template: { name: 'named-one' } }),
+    )) as unknown as Configuration;
+    const { template } = made.spec;
+    const other = { template: { ...template, spec: { ...template?.spec, timeoutSeconds: 5 } } };
+    expect(await world.refusal({ ...made, spec: other })).toBe(
+      `${DENIED}Saw the following changes without a name change (-old +new): spec.template.metadata.name\n{*v1.RevisionTemplateSpec}.Spec.TimeoutSeconds:\n\t-: "300"\n\t+: "5"\n`,
     );
     await world.apply(
       aConfiguration({ name: 'named', template: { name: 'named-two' }, spec: { timeoutSeconds: 5 } }),

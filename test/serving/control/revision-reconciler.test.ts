@@ -21,7 +21,7 @@ async function after(
 ): Promise<Stated> {
   const reconciler = revisionReconciler(world.controller, {
     resolveImage: (reference) => {
-      if (reference === 'No-Image') throw new Error('no image name');
+      if (reference === '-no-image') throw new Error('no image name');
       return images.includes(reference) ? { digest: 'sha256:abc' } : undefined;
     },
     instances: () => ({ ...NONE, ...view }),
@@ -94,9 +94,9 @@ describe('a Revision', () => {
   });
 
   it('says that its image has no image’s name', async () => {
-    await world.apply(aRevision('r-00001', {}, 'No-Image'));
+    await world.apply(aRevision('r-00001', {}, '-no-image'));
     expect(conditionIn(await after({}), 'Ready')).toMatchObject({
-      message: 'Unable to fetch image "No-Image": no image name',
+      message: 'Unable to fetch image "-no-image": no image name',
     });
   });
 

@@ -1,16 +1,25 @@
-import { below, disallowedField, invalidValue, missingField, oneOf, outOfBounds } from '../../field-error.ts';
-import type { FieldError } from '../../kind.ts';
-import type { featureFlags } from '../features.ts';
-import type { Container, EnvFrom, EnvVar, SecurityContext, Volume } from '../types.ts';
+import {
+  below,
+  disallowedField,
+  invalidValue,
+  missingField,
+  multipleOneOf,
+  oneOf,
+  outOfBounds,
+} from '../../field-error.ts';
+import type { AdmissionContext, FieldError } from '../../kind.ts';
+import { featureFlags } from '../features.ts';
+import type { Container, EnvFrom, EnvVar, Volume } from '../types.ts';
+import { isImageReference } from './image-reference.ts';
 import {
   disallowedProbe,
-  multipleOneOf,
   probeErrors,
   readinessErrors,
   required,
   type ProbePort,
 } from './validate-probes.ts';
 import { quantityOf } from '../../quantity.ts';
+import { containerSecurityErrors } from './validate-security.ts';
 import { mountsErrors } from './validate-volumes.ts';
 
 export type Role = 'serving' | 'sidecar' | 'init';
@@ -19,19 +28,18 @@ type Flags = ReturnType<typeof featureFlags>;
 const RESERVED_ENV = ['K_SERVICE', 'K_CONFIGURATION', 'K_REVISION'];
 /** Those of queue-proxy and of profiling (networking pkg/constants.go). */
 const RESERVED_PORTS = new Set([8012, 8013, 8022, 9090, 9091, 8008]);
-const FIELDS = ['lifecycle', 'stdin', 'stdinOnce', 'tty', 'volumeDevices', 'resizePolicy', 'restartPolicy'];
-const SECURITY_FIELDS = [
-  'runAsUser',
-  'runAsGroup',
-  'runAsNonRoot',
-  'allowPrivilegeEscalation',
-  'readOnlyRootFilesystem',
-  'capabilities',
-  'seccompProfile',
+const FIELDS = [
+  'lifecycle',
+  'stdin',
+  'stdinOnce',
+  'tty',
+  'volumeDevices',
+  'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
 ];
-const ID_MAX = 2 ** 31 - 1;
-/** A name with a registry, a tag and a digest, as far as a registry would take it apart. */
-const IMAGE = /^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@[a-z\d]+:[a-f\d]{32,})?$/i;
+/** Plain values in Go, where what is not set is the same as false, 0 or empty. */
+const PLAIN = new Set(['stdin', 'stdinOnce', 'tty', 'hostNetwork', 'hostPID', 'hostIPC', 'hostPort']);
 
 /** serving pkg/apis/serving/k8s_validation.go, ValidateContainer, validateSidecarContainer and validateInitContainer. */
 export function containerErrors(
@@ -39,8 +47,9 @@ export function containerErrors(
   role: Role,
   port: { readonly name: string },
   volumes: readonly Volume[],
-  flags: Flags,
+  context: AdmissionContext,
 ): FieldError[] {
+  const flags = featureFlags(context);
   const {
     image = '',
     name,
@@ -51,16 +60,16 @@ export function containerErrors(
   } = container;
   return [
     ...probesErrors(container, role, port, flags),
-    ...disallowed(container, role === 'init' ? FIELDS.filter((field) => field !== 'lifecycle') : FIELDS),
+    ...disallowed(container, FIELDS),
     ...(name === 'queue-proxy'
       ? [{ message: '"queue-proxy" is a reserved container name', paths: ['name'] }]
       : []),
     ...env.flatMap((variable, i) => below(`env[${i}]`, envErrors(variable, role, flags))),
-    ...envFrom.flatMap((from) => below('envFrom', envFromErrors(from))),
+    ...below('envFrom', envFromErrors(envFrom)),
     ...(image === '' ? [missingField('image')] : imageErrors(image)),
     ...below('ports', portErrors(container, role)),
     ...below('resources', resourceErrors(container.resources)),
-    ...below('securityContext', securityErrors(container.securityContext, flags)),
+    ...below('securityContext', containerSecurityErrors(container.securityContext, context)),
     ...(['', 'File', 'FallbackToLogsOnError'].includes(terminationMessagePolicy)
       ? []
       : [invalidValue(terminationMessagePolicy, 'terminationMessagePolicy')]),
@@ -89,6 +98,7 @@ function probesErrors(
     return [
       ...disallowedProbe(livenessProbe, 'livenessProbe'),
       ...disallowedProbe(readinessProbe, 'readinessProbe'),
+      ...disallowedProbe(startupProbe, 'startupProbe'),
     ];
   const of: ProbePort = role === 'sidecar' ? 'its own' : port;
   return [
@@ -110,10 +120,17 @@ function envErrors({ name, valueFrom = {} }: EnvVar, role: Role, flags: Flags): 
   ];
 }
 
-function envFromErrors({ secretRef, configMapRef }: EnvFrom): FieldError[] {
-  if (secretRef !== undefined && configMapRef !== undefined)
-    return [multipleOneOf('configMapRef', 'secretRef')];
-  return secretRef === undefined && configMapRef === undefined ? [oneOf('configMapRef', 'secretRef')] : [];
+/** Upstream puts what it has found so far below the reference of one that has it. */
+function envFromErrors(envFrom: readonly EnvFrom[]): FieldError[] {
+  let errors: FieldError[] = [];
+  for (const [i, { secretRef, configMapRef }] of envFrom.entries()) {
+    const [hasSecret, hasConfigMap] = [secretRef !== undefined, configMapRef !== undefined];
+    if (hasSecret) errors = below(`secretRef[${i}]`, errors);
+    if (hasConfigMap) errors = below(`configMapRef[${i}]`, errors);
+    if (hasSecret && hasConfigMap) errors = [...errors, multipleOneOf('configMapRef', 'secretRef')];
+    if (!hasSecret && !hasConfigMap) errors = [...errors, oneOf('configMapRef', 'secretRef')];
+  }
+  return errors;
 }
 
 /** Upstream cannot even read an object with such a one. */
@@ -128,7 +145,7 @@ function resourceErrors(resources: Container['resources'] = {}): FieldError[] {
 }
 
 function imageErrors(image: string): FieldError[] {
-  if (IMAGE.test(image)) return [];
+  if (isImageReference(image)) return [];
   const details = `image: "${image}", error: could not parse reference: ${image}`;
   return [{ message: 'Failed to parse image reference', paths: ['image'], details }];
 }
@@ -159,29 +176,14 @@ function portErrors({ ports = [] }: Container, role: Role): FieldError[] {
   });
 }
 
-function securityErrors(context: SecurityContext | undefined, flags: Flags): FieldError[] {
-  if (context === undefined) return [];
-  const unknown = Object.keys(context).filter((field) => !SECURITY_FIELDS.includes(field));
-  const added = context.capabilities?.add ?? [];
-  const mayAdd = flags('kubernetes.containerspec-addcapabilities') !== 'disabled';
-  const isUsual = added.every((capability) => capability === 'NET_BIND_SERVICE');
-  return [
-    ...unknown.map((field) => disallowedField(field)),
-    ...(mayAdd || isUsual ? [] : [disallowedField('capabilities.add')]),
-    ...idErrors(context),
-  ];
-}
-
-/** Of a container and of a Pod alike. */
-export function idErrors({ runAsUser = 0, runAsGroup = 0 }: SecurityContext): FieldError[] {
-  const ids = { runAsUser, runAsGroup };
-  return Object.entries(ids)
-    .filter(([, id]) => id < 0 || id > ID_MAX)
-    .map(([name, id]) => outOfBounds(id, 0, ID_MAX, name));
-}
-
 export function disallowed(object: object, fields: readonly string[]): FieldError[] {
-  return fields
-    .filter((field) => Reflect.get(object, field) !== undefined)
-    .map((field) => disallowedField(field));
+  return fields.filter((field) => isSet(object, field)).map((field) => disallowedField(field));
+}
+
+/** An empty list, and a plain value that is none, are not there any more once upstream has read and written an object. */
+function isSet(object: object, field: string): boolean {
+  const value: unknown = Reflect.get(object, field);
+  if (value === undefined || value === null || value === '') return false;
+  if (Array.isArray(value)) return value.length > 0;
+  return !(PLAIN.has(field) && (value === false || value === 0));
 }

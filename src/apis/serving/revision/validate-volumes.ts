@@ -1,9 +1,17 @@
 import { posix } from 'node:path';
-import { below, disallowedField, invalidValue, oneOf } from '../../field-error.ts';
+import {
+  below,
+  disallowedField,
+  invalidValue,
+  missingField,
+  multipleOneOf,
+  oneOf,
+  pathless,
+} from '../../field-error.ts';
 import type { FieldError } from '../../kind.ts';
 import { labelFault } from '../../names.ts';
 import type { Container, DownwardFile, KeyToPath, Projection, Volume, VolumeMount } from '../types.ts';
-import { multipleOneOf, required } from './validate-probes.ts';
+import { required } from './validate-probes.ts';
 
 type Flags = (name: string) => 'enabled' | 'allowed' | 'disabled';
 
@@ -15,6 +23,7 @@ const BY_FLAG = [
   ['ephemeral', 'Ephemeral', 'kubernetes.podspec-volumes-ephemeral'],
   ['image', 'Image', 'kubernetes.podspec-volumes-image'],
 ] as const;
+const CLAIM = ['persistentVolumeClaim', 'kubernetes.podspec-persistent-volume-claim'] as const;
 const ALWAYS = ['secret', 'configMap', 'projected'] as const;
 const RESERVED_PATHS = new Set(['/', '/dev', '/dev/log']);
 
@@ -40,74 +49,89 @@ export function volumesErrors(
   });
 }
 
+/** A name that is none is all that is said of what would be disabled. */
 function volumeErrors(volume: Volume, flags: Flags): FieldError[] {
   const { name = '', secret, configMap, projected, emptyDir } = volume;
-  const optional = BY_FLAG.filter(([source]) => Reflect.get(volume, source) !== undefined);
-  const refused = optional.filter(([, , flag]) => flags(flag) !== 'enabled');
-  const known = new Set<string>([
-    'name',
+  const named = [
     ...ALWAYS,
-    ...BY_FLAG.map(([source]) => source),
+    'emptyDir',
     'persistentVolumeClaim',
-  ]);
-  const named = [...ALWAYS, ...BY_FLAG.map(([source]) => source), 'persistentVolumeClaim'].filter(
-    (source) => Reflect.get(volume, source) !== undefined,
-  );
-  const fault = name === '' ? undefined : labelFault(name);
+    'hostPath',
+    'csi',
+    'ephemeral',
+    'image',
+  ].filter((source) => Reflect.get(volume, source) !== undefined);
   return [
-    ...required(name, 'name'),
-    ...(fault === undefined ? [] : [invalidValue(name, 'name')]),
-    ...claimErrors(volume, flags),
-    ...refused.map(([, shown]) => ({
-      message: `${shown} volume support is disabled, but found ${shown} volume ${name}`,
-      paths: [],
-    })),
-    ...Object.keys(volume)
-      .filter(
-        (source) => !known.has(source) || refused.some(([each]) => each === source && each !== 'emptyDir'),
-      )
-      .map((source) => disallowedField(source)),
+    ...(nameFault(name) ?? disabledErrors(volume, flags)),
+    ...disallowedSources(volume, flags),
     ...itemsErrors(secret?.items),
     ...itemsErrors(configMap?.items),
     ...(projected?.sources ?? []).flatMap((source, i) => below(`projected[${i}]`, projectionErrors(source))),
     ...below('emptyDir', emptyDirErrors(emptyDir)),
+    ...below('image', imageErrors(Reflect.get(volume, 'image'))),
     ...sourceErrors(named, flags),
+  ];
+}
+
+function nameFault(name: string): FieldError[] | undefined {
+  if (name === '') return [missingField('name')];
+  return labelFault(name) === undefined ? undefined : [invalidValue(name, 'name')];
+}
+
+function disabledErrors(volume: Volume, flags: Flags): FieldError[] {
+  const off = BY_FLAG.filter(
+    ([source, , flag]) => Reflect.get(volume, source) !== undefined && flags(flag) !== 'enabled',
+  );
+  return [
+    ...claimErrors(volume, flags),
+    ...off.map(([, shown]) =>
+      pathless(`${shown} volume support is disabled, but found ${shown} volume ${volume.name}`),
+    ),
+  ];
+}
+
+/** Sources that are unknown here, or whose flag says so. */
+function disallowedSources(volume: Volume, flags: Flags): FieldError[] {
+  const refused = [...BY_FLAG.map(([source, , flag]) => [source, flag] as const), CLAIM].filter(
+    ([, flag]) => flags(flag) === 'disabled',
+  );
+  const known = ['name', ...ALWAYS, ...BY_FLAG.map(([source]) => source), CLAIM[0]];
+  return Object.keys(volume)
+    .filter((source) => !known.includes(source) || refused.some(([each]) => each === source))
+    .map((source) => disallowedField(source));
+}
+
+/** An image, which a flag allows. */
+function imageErrors(image: unknown): FieldError[] {
+  if (image === undefined) return [];
+  const { reference, pullPolicy = '' } = Object(image) as { reference?: string; pullPolicy?: string };
+  return [
+    ...required(reference, 'reference'),
+    ...(['', 'IfNotPresent', 'Always', 'Never'].includes(pullPolicy)
+      ? []
+      : [invalidValue(pullPolicy, 'pullPolicy')]),
   ];
 }
 
 function sourceErrors(named: readonly string[], flags: Flags): FieldError[] {
   if (named.length > 1) return [multipleOneOf(...named)];
   if (named.length === 1) return [];
-  const possible = [
-    ...ALWAYS,
-    ...BY_FLAG.filter(([, , flag]) => flags(flag) === 'enabled').map(([source]) => source),
-  ];
-  const hasClaims = flags('kubernetes.podspec-persistent-volume-claim') === 'enabled';
-  return [oneOf(...possible, ...(hasClaims ? ['persistentVolumeClaim'] : []))];
+  const possible = [...BY_FLAG.map(([source, , flag]) => [source, flag] as const), CLAIM].filter(
+    ([, flag]) => flags(flag) === 'enabled',
+  );
+  return [oneOf(...ALWAYS, ...possible.map(([source]) => source))];
 }
 
 function claimErrors({ persistentVolumeClaim: claim }: Volume, flags: Flags): FieldError[] {
   if (claim === undefined) return [];
   const { claimName = '', readOnly = false } = claim;
-  const isOff = flags('kubernetes.podspec-persistent-volume-claim') !== 'enabled';
+  const isOff = flags(CLAIM[1]) !== 'enabled';
   const isWriteOff = flags('kubernetes.podspec-persistent-volume-write') !== 'enabled';
+  const found = `but found persistent volume claim ${claimName}`;
   return [
-    ...(isOff
-      ? [
-          {
-            message: `Persistent volume claim support is disabled, but found persistent volume claim ${claimName}`,
-            paths: [],
-          },
-          disallowedField('persistentVolumeClaim'),
-        ]
-      : []),
+    ...(isOff ? [pathless(`Persistent volume claim support is disabled, ${found}`)] : []),
     ...(isWriteOff && !readOnly
-      ? [
-          {
-            message: `Persistent volume write support is disabled, but found persistent volume claim ${claimName} that is not read-only`,
-            paths: [],
-          },
-        ]
+      ? [pathless(`Persistent volume write support is disabled, ${found} that is not read-only`)]
       : []),
   ];
 }
@@ -181,6 +205,7 @@ export function mountsErrors(
       ...(mustBeReadOnly && !readOnly && Reflect.get(volume ?? {}, 'ephemeral') === undefined
         ? [{ message: 'volume mount should be readOnly for this type of volume', paths: ['readOnly'] }]
         : []),
+      ...propagationErrors(mount, flags),
       ...(volume?.persistentVolumeClaim?.readOnly === true && !readOnly
         ? [{ message: 'volume is readOnly but volume mount is not', paths: ['readOnly'] }]
         : []),
@@ -200,6 +225,25 @@ function disallowedMountFields(mount: VolumeMount, flags: Flags): FieldError[] {
   return Object.keys(mount)
     .filter((field) => !allowed.includes(field))
     .map((field) => disallowedField(field));
+}
+
+function propagationErrors(mount: VolumeMount, flags: Flags): FieldError[] {
+  const propagation: unknown = Reflect.get(mount, 'mountPropagation');
+  if (propagation === undefined) return [];
+  const isOff = flags('kubernetes.podspec-volumes-mount-propagation') !== 'enabled';
+  const message = `Volume Mount Propagation support is disabled, but found volume mount ${mount.name ?? ''} with mount propagation`;
+  const isKnown = propagation === 'None' || propagation === 'HostToContainer';
+  return [
+    ...(isOff ? [pathless(message)] : []),
+    ...(isKnown
+      ? []
+      : [
+          {
+            message: 'mount propagation should be set to None or HostToContainer',
+            paths: ['mountPropagation'],
+          },
+        ]),
+  ];
 }
 
 function pathErrors(mountPath: string, path: string, isTwice: boolean): FieldError[] {

@@ -7,12 +7,11 @@ import type { Service } from '../types.ts';
 /** serving pkg/apis/serving/v1/service_defaults.go. */
 export function setServiceDefaults(service: Service, context: AdmissionContext): Service {
   if (isManual(service)) return service;
-  const template = withTemplateDefaults(service.spec?.template, context, service.metadata);
-  const { traffic = [] } = service.spec ?? {};
+  const { metadata, spec } = service;
+  const before = (context.old as Service | undefined)?.spec?.template;
+  const template = withTemplateDefaults(spec?.template, before, context, metadata);
+  const { traffic = [] } = spec ?? {};
   const shares =
     traffic.length === 0 ? [{ latestRevision: true, percent: 100 }] : withTrafficDefaults(traffic);
-  return {
-    ...service,
-    spec: { ...service.spec, ...(template !== undefined && { template }), traffic: shares },
-  };
+  return { ...service, spec: { ...spec, template, traffic: shares } };
 }

@@ -157,7 +157,8 @@ describe('a Route', () => {
     expect(await serving.condition(KINDS.route, 'a', 'Ready')).toEqual({
       status: 'False',
       reason: 'NotOwned',
-      message: 'There is an existing placeholder Service "a" that we do not own. Delete it, or give the Route another name.',
+      message:
+        'There is an existing placeholder Service "a" that we do not own. Delete it, or give the Route another name.',
     });
     expect(await world.get(KUBERNETES_SERVICE, 'a')).toBe(taken);
     const { events, next } = await serving.route('a');
@@ -224,7 +225,12 @@ describe('a Route', () => {
     await world.apply(aConfiguration());
     await world.apply(aConfiguration({ name: 'broken' }));
     await world.state(KINDS.configuration, 'broken', { conditions: [{ type: 'Ready', status: 'False' }] });
-    await world.apply(aRoute('r', [{ ...target, percent: 100 }], { [LABELS.service]: 'a' }));
+    const labels = { [LABELS.service]: 'a' };
+    const ownerReferences = [{ ...KINDS.service, name: 'a', uid: 'u' }];
+    await world.apply({
+      ...aRoute('r', [{ ...target, percent: 100 }]),
+      metadata: { name: 'r', namespace: 'default', labels, ownerReferences },
+    });
     await serving.route('r');
     expect(await serving.condition(KINDS.route, 'r', 'AllTrafficAssigned')).toEqual({
       status,
