@@ -66,7 +66,13 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   const clock = systemClock;
   const hosts: HostRoute[] = [];
-  const { logs, runtime, engineImages, images, serving, pods } = openInstances(options, hooks, hosts);
+  const ownHosts = new Set([...LOOPBACK_HOSTS, options.events.host]);
+  const { logs, runtime, engineImages, images, serving, pods } = openInstances(
+    options,
+    hooks,
+    hosts,
+    (host) => ownHosts.add(host),
+  );
   const limits = { maxBytes: options.maxEventBytes, budget: new ByteBudget(options.maxInflightBytes) };
   const addresses: { events?: Address; gateway?: Address; secure?: Address } = {};
   const outbound = createOutbound({
@@ -86,7 +92,7 @@ export async function openDataPlane(
     name: 'events',
     flag: '--events',
     ...options.events,
-    ...internalGateway(serving, options, ingress, hooks.isReady),
+    ...internalGateway(serving, options, ingress, hooks.isReady, ownHosts),
     requestTimeoutMs: 0,
   }).catch(async (error: unknown) => {
     await runtime.close(); // its warm runners would keep the process alive
@@ -131,24 +137,28 @@ function internalGateway(
   options: PlatformOptions,
   ingress: Gateway['onRequest'],
   isReady: () => boolean,
+  own: ReadonlySet<string>,
 ): Gateway {
   const isInternal = (name: string): boolean => serving.listenerFor(name) === 'internal';
   const door = serviceDoor(isInternal, (...exchange) => gateway.onRequest(...exchange), ingress);
-  const own = new Set([...LOOPBACK_HOSTS, options.events.host]);
   const guarded = untilReady(isReady, own, guardHost(own, door));
   const front = { ...PLAIN_FRONT, trusts: trustOf(options) };
   const gateway = serving.gateway('internal', atChannelHosts(ingress, guarded), front);
   return gateway;
 }
 
-/** What starts instances, and where their images and their output are; `hosts` is filled once the doors are open. */
 /** A Node function holds 22 to 28 MB: what the default number of instances is reckoned with. */
 const INSTANCE_BYTES = 32 * 1024 * 1024;
 
+/**
+ * What starts instances, and where their images and their output are; `hosts` is filled once the doors are open, `onAddress`
+ * is told of another name of the events listener.
+ */
 function openInstances(
   { dataDir, warmBytes, maxInstances, engine: named }: PlatformOptions,
   { observe, requestLog }: DataPlaneHooks,
   hosts: readonly HostRoute[],
+  onAddress: (host: string) => void,
 ): Pick<DataPlane, 'logs' | 'runtime' | 'engineImages' | 'images' | 'serving' | 'pods'> {
   const logs = new LogFiles({ folder: join(dataDir, 'logs'), ...LOG_FILE_BOUNDS });
   const folder = join(dataDir, 'runtime');
@@ -156,7 +166,10 @@ function openInstances(
   const socket = engineSocket(named, process.env);
   const engine = socket === undefined ? undefined : new Engine(socket);
   const engineImages = engine && new EngineImages(engine);
-  const containers = engine && new ContainerRuntime({ engine, images: engineImages, folder, logs });
+  const isName = (host: string): boolean =>
+    serving.listenerFor(host) === 'internal' || channelOfHost(host) !== undefined;
+  const inside = { routes: () => hosts, isName, onAddress };
+  const containers = engine && new ContainerRuntime({ engine, images: engineImages, inside, folder, logs });
   containers?.sweep().catch(() => undefined); // of an engine that is away it is done before its first start
   const runtime = new EitherRuntime(processes, containers);
   const images = new ImageStore(join(dataDir, 'images'), (directory, entry) =>

@@ -6,6 +6,7 @@ import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../src/serving/runtime/container/engine.ts';
 import { kubectlFor } from '../kit/api-server.ts';
+import { engineTurn, TURN_MAX_MS } from '../kit/engine-turn.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { platformStarter, runFileOf, type Running } from '../kit/millrace.ts';
 import { openRegistry, type Registry } from '../kit/registry.ts';
@@ -21,6 +22,7 @@ const WAIT = { timeout: 30_000, interval: 200 };
 const title = `a Service of an image that nobody has pushed${podman.kind === 'missing' ? ` (not here: ${podman.reason})` : ''}`;
 
 let registry: Registry;
+let giveBack: (() => void) | undefined;
 let platform: Running;
 const engine = new Engine(socket);
 const kubectl = kubectlFor(root, join(dataDir, 'kubeconfig'));
@@ -59,14 +61,16 @@ const containers = async (): Promise<number> => {
 
 describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
   beforeAll(async () => {
+    giveBack = await engineTurn(socket);
     const beside = (name: string): string => join(dirname(socket), name);
     const port = Number(readFileSync(beside(REGISTRY_PORT), 'utf8'));
     registry = await openRegistry(port, beside(TOOLS_TAR), 'ann', 'sesame');
     platform = await start();
-  });
+  }, TURN_MAX_MS);
   afterAll(async () => {
     registry?.close();
     await engine.close();
+    giveBack?.();
   });
 
   it('says that its digest cannot be found without credentials', async () => {

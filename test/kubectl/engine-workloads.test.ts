@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningPlatform } from '../../src/platform/options.ts';
 import { kubectlFor, type TestApi } from '../kit/api-server.ts';
+import { engineTurn, TURN_MAX_MS } from '../kit/engine-turn.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { openPlatform } from '../kit/platform.ts';
 import { openRegistry, type Registry } from '../kit/registry.ts';
@@ -19,6 +20,7 @@ const WAIT = { timeout: 30_000, interval: 200 };
 
 let platform: RunningPlatform;
 let registry: Registry;
+let giveBack: (() => void) | undefined;
 let kubectl: TestApi['kubectl'];
 
 async function ok(args: readonly string[], input?: string): Promise<string> {
@@ -55,6 +57,13 @@ spec:
         ports: [{containerPort: 8080}]
 `;
 
+const HELLO = `
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: hello}
+spec: {template: {spec: {containers: [{image: ghcr.io/knative/helloworld-go}]}}}
+`;
+
 /** What GET / is answered through `kubectl port-forward` to a port of a Pod. */
 async function forwarded(of: string, port: number): Promise<string> {
   const env = { ...process.env, HOME: root, KUBECONFIG: platform.kubeconfig };
@@ -76,15 +85,17 @@ async function forwarded(of: string, port: number): Promise<string> {
 
 describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
   beforeAll(async () => {
+    giveBack = await engineTurn(socket);
     const beside = (name: string): string => join(dirname(socket), name);
     const port = Number(readFileSync(beside(REGISTRY_PORT), 'utf8'));
     registry = await openRegistry(port, beside(TOOLS_TAR), 'ann', 'sesame');
     platform = await openPlatform(join(root, 'data'), { engine: `unix://${socket}` });
     kubectl = kubectlFor(root, platform.kubeconfig);
-  });
+  }, TURN_MAX_MS);
   afterAll(async () => {
     await platform?.close(0);
     registry?.close();
+    giveBack?.();
   });
 
   it('run as containers: a Deployment, which kubectl logs, exec and port-forward reach', async () => {
@@ -99,6 +110,30 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
     });
     expect(await forwarded('deploy/tools', 8080)).toBe('ok');
     expect(await forwarded('deploy/tools', 9099)).toBe('ok'); // on the container's own loopback, and in no manifest
+  });
+
+  it('reach the platform from within: K_SINK of services and channels, and names inside the cluster', async () => {
+    const channel = 'apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\nmetadata: {name: inbox}\n';
+    await ok(['apply'], `${channel}---\n${HELLO}`);
+    await ok(['wait', 'ksvc/hello', 'imc/inbox', '--for=condition=Ready', '--timeout=30s']);
+    const url = await ok(['get', 'imc', 'inbox', '-o', 'jsonpath={.status.address.url}']);
+    const sleeping = (sink: string): string =>
+      `image: ${TOOLS_IMAGE}, command: [sleep, "300"], env: [{name: K_SINK, value: "${sink}"}]`;
+    const inside = pod('inside-service', sleeping('http://hello.default.svc.cluster.local'));
+    await ok(['apply'], `${inside}---\n${pod('inside-channel', sleeping(url))}`);
+    await ok(['wait', 'pod/inside-service', 'pod/inside-channel', '--for=condition=Ready', '--timeout=30s']);
+    const run = (of: string, line: string): Promise<string> =>
+      ok(['exec', `inside-${of}`, '--', 'sh', '-c', line]);
+    expect(await run('service', 'busybox wget -qO- $K_SINK')).toBe('Hello World!\n');
+    expect(await run('service', 'busybox wget -qO- http://hello.default.svc.cluster.local')).toBe(
+      'Hello World!\n',
+    );
+    expect(await run('service', 'busybox wget -qO- http://hello.default')).toBe('Hello World!\n');
+    const headers = ['ce-id: 1', 'ce-source: /it', 'ce-type: t', 'ce-specversion: 1.0'].map(
+      (each) => `--header "${each}"`,
+    );
+    const post = `busybox wget -SqO- ${headers.join(' ')} --post-data hello $K_SINK 2>&1`;
+    expect(await run('channel', post)).toContain('202 Accepted');
   });
 
   it('gives a terminal of the size of the client to kubectl exec -it', async () => {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ContainerRuntime } from '../../../src/serving/runtime/container/container-runtime.ts';
@@ -5,7 +8,9 @@ import { Engine } from '../../../src/serving/runtime/container/engine.ts';
 import { engineSocket } from '../../../src/serving/runtime/container/find-engine.ts';
 import { Frames } from '../../../src/serving/runtime/container/frames.ts';
 import { EitherRuntime } from '../../../src/serving/runtime/either-runtime.ts';
-import { SERVE } from '../../kit/container-runtime.ts';
+import type { HostRoute } from '../../../src/serving/runtime/process/runner-protocol.ts';
+import { runIn, SERVE } from '../../kit/container-runtime.ts';
+import { engineTurn, TURN_MAX_MS } from '../../kit/engine-turn.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
 import { askOf, openLocalRuntime, serving } from '../../kit/local-runtime.ts';
 import { revisionPlan, withContainer } from '../../kit/small-platform.ts';
@@ -59,6 +64,35 @@ describe('which engine', () => {
     expect(both.unmet(mixed)).toMatchObject([{ message: expect.stringMatching(/share no network/) }]);
     await both.close();
   });
+});
+
+describe.skipIf(podman.kind === 'missing')('the door of containers', () => {
+  it(
+    'lets those of this run in, and nobody else on their network (O1)',
+    { timeout: TURN_MAX_MS },
+    async () => {
+      const giveBack = await engineTurn(podman.kind === 'running' ? podman.address : '');
+      const behind = createServer((_, response) => response.end('well'));
+      await once(behind.listen(0, '127.0.0.1'), 'listening');
+      const { port } = behind.address() as AddressInfo;
+      const routes: HostRoute[] = [{ suffix: '.svc.cluster.local', host: '127.0.0.1', port }];
+      const inside = { routes: () => routes, isName: () => false, onAddress: () => undefined };
+      const engine = new Engine(podman.kind === 'running' ? podman.address : '');
+      const runtime = new ContainerRuntime({ engine, inside, folder: temporaryFolder('door'), logs });
+      const sink = withContainer(spec, { env: { K_SINK: `http://127.0.0.1:${port}/x` } });
+      const instance = await runtime.start(sink, 'door');
+      const url = await runIn(instance, 'echo $K_SINK');
+      expect(url).toMatch(/^http:\/\/10\.\d+\.\d+\.\d+:\d+\/x\n$/);
+      expect(await runIn(instance, 'busybox wget -qO- $K_SINK')).toBe('well');
+      const other = new ContainerRuntime({ engine, folder: temporaryFolder('other'), logs });
+      const stranger = await other.start(withContainer(spec, { env: { K_SINK: url.trim() } }), 'stranger');
+      expect(await runIn(stranger, 'busybox wget -qO- -T 10 $K_SINK 2>&1')).not.toContain('well');
+      await Promise.all([instance.stop(0), stranger.stop(0)]);
+      await Promise.all([runtime.close(), other.close()]);
+      behind.close();
+      giveBack();
+    },
+  );
 });
 
 describe.skipIf(podman.kind === 'missing')('an engine that is away', () => {

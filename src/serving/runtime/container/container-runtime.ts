@@ -18,6 +18,7 @@ import type { Usage } from '../usage.ts';
 import { failed } from '../process/child.ts';
 import type { RunTools } from '../process/container-run.ts';
 import { LocalInstance } from '../process/local-instance.ts';
+import { nativeUrl } from '../process/native-url.ts';
 import type { LogSink } from '../process/output.ts';
 import { freePort } from '../process/ports.ts';
 import type { RunProcess } from '../process/run-process.ts';
@@ -30,12 +31,15 @@ import { EngineContainer } from './engine-container.ts';
 import type { EngineImages } from './engine-images.ts';
 import type { Engine } from './engine.ts';
 import { WaysIn } from './ways-in.ts';
+import { WaysOut, type Found, type Inside } from './ways-out.ts';
 
 export type ContainerRuntimeOptions = {
   readonly engine: Engine;
   /** Has an image again that somebody has removed. */
   readonly images?: Pick<EngineImages, 'again'> | undefined;
   /** Holds volumes; its path is also by what the containers of a former run are found. */
+  /** What of the platform is to be reached from within containers; undefined: nothing. */
+  readonly inside?: Inside | undefined;
   readonly folder: string;
   readonly logs: LogSink;
 };
@@ -61,6 +65,7 @@ export class ContainerRuntime implements Runtime, Reach {
   readonly #containers = new Set<EngineContainer>();
   readonly #warden = new Warden();
   readonly #waysIn: WaysIn;
+  readonly #waysOut: WaysOut;
   readonly #memory: Memory;
   readonly #homes = new Map<string, Home>(); // of instances that run, or are on their way
   #sweep: Promise<void> | undefined;
@@ -70,6 +75,9 @@ export class ContainerRuntime implements Runtime, Reach {
   constructor(options: ContainerRuntimeOptions) {
     this.#options = options;
     this.#waysIn = new WaysIn(this.#token);
+    const isOurs = (address: string): boolean =>
+      [...this.#containers].some((container) => container.address === address);
+    this.#waysOut = new WaysOut(options.engine, options.inside, isOurs);
     this.#memory = new Memory((id) => join(options.folder, 'container-volumes', id), this.#token);
   }
 
@@ -121,6 +129,7 @@ export class ContainerRuntime implements Runtime, Reach {
     this.#isClosed = true;
     await Promise.all([...this.#containers].map((container) => container.stop(0)));
     this.#waysIn.close();
+    this.#waysOut.close();
     this.#memory.close();
     this.#warden.close();
     await this.#options.engine.close();
@@ -188,13 +197,25 @@ export class ContainerRuntime implements Runtime, Reach {
     const { engine, folder, images } = this.#options;
     const network = await networkOf(container, home, isMain);
     if (this.#isClosed) throw closed();
-    const env = { ...withId(container, id), ...runtimeContract(spec), ...(isMain && { PORT: String(inner) }) };
+    await this.#waysOut.open();
+    const own = withId(container, id);
+    const found = spec.network === 'host' ? this.#onHost(own) : this.#waysOut.found(spec.namespace, own);
+    const port = isMain ? { PORT: String(inner) } : {};
+    const env = { ...own, ...found.env, ...runtimeContract(spec), ...port };
     const binds = volumes?.bindsOf(container, spec) ?? [];
     const labels = { [OWNER]: folder, [RUN]: this.#token };
     this.#count += 1;
     const name = `millrace-${id}-${container.name}-${this.#token.slice(0, 8)}-${this.#count}`;
     const token = this.#token;
-    const body = createBody({ container: withArguments(container, env), env, binds, network, labels, token });
+    const body = createBody({
+      container: withArguments(container, env),
+      env,
+      binds,
+      network,
+      labels,
+      token,
+      dns: found.dns,
+    });
     const isBounded = container.limits.memoryBytes !== undefined;
     const child = await createContainer(engine, images, { name, body, token, isBounded }, container.image);
     this.#keep(child, container, home);
@@ -202,9 +223,16 @@ export class ContainerRuntime implements Runtime, Reach {
     this.#tell(child, spec, container, id);
     await child.start();
     this.#guard(child);
+    await this.#waysOut.open();
     if (isMain) home.main.resolve(child);
     const leading = isMain || spec.initContainers.includes(container) ? child : await home.main.promise;
     return { child, port: leading.portOf(inner) ?? inner, inner };
+  }
+
+  /** It reaches what this machine reaches. */
+  #onHost({ K_SINK }: Readonly<Record<string, string>>): Found {
+    const routes = this.#options.inside?.routes() ?? [];
+    return { env: K_SINK === undefined ? {} : { K_SINK: nativeUrl(K_SINK, routes) }, dns: undefined };
   }
 
   /** A port of this machine that leads to one of the instance; undefined: to the one in PORT. */

@@ -19,6 +19,8 @@ export type CreateInput = {
   readonly network: EngineNetwork;
   readonly labels: Readonly<Record<string, string>>;
   readonly token: string;
+  /** Whom it asks for names; undefined: as the engine has it. */
+  readonly dns: { readonly servers: readonly string[]; readonly search: readonly string[] } | undefined;
 };
 
 const CPU_PERIOD_US = 100_000;
@@ -26,7 +28,7 @@ const NOTHING = { command: undefined, args: undefined };
 const EVERY_RIGHT = 0o1777;
 
 /** The body of POST /containers/create, without its image (Docker Engine API 1.41, ContainerCreate). */
-export function createBody({ container, env, binds, network, labels, token }: CreateInput): object {
+export function createBody({ container, env, binds, network, labels, token, dns }: CreateInput): object {
   const { launch, workingDir, user, limits } = container;
   const { command, args } = launch.kind === 'container' ? launch : NOTHING;
   const ports = network.kind === 'own' ? network.ports : [];
@@ -42,6 +44,9 @@ export function createBody({ container, env, binds, network, labels, token }: Cr
     ...(ports.length > 0 && { ExposedPorts: byPort(ports, {}) }),
     HostConfig: {
       NetworkMode: modeOf(network),
+      // As Kubernetes has it; one that shares a network has the names of that.
+      ...(network.kind === 'own' &&
+        dns !== undefined && { Dns: dns.servers, DnsSearch: dns.search, DnsOptions: ['ndots:5'] }),
       ...(ports.length > 0 && { PortBindings: byPort(ports, [bound]) }),
       Binds: binds.flatMap((bind) =>
         bind.kind === 'bind' ? [`${bind.source}:${bind.path}${bind.isReadOnly ? ':ro' : ''}`] : [],
