@@ -1,3 +1,4 @@
+import { cpus, totalmem } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
@@ -188,6 +189,7 @@ export class ControlPlane {
     const readConfigMap = configMapReader(this.informers);
     return {
       resolveImage: (reference) => images.resolve(reference),
+      machine: { cores: cpus().length, memoryBytes: totalmem() },
       fetchImage:
         engineImages &&
         fetchForRevision(engineImages, this.#client, () =>

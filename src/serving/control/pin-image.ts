@@ -18,6 +18,9 @@ export function pinImage(resolve: ResolveImage, image: string): string | { reado
   }
 }
 
+/** Why a container has no image; the reason is Knative's, or kubelet's of what was pinned by who applied it. */
+export type Missing = { readonly reason: 'ContainerMissing' | 'ErrImagePull'; readonly message: string };
+
 /** Asks a container engine for the image of a container that the local store does not have. */
 export type FetchOne = (container: Container) => Promise<Fetched>;
 
@@ -57,14 +60,16 @@ export async function pinContainers(
   fetch: FetchOne | undefined,
   containers: readonly Container[],
   known: readonly PinnedImage[] = [],
-): Promise<readonly PinnedImage[] | { readonly message: string } | undefined> {
+): Promise<readonly PinnedImage[] | Missing | undefined> {
   const pinned: PinnedImage[] = [];
   for (const container of containers) {
     const { name = '', image = '' } = container;
     const found = known.find((each) => each.name === name)?.imageDigest ?? pinImage(resolve, image);
     const imageDigest =
       typeof found === 'string' || fetch === undefined ? found : await fetchImage(fetch, container);
-    if (typeof imageDigest !== 'string') return imageDigest;
+    if (imageDigest === undefined) return undefined;
+    if (typeof imageDigest !== 'string')
+      return { ...imageDigest, reason: image.includes('@') ? 'ErrImagePull' : 'ContainerMissing' };
     pinned.push({ name, imageDigest });
   }
   return pinned;

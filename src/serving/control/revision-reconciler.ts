@@ -1,10 +1,11 @@
+import { messageOf } from '../../base/errors.ts';
 import { conditionOf, isFalse, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
 import { REVISION_CONDITIONS } from '../../apis/serving/revision/status.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { KINDS, type Container, type PinnedImage, type Revision } from '../../apis/serving/types.ts';
 import { settled, type Outcome, type Reconciler } from '../../control/reconciler.ts';
-import type { ResourceClient } from '../../control/resource-client.ts';
+import { isRefused, type ResourceClient } from '../../control/resource-client.ts';
 import { ownerOf } from '../../control/owned.ts';
 import { deploymentName } from '../instance-name.ts';
 import type { ScalePlan } from '../plan.ts';
@@ -14,7 +15,8 @@ import { podAutoscalerOf } from './autoscaler-objects.ts';
 import { deployedContainers } from './deployed-containers.ts';
 import type { FetchImage } from './engine-image.ts';
 import { coldReasons, idleAnnotations } from './own-start.ts';
-import { pinContainers, type ResolveImage } from './pin-image.ts';
+import { pinContainers, type Missing, type ResolveImage } from './pin-image.ts';
+import { unschedulable, type Machine } from './scheduling.ts';
 
 /** How a revision's instances stand, as the activator knows. */
 export type InstanceView = (key: string) => {
@@ -37,6 +39,8 @@ export type RevisionSettings = {
   /** Of a container engine; absent: there is none. */
   readonly fetchImage?: FetchImage | undefined;
   readonly instances: InstanceView;
+  /** What a new revision has to fit on; absent: anything fits. */
+  readonly machine?: Machine;
   /** Where the logs of a revision are, `${REVISION_UID}` for its uid; undefined: `kubectl logs` has them. */
   readonly logUrlTemplate?: () => string | undefined;
 };
@@ -56,19 +60,26 @@ export function revisionReconciler(
     conditions: REVISION_CONDITIONS,
     async reconcile(revision) {
       const { spec, status: before } = revision;
+      const { containers = [], initContainers = [] } = spec;
+      const unfit = settings.machine && unschedulable(containers, initContainers, settings.machine);
+      const isNew = before?.containerStatuses === undefined;
+      if (unfit !== undefined && isNew) return cannotBe('Unschedulable', unfit);
       const { fetchImage } = settings;
       const fetch = fetchImage && ((container: Container) => fetchImage(revision, container));
       const pin = (containers: readonly Container[] | undefined, known: readonly PinnedImage[] | undefined) =>
         pinContainers(settings.resolveImage, fetch, containers ?? [], known);
       const pinned = await pin(spec.containers, before?.containerStatuses);
       if (pinned === undefined) return imagePending();
-      if ('message' in pinned) return imageMissing(pinned.message);
+      if ('message' in pinned) return imageMissing(pinned);
       const pinnedInits = await pin(spec.initContainers, before?.initContainerStatuses);
       if (pinnedInits === undefined) return imagePending();
-      if ('message' in pinnedInits) return imageMissing(pinnedInits.message);
+      if ('message' in pinnedInits) return imageMissing(pinnedInits);
       const { namespace = '', name } = revision.metadata;
       const view = settings.instances(`${namespace}/${name}`);
-      const deployment = await cluster.apply(deploymentOf(revision, pinned, view.desired));
+      const deployment = await cluster
+        .apply(deploymentOf(revision, pinned, view.desired))
+        .catch((error: unknown) => (isRefused(error) ? messageOf(error) : Promise.reject(error)));
+      if (typeof deployment === 'string') return cannotBe('FailedCreate', deployment);
       await cluster.patchStatus({ ...deployment, status: deploymentStatus(deployment, view) });
       await cluster.apply(podAutoscalerOf(revision));
       const status = {
@@ -99,15 +110,24 @@ function imagePending(): Outcome {
   return { ...settled({}, ...marks), next: { afterMs: PENDING_MS } };
 }
 
+/** There is nothing to wait for: its spec can run nowhere here. */
+function cannotBe(reason: string, message: string): Outcome {
+  return settled(
+    {},
+    isUnknown('ContainerHealthy', reason, message),
+    isFalse('ResourcesAvailable', reason, message),
+  );
+}
+
 function logUrlOf({ metadata }: Revision, { logUrlTemplate }: RevisionSettings): { logUrl?: string } {
   const template = logUrlTemplate?.();
   return template === undefined ? {} : { logUrl: template.replaceAll('${REVISION_UID}', metadata.uid ?? '') };
 }
 
-function imageMissing(message: string): Outcome {
+function imageMissing({ reason, message }: Missing): Outcome {
   const marks = [
-    isFalse('ContainerHealthy', 'ContainerMissing', message),
-    isUnknown('ResourcesAvailable', 'ContainerMissing', message),
+    isFalse('ContainerHealthy', reason, message),
+    isUnknown('ResourcesAvailable', reason, message),
   ];
   return { ...settled({}, ...marks), next: { afterMs: LOOK_AGAIN_MS } };
 }
