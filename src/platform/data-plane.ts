@@ -67,12 +67,9 @@ export async function openDataPlane(
   const clock = systemClock;
   const hosts: HostRoute[] = [];
   const ownHosts = new Set([...LOOPBACK_HOSTS, options.events.host]);
-  const { logs, runtime, engineImages, images, serving, pods } = openInstances(
-    options,
-    hooks,
-    hosts,
-    (host) => ownHosts.add(host),
-  );
+  const onAddress = (host: string): void => void ownHosts.add(host);
+  const opened = openInstances(options, hooks, hosts, onAddress);
+  const { logs, runtime, engineImages, images, serving, pods } = opened;
   const limits = { maxBytes: options.maxEventBytes, budget: new ByteBudget(options.maxInflightBytes) };
   const addresses: { events?: Address; gateway?: Address; secure?: Address } = {};
   const outbound = createOutbound({
@@ -110,11 +107,7 @@ export async function openDataPlane(
   const { secure } = gateway;
   if (secure !== undefined && options.gatewayTls !== undefined)
     addresses.secure = { host: options.gatewayTls.host, port: secure.port };
-  hosts.push(
-    { suffix: '.svc.cluster.local', ...addresses.events },
-    { suffix: '.channels.cluster.local', ...addresses.events },
-    { suffix: `.${options.domain}`, ...addresses.gateway, ports: [80, addresses.gateway.port] },
-  );
+  hosts.push(...routesTo(addresses.events, addresses.gateway, options.domain));
   return {
     serving,
     pods,
@@ -129,6 +122,14 @@ export async function openDataPlane(
     gateway,
     eventsServer,
   };
+}
+
+function routesTo(events: Address, gateway: Address, domain: string): readonly HostRoute[] {
+  return [
+    { suffix: '.svc.cluster.local', ...events },
+    { suffix: '.channels.cluster.local', ...events },
+    { suffix: `.${domain}`, ...gateway, ports: [80, gateway.port] },
+  ];
 }
 
 /** Names inside the cluster by Host; by path, services for programs that resolve no such name, and channels. */
