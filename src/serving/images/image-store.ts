@@ -1,21 +1,14 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { PlatformError } from '../../base/errors.ts';
-import { digestOf, readBundle, refuseEscapes, type BundleFile } from './bundle.ts';
+import { digestOf } from './bundle.ts';
 import { KNOWN_NAMES, knownImage } from './known-images.ts';
-import { guessLaunch, type ImageLaunch, type ImageUser } from './launch.ts';
+import type { ImageLaunch, ImageUser } from './launch.ts';
 import { parseImageName } from './name.ts';
-import { withJavaScript } from './strip-types.ts';
+import { DRAFT, writeDraft } from './packing/draft.ts';
+import type { Candidate, Kept } from './packing/pack.ts';
+import { Packer } from './packing/packer.ts';
 
 export type StoredImage = {
   readonly digest: string; // sha256:…
@@ -23,8 +16,6 @@ export type StoredImage = {
   readonly launch: ImageLaunch;
   readonly user?: ImageUser;
 };
-/** How an image is kept: what it is, beside its folder. */
-type Kept = ImageLaunch & { readonly user?: ImageUser };
 export type ListedImage = { readonly name: string; readonly digest: string; readonly pushedAt: string };
 /** One that nobody has pushed: it does as the one that Knative's documentation names. */
 export type OwnImage = { readonly name: string; readonly digest: string; readonly origin: 'millrace' };
@@ -32,12 +23,11 @@ export type OwnImage = { readonly name: string; readonly digest: string; readonl
 /** Loads the entry of a function once; says why it cannot be used, or undefined when it can. */
 export type FunctionCheck = (directory: string, entry: string) => Promise<string | undefined>;
 
-const DRAFT = '.draft-';
-
 /** The images that `push` has stored on this machine, by digest; names point to digests and move with a push. */
 export class ImageStore {
   readonly #folder: string;
   readonly #check: FunctionCheck;
+  readonly #packer = new Packer();
 
   constructor(folder: string, check: FunctionCheck) {
     this.#folder = folder;
@@ -55,31 +45,21 @@ export class ImageStore {
     nowMs: number,
     user?: ImageUser,
   ): Promise<ListedImage & StoredImage> {
-    return this.store(reference, readBundle(path), command, nowMs, user);
-  }
-
-  async store(
-    reference: string,
-    pushed: readonly BundleFile[],
-    command: string | undefined,
-    nowMs: number,
-    user?: ImageUser,
-  ): Promise<ListedImage & StoredImage> {
     const { name } = parseImageName(reference);
-    refuseEscapes(pushed);
-    const { launch: guessed, otherwise } = guessLaunch(pushed, command);
-    const [files, javaScript] = withJavaScript(pushed);
-    const draft = this.#write(files);
+    const { draft, guessed, otherwise } = await this.#packer.pack({
+      folder: this.#folder,
+      path,
+      command,
+      user,
+    });
     try {
-      const launch = await this.#proven(draft, withStrippedEntry(guessed, javaScript), otherwise);
-      const kept: Kept = user === undefined ? launch : { ...launch, user };
-      const digest = digestOf(files, kept);
+      const { launch, kept, digest } = await this.#proven(draft, guessed, otherwise);
       const directory = this.#place(draft, digest, kept);
       const pushedAt = new Date(nowMs).toISOString();
       this.#point(name, { digest, pushedAt });
       return { name, digest, pushedAt, directory, launch, ...(user && { user }) };
     } finally {
-      rmSync(draft, { recursive: true, force: true });
+      await rm(draft, { recursive: true, force: true });
     }
   }
 
@@ -122,37 +102,23 @@ export class ImageStore {
     const digest = digestOf(image.files, image.launch);
     const stored = this.#stored(digest);
     if (stored !== undefined) return stored;
-    const draft = this.#write(image.files);
+    const draft = writeDraft(this.#folder, image.files);
     const directory = this.#place(draft, digest, image.launch);
     rmSync(draft, { recursive: true, force: true });
     return { digest, directory, launch: image.launch };
   }
 
-  async #proven(
-    draft: string,
-    launch: ImageLaunch,
-    otherwise: ImageLaunch | undefined,
-  ): Promise<ImageLaunch> {
-    if (launch.kind === 'program') return launch;
+  async #proven(draft: string, guessed: Candidate, otherwise: Candidate | undefined): Promise<Candidate> {
+    const { launch } = guessed;
+    if (launch.kind === 'program') return guessed;
     const reason = await this.#check(join(draft, 'root'), launch.entry);
-    if (reason === undefined) return launch;
+    if (reason === undefined) return guessed;
     if (otherwise !== undefined && reason.includes('exports no function')) return otherwise;
     throw new PlatformError(
       'FUNCTION_INVALID',
       `the function cannot be loaded: ${reason.replaceAll(`${draft}/root/`, '')}`,
       { retryable: false },
     );
-  }
-
-  #write(files: readonly BundleFile[]): string {
-    const draft = mkdtempSync(join(this.#folder, DRAFT));
-    for (const file of files) {
-      const path = join(draft, 'root', file.path);
-      mkdirSync(dirname(path), { recursive: true });
-      if (file.kind === 'link') symlinkSync(file.target, path);
-      else writeFileSync(path, file.content, { mode: file.isExecutable ? 0o555 : 0o444 }); // M1
-    }
-    return draft;
   }
 
   /** M2: the folder first, then the file that makes it an image. */
@@ -178,12 +144,6 @@ export class ImageStore {
   #directoryOf(digest: string): string {
     return join(this.#folder, digest.replace(':', '-'));
   }
-}
-
-function withStrippedEntry(launch: ImageLaunch, javaScript: ReadonlyMap<string, string>): ImageLaunch {
-  return launch.kind === 'function'
-    ? { ...launch, entry: javaScript.get(launch.entry) ?? launch.entry }
-    : launch;
 }
 
 function replaceFile(file: string, value: unknown): void {

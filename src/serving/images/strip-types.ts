@@ -65,7 +65,7 @@ function packageTypeFor(path: string, files: readonly BundleFile[]): string | un
 function stripped({ path, content }: TextFile, paths: ReadonlyMap<string, string>): Buffer {
   try {
     // Positions stay, and so does the name: a stack tells of the file that was written.
-    const code = stripTypeScriptTypes(content.toString(), { sourceUrl: path });
+    const code = quietly(() => stripTypeScriptTypes(content.toString(), { sourceUrl: path }));
     const rewritten = code.replace(IMPORTS, (whole, lead: string, quote: string, target: string) => {
       const found = paths.get(normalize(join(dirname(path), target)));
       if (found === undefined) return whole;
@@ -75,6 +75,17 @@ function stripped({ path, content }: TextFile, paths: ReadonlyMap<string, string
     return Buffer.from(rewritten);
   } catch (error) {
     throw invalid(faultOf(path, error));
+  }
+}
+
+/** Node says once that this function of its own may change, which nobody who pushes can do anything about. */
+function quietly<T>(act: () => T): T {
+  const emitWarning: unknown = Reflect.get(process, 'emitWarning');
+  process.emitWarning = () => undefined;
+  try {
+    return act();
+  } finally {
+    Reflect.set(process, 'emitWarning', emitWarning);
   }
 }
 

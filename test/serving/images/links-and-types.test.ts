@@ -1,14 +1,20 @@
+import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { BundleFile } from '../../../src/serving/images/bundle.ts';
 import { ImageStore } from '../../../src/serving/images/image-store.ts';
+import { packFiles, type Packed } from '../../../src/serving/images/packing/pack.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
 
 const store = (folder = temporaryFolder('images')): ImageStore =>
   new ImageStore(folder, async () => undefined);
 const push = (images: ImageStore, files: Record<string, string>) =>
   images.push('x', folderWith('push', files), undefined, 0);
+
+const packed = (files: readonly BundleFile[]): Packed =>
+  packFiles(files, { folder: temporaryFolder('images'), command: undefined, user: undefined });
 
 describe('links of an image', () => {
   const link = (path: string, target: string): BundleFile => ({
@@ -32,16 +38,18 @@ describe('links of an image', () => {
       [link('deep/er/up', '../..'), link('evil', 'deep/er/up/../etc')],
     ],
     ['with a file behind it', [link('lib', 'src'), { ...entry, path: 'lib/x.js' }]],
-  ])('%s are refused', async (_, files) => {
-    await expect(store().store('x', [entry, ...files], undefined, 0)).rejects.toMatchObject({
-      code: 'PUSH_INVALID',
-      message: expect.stringContaining('is a link out of the image'),
-    });
+  ])('%s are refused', (_, files) => {
+    expect(() => packed([entry, ...files])).toThrow(
+      expect.objectContaining({
+        code: 'PUSH_INVALID',
+        message: expect.stringContaining('is a link out of the image'),
+      }),
+    );
   });
 
-  it('a file whose path leaves the image is refused', async () => {
+  it('a file whose path leaves the image is refused', () => {
     const files = [entry, { ...entry, path: 'a/../../x.js' }];
-    await expect(store().store('x', files, undefined, 0)).rejects.toMatchObject({ code: 'PUSH_INVALID' });
+    expect(() => packed(files)).toThrow(expect.objectContaining({ code: 'PUSH_INVALID' }));
   });
 
   it('inside it are kept, in a circle too', async () => {
@@ -117,6 +125,38 @@ describe('the store', () => {
     const failing = new ImageStore(folder, async () => 'no database');
     await expect(push(failing, { 'index.js': 'module.exports = 1' })).rejects.toThrow('no database');
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('lets the platform answer meanwhile, however many files there are, and takes pushes in turn', async () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 1000 }, (_, i) => [`node_modules/p${i}/index.js`, `exports.n = ${i};`]),
+    );
+    const images = store();
+    let turns = 0;
+    let isOver = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const both = ['one', 'two'].map((word) =>
+      push(images, { ...files, 'index.ts': `export const handle = (): string => '${word}';` }),
+    );
+    const [one, two] = await Promise.all(both);
+    isOver = true;
+    expect(turns).toBeGreaterThan(100); // one for each step of the store itself would be a handful
+    expect(images.resolve('x')?.digest).toBe(two?.digest);
+    expect(readFileSync(join(one?.directory ?? '', 'index.mjs'), 'utf8')).toContain("'one'");
+  });
+
+  it('strips types without a warning of Node’s own', async () => {
+    const module = new URL('../../../src/serving/images/strip-types.ts', import.meta.url).href;
+    const code = `const { withJavaScript } = await import('${module}');
+      const content = Buffer.from('export const a: number = 1;');
+      console.log(withJavaScript([{ kind: 'file', path: 'a.ts', isExecutable: false, content }])[0].length);`;
+    const node = promisify(execFile);
+    const run = node(process.execPath, ['--input-type=module', '-e', code]);
+    expect(await run).toEqual({ stdout: '2\n', stderr: '' });
   });
 
   it('keeps its files read-only, executables executable', async () => {
