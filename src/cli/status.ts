@@ -1,6 +1,7 @@
 import { ApiClient, notRunning, PLATFORM_API, runningOn } from './client.ts';
 import { EXIT, type Command } from './command.ts';
 import { CLIENT_FLAGS, dataDirOf, isJson, parse } from './flags.ts';
+import { printable } from './trace.ts';
 
 type Status = {
   readonly version: string;
@@ -18,6 +19,14 @@ type Status = {
   }[];
   /** Channels that cannot tell what they owe. */
   readonly away: readonly { readonly channel: string; readonly reason: string }[];
+  /** What was applied and is not ready, and why. */
+  readonly notReady: readonly {
+    readonly kind: string;
+    readonly namespace?: string;
+    readonly name: string;
+    readonly reason: string;
+    readonly message: string;
+  }[];
   /** Of the platform's own process. */
   readonly memoryBytes: number;
   readonly instances: readonly {
@@ -30,11 +39,13 @@ type Status = {
 
 /** The busiest; `kubectl top pods -A` tells of all. */
 const INSTANCES_SHOWN = 20;
+const NOT_READY_SHOWN = 20;
 
 const HELP = `
 Usage: millrace status [--data-dir DIR] [-o json]
 
-Version, pid, addresses, what each subscription is owed, and what instances use. Exit 3 when nothing runs.
+Version, pid, addresses, what each subscription is owed, what is not ready and why, and what instances use. Exit 3 when
+nothing runs.
 
 Examples:
   millrace status
@@ -64,6 +75,7 @@ function rendered({
   subscriptions,
   away,
   memoryBytes,
+  notReady,
   instances,
 }: Status): string {
   const lines = [
@@ -77,9 +89,21 @@ function rendered({
         `  ${channel} → ${group}: ${events} owed, ${retrying} in retry, ${dead} dead`,
     ),
     ...away.map(({ channel, reason }) => `  ${channel}: unknown, ${reason}`),
+    ...lacking(notReady),
     ...used(instances),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function lacking(notReady: Status['notReady']): readonly string[] {
+  const lines = notReady.slice(0, NOT_READY_SHOWN).map(({ kind, namespace, name, reason, message }) => {
+    const why = (message === '' ? reason : message).split('\n').map(printable).join('\n    ');
+    return `  not ready: ${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}: ${why}`;
+  });
+  const more = notReady.length - lines.length;
+  return more > 0
+    ? [...lines, `  and ${more} more that are not ready (kubectl get ksvc,channel,subscription -A)`]
+    : lines;
 }
 
 function used(instances: Status['instances']): readonly string[] {

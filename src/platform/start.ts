@@ -13,7 +13,6 @@ import { ServingMetrics } from './metrics/serving-metrics.ts';
 import { PodMeter } from '../serving/usage/pod-meter.ts';
 import type { InstanceUsage } from '../serving/usage/usage-meter.ts';
 import { openLog, type Log } from '../telemetry/log.ts';
-import { askBacklogs } from './channel-figures.ts';
 import { ControlPlane } from './control-plane.ts';
 import { SERVING_USER } from './controllers.ts';
 import { openDashboard } from './dashboard.ts';
@@ -28,6 +27,7 @@ import { resourceMetrics } from './metrics/resource-metrics.ts';
 import { knownRevisions, revisionIdentities } from './metrics/revision-identity.ts';
 import { RequestLogs } from './request-logs.ts';
 import { SelfKeeper, selfFacts } from './self/self-keeper.ts';
+import { statusOf } from './status/status.ts';
 import { openStores, type Stores } from './stores.ts';
 import { Teardown } from './teardown.ts';
 import { subscribersOf } from './trace/subscribers.ts';
@@ -210,7 +210,15 @@ async function openFaces(
   const podMeter = new PodMeter(() => plane.pods.running(), clock);
   const figures = async (): Promise<readonly InstanceUsage[]> =>
     (await Promise.all([usage.now(), podMeter.now()])).flat();
-  const status = (): Promise<unknown> => statusOf(options, endpoints, plane, figures, state.isReady);
+  const status = (): Promise<unknown> =>
+    statusOf({
+      dataDir,
+      endpoints: () => endpoints,
+      store,
+      channels: () => plane.channels.all(),
+      figures,
+      isReady,
+    });
   const extension = platformExtension({
     images: plane.images,
     onPushed: () => control.imagePushed(),
@@ -273,35 +281,6 @@ function secureEndpoint(
 ): Pick<Endpoints, 'gatewayTls'> {
   if (secure === undefined || gatewayTls === undefined) return {};
   return { gatewayTls: `https://${gatewayTls.host}:${secure.port}` };
-}
-
-async function statusOf(
-  options: PlatformOptions,
-  endpoints: Endpoints,
-  { channels }: DataPlane,
-  figures: () => Promise<readonly InstanceUsage[]>,
-  isReady: boolean,
-): Promise<unknown> {
-  const instances = await figures();
-  const { told, away } = await askBacklogs(channels.all());
-  const { dataDir } = options;
-  return {
-    version: packageVersion(),
-    pid: process.pid,
-    ready: isReady,
-    dataDir,
-    kubeconfig: join(dataDir, 'kubeconfig'),
-    endpoints,
-    subscriptions: told,
-    away,
-    memoryBytes: process.memoryUsage.rss(),
-    instances: instances.map(({ id, revision, cores, memoryBytes }) => ({
-      namespace: revision.split('/')[0],
-      pod: id,
-      cores,
-      memoryBytes,
-    })),
-  };
 }
 
 async function backup(folder: string, { objects, events }: Stores): Promise<void> {

@@ -229,6 +229,7 @@ describe('millrace on a running platform', { timeout: 40_000 }, () => {
       'instances',
       'kubeconfig',
       'memoryBytes',
+      'notReady',
       'pid',
       'ready',
       'subscriptions',
@@ -239,6 +240,9 @@ describe('millrace on a running platform', { timeout: 40_000 }, () => {
       expect.objectContaining({ channel: 'LogChannel/default/dead-end', events: 0, dead: 1 }),
     );
     const text = await ok('status');
+    expect(text).toMatch(
+      /^ {2}not ready: Subscription default\/broken: Failed to resolve spec\.subscriber: /m,
+    );
     expect(text).toMatch(new RegExp(`^Millrace ${run.version}, pid ${platform.pid}, ready\n`));
     expect(text).toContain(`export KUBECONFIG=${run.kubeconfig}`);
     expect(text).toMatch(/LogChannel\/default\/dead-end → .*: 0 owed, 0 in retry, 1 dead/);

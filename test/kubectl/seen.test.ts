@@ -1,0 +1,162 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunningPlatform } from '../../src/platform/options.ts';
+import { kubectlFor, type TestApi } from '../kit/api-server.ts';
+import { folderWith, temporaryFolder } from '../kit/folders.ts';
+import { millrace } from '../kit/millrace.ts';
+import { openPlatform } from '../kit/platform.ts';
+
+/** Ends when it is told to, and answers its probe badly from then on that it is told to. */
+const TALKER = `
+let isIll = false;
+console.log('begun as ' + process.env.WHO);
+require('node:http').createServer((request, response) => {
+  if (request.url === '/end') { console.error('cannot reach the database'); process.exit(3); }
+  if (request.url === '/ill') isIll = true;
+  response.writeHead(request.url === '/healthz' && isIll ? 500 : 200).end('ok');
+}).listen(process.env.PORT);
+`;
+const WAIT = { timeout: 15_000 };
+
+const root = temporaryFolder('seen');
+const dataDir = join(root, 'data');
+let platform: RunningPlatform;
+let kubectl: TestApi['kubectl'];
+beforeAll(async () => {
+  platform = await openPlatform(dataDir);
+  kubectl = kubectlFor(root, platform.kubeconfig);
+  const image = folderWith('seen', { 'talker.js': TALKER });
+  await millrace(['push', 'talker', image, '--command', 'exec node talker.js', '--data-dir', dataDir]);
+}, 30_000);
+afterAll(() => platform.close(0));
+
+const out = async (...args: readonly string[]): Promise<string> => (await kubectl(args)).stdout;
+const service = (name: string, containers: readonly object[]): Promise<unknown> =>
+  kubectl(
+    ['apply'],
+    JSON.stringify({
+      apiVersion: 'serving.knative.dev/v1',
+      kind: 'Service',
+      metadata: { name },
+      spec: {
+        template: {
+          metadata: { annotations: { 'autoscaling.knative.dev/min-scale': '1' } },
+          spec: { containers },
+        },
+      },
+    }),
+  );
+const talker = (who: string, more: object = {}): object => ({
+  image: 'talker',
+  env: [{ name: 'WHO', value: who }],
+  ...more,
+});
+const ask = async (name: string, path: string): Promise<number> => {
+  const headers = { host: `${name}.default.localhost` };
+  const { statusCode, body } = await request(`${platform.endpoints.gateway}${path}`, { headers });
+  await body.dump();
+  return statusCode;
+};
+const podOf = (name: string): Promise<string> =>
+  out('get', 'pods', '-l', `serving.knative.dev/service=${name}`, '-o', 'jsonpath={.items[0].metadata.name}');
+const conditions = '{range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\\n"}{end}';
+
+describe('an operator', () => {
+  it('follows a Service until it is ready, and finds in describe what was made for it', async () => {
+    const env = { ...process.env, HOME: root, KUBECONFIG: platform.kubeconfig };
+    const watching = spawn('kubectl', ['get', 'ksvc', '-w'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+    let seen = '';
+    watching.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+    await service('talk', [
+      talker('a', { name: 'a', ports: [{ containerPort: 8080 }] }),
+      talker('b', { name: 'b' }),
+    ]);
+    await expect.poll(() => seen, WAIT).toMatch(/^talk +\S+ +talk-00001 +talk-00001 +True *$/m);
+    watching.kill();
+    expect(seen).toMatch(/^NAME +URL +LATESTCREATED +LATESTREADY +READY +REASON *$/m);
+    expect(await out('describe', 'ksvc', 'talk')).toMatch(
+      /Events:\n[^\n]+\n[^\n]+\n +Normal +Created +\S+ +service-controller +Created Configuration "talk"\n/,
+    );
+    expect(await out('describe', 'revision', 'talk-00001')).toMatch(
+      /Normal +RevisionReady +\S+ +revision-controller +Revision becomes ready upon all resources being ready\n/,
+    );
+    const route = await out('describe', 'route', 'talk');
+    for (const said of ['FinalizerUpdate', 'Created placeholder service "talk"', 'Created Ingress "talk"'])
+      expect(route).toContain(said);
+  }, 20_000);
+
+  it('reads what each container said, of all Pods of a Service, and each by its name', async () => {
+    const pod = await podOf('talk');
+    const all = await out('logs', '-l', 'serving.knative.dev/service=talk', '--prefix', '--all-containers');
+    expect(all).toBe(`[pod/${pod}/a] begun as a\n[pod/${pod}/b] begun as b\n`);
+    expect(await out('logs', pod)).toBe('begun as a\n');
+    expect(await out('logs', 'deploy/talk-00001-deployment', '-c', 'b')).toBe('begun as b\n');
+  });
+
+  it('finds why a container ended, in its Pod, its Revision and the log of the run before', async () => {
+    const pod = await podOf('talk');
+    expect(await ask('talk', '/end')).toBe(502);
+    await expect
+      .poll(() => out('logs', pod, '-c', 'a', '--previous'), WAIT)
+      .toBe('begun as a\ncannot reach the database\n');
+    await expect.poll(() => out('describe', 'pod', pod), WAIT).toMatch(/Exit Code: +3/);
+    await expect
+      .poll(() => out('get', 'events', '--field-selector', `involvedObject.name=${pod}`), WAIT)
+      .toMatch(/Warning +BackOff +pod\/\S+ +Back-off restarting failed container a in pod /);
+    const events = await out('describe', 'pod', pod);
+    expect(events).toMatch(/Normal +Scheduled +\S+ +default-scheduler +Successfully assigned default\/talk-/);
+    expect(events).toMatch(/Normal +Started +\S+ +(?:\(x2 over \S+\) +)?kubelet +Started container a\n/);
+  }, 20_000);
+
+  it('is told by the Pod what its probe says', async () => {
+    const httpGet = { path: '/healthz' };
+    const livenessProbe = { httpGet, periodSeconds: 1, failureThreshold: 2 };
+    await service('ill', [talker('ill', { livenessProbe })]);
+    await kubectl(['wait', '--for=condition=Ready', '--timeout=20s', 'ksvc/ill']);
+    const pod = await podOf('ill');
+    expect(await ask('ill', '/ill')).toBe(200);
+    const told = (): Promise<string> => out('describe', 'pod', pod);
+    await expect
+      .poll(told, WAIT)
+      .toMatch(
+        /Warning +Unhealthy .* kubelet +Liveness probe failed: HTTP probe failed with statuscode: 500\n/,
+      );
+    await expect
+      .poll(told, WAIT)
+      .toMatch(
+        /Normal +Killing .* kubelet +Container user-container failed liveness probe, will be restarted\n/,
+      );
+  }, 30_000);
+
+  it('finds what is not ready, why, and what to do, in the Service and in millrace status', async () => {
+    const valueFrom = { secretKeyRef: { name: 'vault', key: 'word' } };
+    await service('poor', [{ image: 'talker', env: [{ name: 'WHO', valueFrom }] }]);
+    await service('bare', [{ image: 'no-such-image' }]);
+    const why = 'key word of Secret default/vault is not there: there is no such Secret; make it with: ';
+    const next = 'kubectl create secret generic vault -n default --from-literal=word=VALUE';
+    await expect
+      .poll(() => out('get', 'ksvc', 'poor', '-o', `jsonpath=${conditions}`), WAIT)
+      .toContain(`Revision "poor-00001" failed with message: ${why}${next}`);
+    await expect
+      .poll(() => out('get', 'ksvc', 'bare', '-o', `jsonpath=${conditions}`), WAIT)
+      .toContain('push it with: millrace push no-such-image PATH');
+    expect(await out('get', 'ksvc', 'bare', '-o', `jsonpath=${conditions}`)).toContain(
+      'Its condition Ready says why: kubectl describe configuration bare -n default',
+    );
+    const { stdout } = await millrace(['status', '--data-dir', dataDir]);
+    expect(stdout).toContain(
+      `  not ready: Service default/poor: Revision "poor-00001" failed with message: ${why}`,
+    );
+    expect(stdout).toMatch(/^ {2}not ready: Service default\/bare: .*millrace push no-such-image PATH/m);
+    expect(stdout).not.toContain('not ready: Service default/talk');
+    expect(stdout).not.toContain('not ready: Revision'); // its Service tells
+    expect(await kubectl(['create', 'secret', 'generic', 'vault', '--from-literal=word=x'])).toMatchObject({
+      code: 0,
+    });
+    expect(await kubectl(['wait', '--for=condition=Ready', '--timeout=20s', 'ksvc/poor'])).toMatchObject({
+      code: 0,
+    });
+  }, 30_000);
+});
