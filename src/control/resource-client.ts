@@ -56,6 +56,11 @@ export function isUnknownKind(error: unknown): boolean {
   return error instanceof PlatformError && error.code === 'NOTFOUND';
 }
 
+/** What patchStatus() throws of an object that is not there any more. */
+export function isGone(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'NOTFOUND';
+}
+
 /** The resourceVersion of what is to be created by apply(), and never to replace anything. */
 export const UNSTORED = '0';
 

@@ -1,7 +1,7 @@
 import { LABELS } from '../../apis/serving/shared.ts';
 import { KINDS, type Revision } from '../../apis/serving/types.ts';
 import type { Resource } from '../../apis/resource.ts';
-import type { ResourceClient } from '../../control/resource-client.ts';
+import { isGone, type ResourceClient } from '../../control/resource-client.ts';
 import type { InstanceEvent } from '../activator/pool-tools.ts';
 import { podOf, podStatusOf, type PodFacts } from './pod-objects.ts';
 
@@ -80,7 +80,10 @@ export class Pods {
     if (pod === undefined) return; // whoever deleted it is not to see it come back
     this.#made.add(id);
     const { resourceVersion: _version, ...metadata } = pod.metadata; // somebody may have labelled it meanwhile
-    await this.#cluster.patchStatus({ ...pod, metadata, status: podStatusOf(revision, record) } as Resource);
+    const status = podStatusOf(revision, record);
+    await this.#cluster.patchStatus({ ...pod, metadata, status } as Resource).catch((error: unknown) => {
+      if (!isGone(error)) throw error; // whoever deleted it meanwhile wants nothing told of it
+    });
   }
 }
 

@@ -148,3 +148,26 @@ describe('the Pod of an instance', () => {
     expect(await tell(READY)).toBeUndefined();
   });
 });
+
+it('a Pod that is deleted while its status is being written is no error', async () => {
+  const { controller } = world;
+  const deleting = new Pods(
+    {
+      find: (kind, namespace, name) => controller.find(kind, namespace, name),
+      list: (kind) => controller.list(kind),
+      watch: (kind, options) => controller.watch(kind, options),
+      apply: (desired) => controller.apply(desired),
+      remove: (kind, namespace, name) => controller.remove(kind, namespace, name),
+      async patchStatus(object) {
+        await controller.remove(KINDS.pod, 'default', object.metadata.name);
+        return controller.patchStatus(object);
+      },
+    },
+    (error) => errors.push(error),
+  );
+  const event = { revision: 'default/r-00001', id: 'r-00001-gone', atMs: world.clock.nowMs() };
+  deleting.follow({ ...event, kind: 'starting' });
+  await deleting.settled();
+  expect(errors).toEqual([]);
+  expect(await controller.find(KINDS.pod, 'default', 'r-00001-gone')).toBeUndefined();
+});
