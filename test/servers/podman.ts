@@ -65,15 +65,8 @@ async function startPodman(folder: string): Promise<RunningServer> {
 }
 
 /** Of its own, whatever the machine has; `vfs` needs nothing of the kernel. */
-export function flagsFor(folder: string): string[] {
-  const storage = [
-    '--root',
-    join(folder, 'root'),
-    '--runroot',
-    join(folder, 'run'),
-    '--storage-driver',
-    'vfs',
-  ];
+export function flagsFor(folder: string, root = join(folder, 'root')): string[] {
+  const storage = ['--root', root, '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
   return [...storage, '--runtime', 'runc', '--cgroup-manager', 'cgroupfs', '--events-backend', 'file'];
 }
 
@@ -85,16 +78,17 @@ function envFor(folder: string): NodeJS.ProcessEnv {
   };
 }
 
-/** Its service may be started again on the same folder. */
+/** Its service may be started again on the same folder; `root`: where images are, `config`: the folder of its configuration. */
 export async function startService(
   folder: string,
   name = 'engine.sock',
+  { root, config = folder }: { readonly root?: string; readonly config?: string } = {},
 ): Promise<{ readonly socket: string; readonly pid: number }> {
   const socket = join(folder, name);
   const log = openSync(join(folder, 'podman.log'), 'a');
   const service = ['system', 'service', '--time', '0', `unix://${socket}`];
-  const child = spawn('podman', [...flagsFor(folder), ...service], {
-    env: envFor(folder),
+  const child = spawn('podman', [...flagsFor(folder, root), ...service], {
+    env: envFor(config),
     cwd: folder, // conmon writes there
     stdio: ['ignore', log, log],
     detached: true,

@@ -9,6 +9,7 @@ import type {
   ProbeSpec,
   User,
 } from '../runtime/container-spec.ts';
+import { confinementOf, unhonouredByEngine } from './engine-security.ts';
 
 export type Bundle = {
   readonly directory: string;
@@ -47,11 +48,13 @@ export function containerSpec(prepared: PreparedContainer, place: Place): Contai
   const { container, image, bundle, env, idEnv } = prepared;
   const probe = (of: Probe | undefined, periodSeconds: number): ProbeSpec | undefined =>
     of && probeSpec(of, periodSeconds, place);
+  const launch = launchOf(container, bundle.launch);
+  const isOfEngine = launch.kind === 'container';
   return {
     name: container.name ?? 'user-container',
     image,
     directory: bundle.directory,
-    launch: launchOf(container, bundle.launch),
+    launch: isOfEngine ? { ...launch, confinement: confinementOf(container) } : launch,
     env,
     idEnv,
     workingDir: container.workingDir,
@@ -70,7 +73,7 @@ export function containerSpec(prepared: PreparedContainer, place: Place): Contai
     ),
     limits: limitsOf(container),
     user: userOf(container.securityContext, place.podSecurity, bundle.user),
-    unhonoured: unhonouredOf(container),
+    unhonoured: isOfEngine ? unhonouredByEngine(container) : unhonouredOf(container),
   };
 }
 
@@ -78,7 +81,7 @@ export function containerSpec(prepared: PreparedContainer, place: Place): Contai
 export function launchOf({ command, args = [] }: Container, launch: Launch): Launch {
   if (launch.kind === 'container') {
     const given = (words: readonly string[] | undefined) => (words?.length ? [...words] : undefined);
-    return { kind: 'container', command: given(command), args: given(args) };
+    return { ...launch, command: given(command), args: given(args) };
   }
   if (command !== undefined && command.length > 0) return { kind: 'program', command: [...command, ...args] };
   return launch.kind === 'program' && args.length > 0

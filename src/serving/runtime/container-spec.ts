@@ -47,7 +47,19 @@ export type Launch =
       readonly kind: 'container';
       readonly command: readonly string[] | undefined;
       readonly args: readonly string[] | undefined;
+      /** Absent: as the engine has it. */
+      readonly confinement?: Confinement;
     };
+
+/** What a container may do of what others may. */
+export type Confinement = {
+  readonly mayGainPrivileges: boolean;
+  /** Nothing but its volumes can be written. */
+  readonly isReadOnly: boolean;
+  readonly capabilities: { readonly add: readonly string[]; readonly drop: readonly string[] };
+  /** No seccomp profile, not even the engine's own. */
+  readonly isUnconfined: boolean;
+};
 
 /** core/v1 Probe, with its defaults. */
 export type ProbeSpec = {

@@ -9,6 +9,7 @@ import { engineSocket } from '../../../src/serving/runtime/container/find-engine
 import { Frames } from '../../../src/serving/runtime/container/frames.ts';
 import { EitherRuntime } from '../../../src/serving/runtime/either-runtime.ts';
 import type { HostRoute } from '../../../src/serving/runtime/process/runner-protocol.ts';
+import type { InstanceSpec } from '../../../src/serving/runtime/runtime.ts';
 import { runIn, SERVE } from '../../kit/container-runtime.ts';
 import { engineTurn, TURN_MAX_MS } from '../../kit/engine-turn.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
@@ -63,6 +64,45 @@ describe('which engine', () => {
     );
     expect(both.unmet(mixed)).toMatchObject([{ message: expect.stringMatching(/share no network/) }]);
     await both.close();
+  });
+});
+
+describe.skipIf(podman.kind === 'missing')('a container', { timeout: 60_000 }, () => {
+  const address = podman.kind === 'running' ? podman.address : '';
+  const confined = (more: object): InstanceSpec => {
+    const all = { mayGainPrivileges: true, isReadOnly: false, isUnconfined: false };
+    const confinement = { ...all, capabilities: { add: [], drop: [] }, ...more };
+    return withContainer(spec, { launch: { ...container, confinement } });
+  };
+
+  it('is confined as its securityContext says', async () => {
+    const runtime = new ContainerRuntime({ engine: new Engine(address), folder: temporaryFolder('c'), logs });
+    const capabilities = { add: [], drop: ['ALL'] };
+    const instance = await runtime.start(confined({ mayGainPrivileges: false, capabilities }), 'confined');
+    expect(
+      await runIn(
+        instance,
+        'cat /proc/self/status | while read k v; do case $k in CapEff:|NoNewPrivs:) echo $k $v;; esac; done',
+      ),
+    ).toBe('CapEff: 0000000000000000\nNoNewPrivs: 1\n');
+    const fixed = await runtime.start(confined({ isReadOnly: true }), 'fixed');
+    expect(await runIn(fixed, 'touch /www/x 2>&1')).toMatch(/Read-only file system/);
+    await runtime.close();
+  });
+
+  it('that must not be root does not start as root, in kubelet’s words', async () => {
+    const runtime = new ContainerRuntime({ engine: new Engine(address), folder: temporaryFolder('c'), logs });
+    const user = { uid: undefined, gid: undefined, mustNotBeRoot: true };
+    await expect(runtime.start(withContainer(spec, { user }), 'root')).rejects.toMatchObject({
+      code: 'ContainerCannotRun',
+      message: expect.stringMatching(/^container has runAsNonRoot and image will run as root/),
+    });
+    const asRoot = withContainer(spec, { user: { ...user, uid: 0 }, unhonoured: ['it'] });
+    expect(runtime.unmet(asRoot)).toMatchObject([
+      { kind: 'refused', message: expect.stringMatching(/runAsUser breaks non-root policy/) },
+      { kind: 'ignored', message: expect.stringMatching(/ without it$/) },
+    ]);
+    await runtime.close();
   });
 });
 

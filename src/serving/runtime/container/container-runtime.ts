@@ -30,6 +30,7 @@ import { createContainer } from './create-container.ts';
 import { EngineContainer } from './engine-container.ts';
 import type { EngineImages } from './engine-images.ts';
 import type { Engine } from './engine.ts';
+import { rootFault, unmetOf } from './unmet.ts';
 import { WaysIn } from './ways-in.ts';
 import { WaysOut, type Found, type Inside } from './ways-out.ts';
 
@@ -84,6 +85,8 @@ export class ContainerRuntime implements Runtime, Reach {
   /** Resolves once all containers are ready (R1); what a former run has left is ended before the first. */
   async start(spec: InstanceSpec, id: string, tell: TellStatus = () => undefined): Promise<Instance> {
     if (this.#isClosed) throw closed();
+    const refused = this.unmet(spec).find(({ kind }) => kind === 'refused');
+    if (refused !== undefined) throw failed('ContainerCannotRun', refused.message);
     await this.sweep();
     const main = Promise.withResolvers<EngineContainer>();
     main.promise.catch(() => undefined); // who waits for it is told
@@ -121,8 +124,8 @@ export class ContainerRuntime implements Runtime, Reach {
     };
   }
 
-  unmet(): readonly Unmet[] {
-    return [];
+  unmet(spec: InstanceSpec): readonly Unmet[] {
+    return unmetOf(spec);
   }
 
   async close(): Promise<void> {
@@ -217,6 +220,8 @@ export class ContainerRuntime implements Runtime, Reach {
       dns: found.dns,
     });
     const isBounded = container.limits.memoryBytes !== undefined;
+    const fault = await rootFault(engine, container);
+    if (fault !== undefined) throw failed('ContainerCannotRun', fault);
     const child = await createContainer(engine, images, { name, body, token, isBounded }, container.image);
     this.#keep(child, container, home);
     onTaken(child);
@@ -321,6 +326,6 @@ function withArguments(container: ContainerSpec, env: Readonly<Record<string, st
     list?.map((word) => expanded(word, env));
   return {
     ...container,
-    launch: { kind: 'container', command: words(launch.command), args: words(launch.args) },
+    launch: { ...launch, command: words(launch.command), args: words(launch.args) },
   };
 }

@@ -1,4 +1,4 @@
-import type { ContainerSpec } from '../container-spec.ts';
+import type { Confinement, ContainerSpec } from '../container-spec.ts';
 import { RUN_TOKEN } from '../process/left-overs.ts';
 import type { Bind } from '../process/isolation/mount-script.ts';
 
@@ -24,13 +24,14 @@ export type CreateInput = {
 };
 
 const CPU_PERIOD_US = 100_000;
-const NOTHING = { command: undefined, args: undefined };
+const SHARES_MIN = 2;
+const NOTHING = { command: undefined, args: undefined, confinement: undefined };
 const EVERY_RIGHT = 0o1777;
 
 /** The body of POST /containers/create, without its image (Docker Engine API 1.41, ContainerCreate). */
 export function createBody({ container, env, binds, network, labels, token, dns }: CreateInput): object {
   const { launch, workingDir, user, limits } = container;
-  const { command, args } = launch.kind === 'container' ? launch : NOTHING;
+  const { command, args, confinement } = launch.kind === 'container' ? launch : NOTHING;
   const ports = network.kind === 'own' ? network.ports : [];
   const bound = { HostIp: '127.0.0.1', HostPort: '' }; // any that is free
   return {
@@ -54,6 +55,10 @@ export function createBody({ container, env, binds, network, labels, token, dns 
       Tmpfs: Object.fromEntries(
         binds.flatMap((bind) => (bind.kind === 'tmpfs' ? [[bind.path, tmpfsOf(bind.bytesMax)]] : [])),
       ),
+      ...confined(confinement),
+      ...(limits.milliCpusRequested !== undefined && {
+        CpuShares: Math.max(SHARES_MIN, Math.floor((limits.milliCpusRequested * 1024) / 1000)),
+      }),
       ...(limits.memoryBytes !== undefined && {
         Memory: limits.memoryBytes,
         MemorySwap: limits.memoryBytes, // swap would take what memory may not
@@ -63,6 +68,21 @@ export function createBody({ container, env, binds, network, labels, token, dns 
         CpuQuota: Math.max(1000, Math.round((limits.milliCpus * CPU_PERIOD_US) / 1000)),
       }),
     },
+  };
+}
+
+function confined(confinement: Confinement | undefined): object {
+  if (confinement === undefined) return {};
+  const { mayGainPrivileges, isReadOnly, capabilities, isUnconfined } = confinement;
+  const options = [
+    ...(mayGainPrivileges ? [] : ['no-new-privileges']),
+    ...(isUnconfined ? ['seccomp=unconfined'] : []),
+  ];
+  return {
+    ...(isReadOnly && { ReadonlyRootfs: true }),
+    ...(capabilities.add.length > 0 && { CapAdd: capabilities.add }),
+    ...(capabilities.drop.length > 0 && { CapDrop: capabilities.drop }),
+    ...(options.length > 0 && { SecurityOpt: options }),
   };
 }
 

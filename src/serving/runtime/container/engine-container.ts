@@ -18,6 +18,7 @@ const LAST_OUTPUT_MS = 1000;
 const STOP_TIMEOUT_MS = 15_000;
 /** 128 + SIGKILL. */
 const KILLED = 137;
+const EVENTS_TIMEOUT_MS = 5000;
 const TAIL_BYTES = 2048;
 const TAIL_LINES = 5;
 /** Of what a probe's command prints. */
@@ -184,9 +185,8 @@ export class EngineContainer implements RunProcess {
     await Promise.race([printed, pause(LAST_OUTPUT_MS)]);
     this.#logs.abort();
     const exitCode = state?.ExitCode;
-    // Not every engine sees it; who else would have sent SIGKILL to what has a bound?
-    const wasKilled = this.#isBounded && exitCode === KILLED && !this.#wasAsked;
-    this.#wasOutOfMemory = state?.OOMKilled === true || wasKilled;
+    this.#wasOutOfMemory =
+      state?.OOMKilled === true || (exitCode === KILLED && (await this.#isOutOfMemory()));
     await this.#remove();
     const how = state === undefined ? 'the engine does not know it any more' : `exited with code ${exitCode}`;
     const reason = how + this.output.said;
@@ -196,6 +196,18 @@ export class EngineContainer implements RunProcess {
       wasAsked: this.#wasAsked,
       reason,
     });
+  }
+
+  /** Not every engine sees it; but who has sent SIGKILL to what has a bound, if nobody has asked the engine to? */
+  async #isOutOfMemory(): Promise<boolean> {
+    if (!this.#isBounded || this.#wasAsked) return false;
+    const filters = encodeURIComponent(JSON.stringify({ container: [this.id], event: ['kill'] }));
+    const [since, until] = [Math.floor(this.startedMs / 1000), Math.floor(Date.now() / 1000) + 1];
+    const path = `/events?since=${since}&until=${until}&filters=${filters}`;
+    const { body } = await this.#engine
+      .ask('GET', path, undefined, { timeoutMs: EVENTS_TIMEOUT_MS })
+      .catch(() => ({ body: '' }));
+    return body === '';
   }
 
   /** Undefined: somebody has removed it. An engine that is away is waited for: its containers may well run on. */
