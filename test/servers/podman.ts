@@ -26,7 +26,22 @@ export const TOOLS_TAR = 'tools.tar';
 
 const PROGRAMS = ['/usr/bin/podman', '/usr/sbin/runc', '/bin/busybox'];
 const PACKAGES = ['podman', 'runc', 'busybox-static'];
-const TOOLS = ['sh', 'echo', 'cat', 'sleep', 'touch', 'rm', 'test', 'true', 'false', 'httpd', 'ls', 'env'];
+const TOOLS = [
+  'sh',
+  'echo',
+  'cat',
+  'sleep',
+  'touch',
+  'rm',
+  'test',
+  'true',
+  'false',
+  'httpd',
+  'ls',
+  'env',
+  'mkdir',
+  'wget',
+];
 const RUN_LINE = `#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
 eval "$(httpd -d "$QUERY_STRING")"
