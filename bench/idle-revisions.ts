@@ -1,18 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Revision } from '../src/apis/serving/types.ts';
-import { ApiClient } from '../src/cli/client.ts';
-import { BenchChild } from './child.ts';
+import type { ApiClient } from '../src/cli/client.ts';
+import { IdlePair } from './idle-pair.ts';
 import type { Bench } from './results.ts';
-import { tableOf, type Figures } from './rounds.ts';
+import { tableOf } from './rounds.ts';
 
 const COUNT = 10_000;
 const AT_A_TIME = 32;
-const WINDOW_MS = 40_000;
 const READY_MAX_MS = 600_000;
 /** What starting leaves to be done and to be collected. */
 const SETTLE_MS = 30_000;
@@ -24,27 +21,19 @@ const REVISIONS = '/apis/serving.knative.dev/v1/namespaces/default/revisions';
  * any, in one window of forty seconds; and what a start on them takes.
  */
 export const idleRevisions: Bench = async ({ folders, profileFolder }) => {
-  const root = mkdtempSync(join(tmpdir(), 'millrace-revisions-'));
-  const [fullDir, noneDir] = [join(root, 'full'), join(root, 'none')];
-  const full = new BenchChild('./whole-child.ts', [fullDir]);
-  const none = new BenchChild('./whole-child.ts', [noneDir]);
-  await Promise.all([full.next(), none.next()]);
-  execFileSync(MILLRACE, ['push', 'idle', folders.functionShared, '--data-dir', fullDir]);
+  const pair = await IdlePair.open();
+  execFileSync(MILLRACE, ['push', 'idle', folders.functionShared, '--data-dir', pair.full.dataDir]);
   const startMs = performance.now();
-  await fill(await clientOf(join(fullDir, 'kubeconfig')));
+  await fill(pair.full.api);
   const readyMs = performance.now() - startMs;
   await pause(SETTLE_MS);
-  if (profileFolder !== undefined) await full.ask({ name: 'profile' });
-  const rows = await overWindow(none, full);
-  if (profileFolder !== undefined)
-    await full.ask({ name: 'keep-profile', file: join(profileFolder, 'idle-revisions.cpuprofile') });
-  await Promise.all([none, full].map((child) => child.ask({ name: 'collect' })));
-  const [lean, filled] = [await none.ask({ name: 'memory' }), await full.ask({ name: 'memory' })];
-  const heapBytes = (filled['heapUsed'] ?? 0) - (lean['heapUsed'] ?? 0);
-  await full.ask({ name: 'close' });
-  await Promise.all([none, full].map((child) => child.close()));
-  const passMs = await passOverAll(fullDir);
-  rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+  const rows = await pair.overWindow(
+    COUNT,
+    profileFolder && join(profileFolder, 'idle-revisions.cpuprofile'),
+  );
+  const heapBytes = await pair.heapBytes();
+  const passMs = await pair.passOverAll();
+  await pair.close();
   return tableOf([
     {
       ...rows,
@@ -78,43 +67,4 @@ const revision = (name: string): object => ({
 
 function readyOf({ status }: Revision): string | undefined {
   return status?.conditions?.find(({ type }) => type === 'Ready')?.status;
-}
-
-function clientOf(kubeconfig: string): Promise<ApiClient> {
-  const context = {
-    args: [],
-    env: { KUBECONFIG: kubeconfig },
-    stdout: process.stdout,
-    stderr: process.stderr,
-  };
-  return ApiClient.open(context, undefined);
-}
-
-async function overWindow(none: BenchChild, full: BenchChild): Promise<Figures> {
-  const before = [none.cpuMicros(), full.cpuMicros()] as const;
-  await pause(WINDOW_MS);
-  const used = [none.cpuMicros() - before[0], full.cpuMicros() - before[1]] as const;
-  const [lean, filled] = [none.memoryMb(), full.memoryMb()];
-  const ofACore = (micros: number): number => micros / 10 / WINDOW_MS;
-  return {
-    '% of a core more': ofACore(used[1] - used[0]),
-    '% of a core, none': ofACore(used[0]),
-    [`% of a core, ${COUNT}`]: ofACore(used[1]),
-    'PSS MB more': filled.pss - lean.pss,
-  };
-}
-
-/** A platform that starts looks at every object once: the CPU time until it rests again. */
-async function passOverAll(dataDir: string): Promise<number> {
-  const again = new BenchChild('./whole-child.ts', [dataDir]);
-  await again.next();
-  let before = 0;
-  for (let now = again.cpuMicros(); now - before > 100_000; now = again.cpuMicros()) {
-    before = now;
-    await pause(2000);
-  }
-  const micros = again.cpuMicros();
-  await again.ask({ name: 'close' });
-  await again.close();
-  return micros / 1000;
 }

@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ApiClient } from '../src/cli/client.ts';
+import type { ApiClient } from '../src/cli/client.ts';
 import type { SourceObject } from '../src/apis/sources/source-kind.ts';
 import { GitHubStandIn } from '../test/kit/github-api.ts';
 import { makeTopic } from '../test/kit/plain-kafka.ts';
 import { BROKERS, startBroker, type RunningBroker } from './brokers.ts';
-import { BenchChild } from './child.ts';
 import {
   groundwork,
   kindsOf,
@@ -19,10 +16,10 @@ import {
   topicOf,
   type Origins,
 } from './idle-mix.ts';
+import { IdlePair } from './idle-pair.ts';
 import type { Bench } from './results.ts';
-import { tableOf, type Figures } from './rounds.ts';
+import { tableOf } from './rounds.ts';
 
-const WINDOW_MS = 40_000;
 const READY_MAX_MS = 180_000;
 /** What starting leaves to be done and to be collected. */
 const SETTLE_MS = 60_000;
@@ -34,37 +31,27 @@ const SETTLE_MS = 60_000;
 export const idleSources: Bench = async ({ profileFolder }) => {
   const brokers = await startAll();
   if (brokers === undefined) return {};
-  const root = mkdtempSync(join(tmpdir(), 'millrace-idle-'));
   const gitHub = await GitHubStandIn.open(
     ...Array.from({ length: MIX.GitHubSource }, (_, i) => repositoryOf(i)),
   );
   const origins = originsOf(gitHub, brokers);
   await makeTopics(origins);
-  const full = new BenchChild('./whole-child.ts', [join(root, 'full')]);
-  const none = new BenchChild('./whole-child.ts', [join(root, 'none')]);
-  await Promise.all([full.next(), none.next()]);
+  const pair = await IdlePair.open();
   const startMs = performance.now();
-  await apply(await clientOf(join(root, 'full', 'kubeconfig')), origins);
+  await apply(pair.full.api, origins);
   const readyMs = performance.now() - startMs;
   await pause(SETTLE_MS);
-  if (profileFolder !== undefined) await full.ask({ name: 'profile' });
-  const rows = await overWindow({ none, full });
-  if (profileFolder !== undefined)
-    await full.ask({ name: 'keep-profile', file: join(profileFolder, 'idle.cpuprofile') });
-  await Promise.all([none, full].map((child) => child.ask({ name: 'collect' })));
-  const [lean, filled] = [await none.ask({ name: 'memory' }), await full.ask({ name: 'memory' })];
+  const rows = await pair.overWindow(1000, profileFolder && join(profileFolder, 'idle.cpuprofile'));
   const table = tableOf([
     {
       ...rows,
-      'heap MB more, collected': mb((filled['heapUsed'] ?? 0) - (lean['heapUsed'] ?? 0)),
+      'heap MB more, collected': mb(await pair.heapBytes()),
       's until all are ready': readyMs / 1000,
     },
   ]);
-  await full.ask({ name: 'close' });
-  await Promise.all([none, full].map((child) => child.close()));
+  await pair.close();
   await gitHub.close();
   await Promise.all(Object.values(brokers).map((broker) => broker.stop()));
-  rmSync(root, { recursive: true, force: true, maxRetries: 5 });
   return table;
 };
 
@@ -97,16 +84,6 @@ async function makeTopics({ kafka, pubsub }: Origins): Promise<void> {
     await fetch(`http://${pubsub}/v1/projects/bench/topics/${topicOf(i)}`, { method: 'PUT' });
 }
 
-function clientOf(kubeconfig: string): Promise<ApiClient> {
-  const context = {
-    args: [],
-    env: { KUBECONFIG: kubeconfig },
-    stdout: process.stdout,
-    stderr: process.stderr,
-  };
-  return ApiClient.open(context, undefined);
-}
-
 /** Resolves once every source is Ready. */
 async function apply(api: ApiClient, origins: Origins): Promise<void> {
   for (const object of [...groundwork(origins), ...mixedSources(origins)])
@@ -127,26 +104,6 @@ async function apply(api: ApiClient, origins: Origins): Promise<void> {
 
 function readyOf({ status }: SourceObject): { readonly status: string } | undefined {
   return status?.conditions?.find(({ type }) => type === 'Ready');
-}
-
-type Pair = { readonly none: BenchChild; readonly full: BenchChild };
-
-async function overWindow({ none, full }: Pair): Promise<Figures> {
-  const before = [none.cpuMicros(), full.cpuMicros()] as const;
-  await pause(WINDOW_MS);
-  const used = [none.cpuMicros() - before[0], full.cpuMicros() - before[1]] as const;
-  const [lean, filled] = [none.memoryMb(), full.memoryMb()];
-  const ofACore = (micros: number): number => micros / 10 / WINDOW_MS;
-  return {
-    'PSS MB more': filled.pss - lean.pss,
-    '% of a core more': ofACore(used[1] - used[0]),
-    'PSS MB, none': lean.pss,
-    'PSS MB, 1000': filled.pss,
-    'RSS MB, none': lean.rss,
-    'RSS MB, 1000': filled.rss,
-    '% of a core, none': ofACore(used[0]),
-    '% of a core, 1000': ofACore(used[1]),
-  };
 }
 
 const mb = (bytes: number): number => bytes / 2 ** 20;

@@ -8,6 +8,7 @@ import { crowdFromZero } from './crowd-from-zero.ts';
 import { durablePath } from './durable-path.ts';
 import { functionFromZero, programFromZero } from './from-zero.ts';
 import { idleRevisions } from './idle-revisions.ts';
+import { idleServices } from './idle-services.ts';
 import { idleSources } from './idle-sources.ts';
 import { keepResult, markdownOf, type Bench } from './results.ts';
 import { startUp } from './start-up.ts';
@@ -48,6 +49,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'memory-pubsub': brokerMemory('pubsub', 50_000),
   'idle-sources': idleSources,
   'idle-revisions': idleRevisions,
+  'idle-services': idleServices,
   'start-up': startUp,
 };
 
