@@ -9,7 +9,7 @@ import { ContainerRuntime } from '../../src/serving/runtime/container/container-
 import { EngineImages, type Fetched } from '../../src/serving/runtime/container/engine-images.ts';
 import { Engine } from '../../src/serving/runtime/container/engine.ts';
 import type { Instance } from '../../src/serving/runtime/runtime.ts';
-import { SERVE } from '../kit/container-runtime.ts';
+import { runIn, SERVE } from '../kit/container-runtime.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { openRegistry } from '../kit/registry.ts';
 import { revisionPlan, withContainer } from '../kit/small-platform.ts';
@@ -61,13 +61,27 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
   it('an instance outlives an engine that is away for a while, and its end is noticed afterwards', async () => {
     const folder = dirname(socket);
     const first = await startService(folder, 'away.sock');
+    let printed = '';
     const own = new ContainerRuntime({
       engine: new Engine(first.socket),
       folder: temporaryFolder('engine-away'),
-      logs: { write: () => undefined },
+      logs: { write: (_, __, chunk) => (printed += chunk.toString()) },
     });
-    const instance = await own.start(plain, 'outlives');
+    const chatty = {
+      ...launch,
+      command: [
+        'sh',
+        '-c',
+        `echo before; (while ! test -e /tmp/on; do sleep 0.1; done; echo during) & ${SERVE}`,
+      ],
+    };
+    const instance = await own.start(withContainer(plain, { launch: chatty }), 'outlives');
+    await expect.poll(() => printed, WAIT).toBe('before\n');
     await endAll([first.pid]);
+    await runIn(instance, 'touch /tmp/on');
+    const between = await startService(folder, 'away.sock');
+    await expect.poll(() => printed, WAIT).toBe('before\nduring\n');
+    await endAll([between.pid]);
     await engine.ask('POST', `/containers/${await containerOf(instance)}/kill`);
     const second = await startService(folder, 'away.sock');
     expect(await instance.ended).toMatchObject({ wasAsked: false });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ContainerRuntime } from '../../../src/serving/runtime/container/container-runtime.ts';
 import { Engine } from '../../../src/serving/runtime/container/engine.ts';
@@ -39,6 +39,39 @@ describe('the log stream of an engine', () => {
       for (let at = 0; at < all.byteLength; at += size) frames.take(all.subarray(at, at + size));
       expect(said).toEqual({ stdout: 'out\nend', stderr: 'and errors\n' });
     }
+  });
+});
+
+describe('the version of the API', () => {
+  const asked = async (version: object): Promise<readonly string[]> => {
+    const paths: string[] = [];
+    const server = createServer(({ url = '' }, response) => {
+      paths.push(url);
+      response.end(JSON.stringify(version));
+    });
+    const path = join(temporaryFolder('version'), 'it.sock');
+    await once(server.listen(path), 'listening');
+    const engine = new Engine(path);
+    await engine.ask('GET', '/containers/json').catch(({ message }) => paths.push(message));
+    await engine.close();
+    server.close();
+    return paths;
+  };
+
+  it('is 1.41, or the oldest that a newer engine still takes', async () => {
+    const podman4 = { ApiVersion: '1.41', MinAPIVersion: '1.24' };
+    const docker29 = { ApiVersion: '1.52', MinAPIVersion: '1.44' };
+    expect(await asked(podman4)).toEqual(['/version', '/v1.41/containers/json']);
+    expect(await asked(docker29)).toEqual(['/version', '/v1.44/containers/json']);
+  });
+
+  it('of an engine that is too old is told, with what is needed', async () => {
+    expect(await asked({ ApiVersion: '1.40', MinAPIVersion: '1.12' })).toEqual([
+      '/version',
+      expect.stringMatching(
+        /speaks version 1\.40 of the API, and 1\.41 is the least: Docker 20\.10, podman 4/,
+      ),
+    ]);
   });
 });
 

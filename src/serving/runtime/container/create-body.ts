@@ -40,6 +40,7 @@ export function createBody({ container, env, binds, network, labels, token, dns 
     ...((args !== undefined || command !== undefined) && { Cmd: args ?? [] }),
     Env: Object.entries({ ...env, [RUN_TOKEN]: token }).map(([name, value]) => `${name}=${value}`),
     Labels: labels,
+    Healthcheck: { Test: ['NONE'] }, // Kubernetes has probes, and heeds no other
     ...(workingDir !== undefined && workingDir !== '' && { WorkingDir: workingDir }),
     ...userOf(user),
     ...(ports.length > 0 && { ExposedPorts: byPort(ports, {}) }),

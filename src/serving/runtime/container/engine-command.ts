@@ -123,11 +123,12 @@ type Hijacked = { readonly socket: Duplex; readonly head: Buffer };
 const isSize = (n: number): boolean => Number.isInteger(n) && n > 0 && n < SIZE_MAX;
 
 /** Its connection becomes the command's streams (API: ExecStart, and ContainerAttach on hijacking). */
-function hijack({ socket: socketPath, api }: Engine, id: string, hasTerminal: boolean): Promise<Hijacked> {
+async function hijack(engine: Engine, id: string, hasTerminal: boolean): Promise<Hijacked> {
+  const api = await engine.api();
   const body = JSON.stringify({ Detach: false, Tty: hasTerminal });
   return new Promise((resolve, reject) => {
     const outgoing = request({
-      socketPath,
+      socketPath: engine.socket,
       path: `${api}/exec/${id}/start`,
       method: 'POST',
       agent: false,

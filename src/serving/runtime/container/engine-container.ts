@@ -116,7 +116,7 @@ export class EngineContainer implements RunProcess {
     this.#wasAsked = true;
     if (this.#isOver) return;
     const timer = setTimeout(() => void this.#kill('SIGKILL'), graceMs);
-    void this.#kill(graceMs === 0 ? 'SIGKILL' : 'SIGTERM');
+    void this.#kill(graceMs === 0 ? 'SIGKILL' : this.#stopSignal);
     const late = setTimeout(() => {
       const reason = `the container engine at ${this.#engine.socket} does not say that it has ended`;
       this.#finish({ exitCode: undefined, signal: 'SIGKILL', wasAsked: true, reason });
@@ -164,19 +164,38 @@ export class EngineContainer implements RunProcess {
     return all.find((each) => each !== undefined && each !== '');
   }
 
-  /** Passes on what it prints, until it has ended. */
+  /** Passes on what it prints, until it has ended; what it prints while the engine is away follows when that is back. */
   async #follow(): Promise<void> {
+    let sinceMs: number | undefined;
+    do {
+      await this.#followOnce(sinceMs);
+      sinceMs = Date.now();
+    } while (await this.#goesOn());
+  }
+
+  async #followOnce(sinceMs: number | undefined): Promise<void> {
     const frames = new Frames((stream, chunk) => {
       this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-TAIL_BYTES);
       this.#write?.(stream, chunk);
     });
-    const path = `/containers/${this.id}/logs?follow=1&stdout=1&stderr=1`;
+    const since = sinceMs === undefined ? '' : `&since=${(sinceMs / 1000).toFixed(3)}`;
+    const path = `/containers/${this.id}/logs?follow=1&stdout=1&stderr=1${since}`;
     try {
       const { body } = await this.#engine.stream('GET', path, undefined, this.#logs.signal);
       for await (const chunk of body as AsyncIterable<Buffer>) frames.take(chunk);
     } catch {
-      // the engine is away; what is printed meanwhile is in its own log
+      // the engine is away
     }
+  }
+
+  /** Whether it still runs, as soon as the engine can say. */
+  async #goesOn(): Promise<boolean> {
+    while (!this.#isOver && !this.#logs.signal.aborted) {
+      const answer = await this.#ask('GET', '/json').catch(() => undefined);
+      if (answer !== undefined) return (answer.body as Inspected).State?.Running === true;
+      await pause(AGAIN_MS);
+    }
+    return false;
   }
 
   async #watch(printed: Promise<void>): Promise<void> {
@@ -238,7 +257,12 @@ export class EngineContainer implements RunProcess {
     return (await this.#ask('GET', '/json')).body as Inspected;
   }
 
-  async #kill(signal: NodeJS.Signals): Promise<void> {
+  /** Images may name another than SIGTERM, as nginx does; kubelet heeds that. */
+  get #stopSignal(): string {
+    return this.#inspected.Config?.StopSignal || 'SIGTERM';
+  }
+
+  async #kill(signal: string): Promise<void> {
     await this.#ask('POST', `/kill?signal=${signal}`).catch(() => undefined); // it ends by itself meanwhile
   }
 

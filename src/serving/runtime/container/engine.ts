@@ -13,6 +13,7 @@ export type EngineAnswer = { readonly status: number; readonly body: unknown };
 
 /** What is read of GET /containers/{id}/json. */
 export type Inspected = {
+  readonly Config?: { readonly StopSignal?: string } | null;
   readonly State?: {
     readonly Running?: boolean;
     readonly Pid?: number;
@@ -27,17 +28,17 @@ export type Inspected = {
   };
 };
 
-/** Of Docker 20.10 and podman 4: the least that is needed. */
-const API = '/v1.41';
+/** The API that is spoken: of Docker 20.10 and podman 4, or the oldest that a newer engine still takes. */
+const API = '1.41';
 const ANSWER_TIMEOUT_MS = 30_000;
+const VERSION_TIMEOUT_MS = 5000;
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
 /** A Docker-compatible engine behind a unix socket. Every answer but a stream has a deadline. */
 export class Engine {
   readonly socket: string;
-  /** Before each path. */
-  readonly api = API;
   readonly #pool: Pool;
+  #api: Promise<string> | undefined;
 
   constructor(socket: string) {
     this.socket = socket;
@@ -47,11 +48,20 @@ export class Engine {
   /** Undefined when it answers; else why not. */
   async away(): Promise<string | undefined> {
     try {
-      await this.ask('GET', '/version', undefined, { timeoutMs: 5000 });
+      await this.#version();
       return undefined;
     } catch (error) {
       return messageOf(error);
     }
+  }
+
+  /** What is before each path: the version of the API that both know. Throws EngineUnavailable. */
+  api(): Promise<string> {
+    this.#api ??= this.#version().catch((error: unknown) => {
+      this.#api = undefined; // asked again
+      throw error;
+    });
+    return this.#api;
   }
 
   /** One question; an answer of any status is a value. Throws EngineUnavailable when there is none. */
@@ -90,7 +100,36 @@ export class Engine {
     return this.#pool.destroy();
   }
 
+  /** Docker Engine API, SystemVersion. */
+  async #version(): Promise<string> {
+    const answer = await this.#send('GET', '/version', undefined, AbortSignal.timeout(VERSION_TIMEOUT_MS));
+    let body: unknown;
+    try {
+      body = parsed(await textOf(answer.body));
+    } catch (error) {
+      throw this.#unavailable(error);
+    }
+    const { ApiVersion = API, MinAPIVersion = API } = Object(body) as Version;
+    if (isBelow(ApiVersion, API))
+      throw this.#unavailable(
+        new Error(
+          `it speaks version ${ApiVersion} of the API, and ${API} is the least: Docker 20.10, podman 4`,
+        ),
+      );
+    return `/v${isBelow(API, MinAPIVersion) ? MinAPIVersion : API}`;
+  }
+
   async #request(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Dispatcher.ResponseData> {
+    return this.#send(method, (await this.api()) + path, body, signal, headers);
+  }
+
+  async #send(
     method: Dispatcher.HttpMethod,
     path: string,
     body: unknown,
@@ -100,7 +139,7 @@ export class Engine {
     try {
       return await this.#pool.request({
         method,
-        path: API + path,
+        path,
         signal,
         headersTimeout: 0, // `signal` has the deadline, and a wait has none
         headers: { ...headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
@@ -118,6 +157,14 @@ export class Engine {
       { retryable: true, cause: error },
     );
   }
+}
+
+type Version = { readonly ApiVersion?: string; readonly MinAPIVersion?: string };
+
+/** Of two versions, each two numbers with a dot between. */
+function isBelow(one: string, other: string): boolean {
+  const [[a = 0, b = 0], [c = 0, d = 0]] = [one.split('.').map(Number), other.split('.').map(Number)];
+  return a < c || (a === c && b < d);
 }
 
 /** What an engine says of a fault: `{"message": …}`. */
