@@ -87,10 +87,10 @@ export class ApiClient {
     for await (const line of this.lines(path, signal)) if (line !== '') yield JSON.parse(line) as T;
   }
 
-  /** Lines as they come, until the stream ends or `signal` aborts; none of an answer that is an error. */
+  /** Lines as they come, until the stream ends or `signal` aborts; throws on an answer that is an error. */
   async *lines(path: string, signal: AbortSignal): AsyncGenerator<string> {
     const response = await this.#send('GET', path, undefined, signal);
-    if ((response.statusCode ?? 500) >= 400) return void response.destroy();
+    if (isError(response)) throw refusal(response, await jsonOf(response));
     let text = '';
     try {
       for await (const chunk of response) {
@@ -106,19 +106,9 @@ export class ApiClient {
 
   async #json(method: string, path: string, body: unknown): Promise<unknown> {
     const response = await this.#send(method, path, body, undefined);
-    const chunks: Buffer[] = [];
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-    const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
-    if ((response.statusCode ?? 500) < 400) return value;
-    const read = (name: string): unknown => Reflect.get(Object(value), name);
-    throw new UserError('MR0011', String(read('message')), {
-      exit:
-        response.statusCode === 404
-          ? EXIT.notFound
-          : response.statusCode === 409
-            ? EXIT.conflict
-            : EXIT.failed,
-    });
+    const value = await jsonOf(response);
+    if (isError(response)) throw refusal(response, value);
+    return value;
   }
 
   #send(
@@ -159,6 +149,19 @@ export class ApiClient {
       outgoing.end(text);
     });
   }
+}
+
+const isError = ({ statusCode = 500 }: IncomingMessage): boolean => statusCode >= 400;
+
+async function jsonOf(response: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
+
+function refusal({ statusCode }: IncomingMessage, status: unknown): UserError {
+  const exit = statusCode === 404 ? EXIT.notFound : statusCode === 409 ? EXIT.conflict : EXIT.failed;
+  return new UserError('MR0011', String(Reflect.get(Object(status), 'message')), { exit });
 }
 
 async function readKubeconfig(file: string): Promise<Credentials> {

@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ApiClient } from '../../src/cli/client.ts';
 import { FolderWatch } from '../../src/cli/dev/folder-watch.ts';
 import { kubectlFor } from '../kit/api-server.ts';
 import { folderWith, temporaryFolder } from '../kit/folders.ts';
@@ -125,6 +126,23 @@ describe('millrace dev', () => {
       expect(await ask(await doorOf(session))).toBe('mine');
       await session.stop('SIGINT');
       expect((await kubectl(['get', 'ksvc', 'own', '-o', 'name'])).code).toBe(0);
+    }, 30_000);
+
+    it('is told of an instance that has not begun to print, and asks again', async () => {
+      const kubectl = kubectlFor(root, join(dataDir, 'kubeconfig'));
+      expect(await kubectl(['run', 'late', '--image=late'])).toMatchObject({ code: 0 });
+      const waiting = '-o=jsonpath={.status.containerStatuses[0].state.waiting.reason}';
+      await expect
+        .poll(async () => (await kubectl(['get', 'pod', 'late', waiting])).stdout)
+        .toMatch(/^(?:ErrImagePull|ImagePullBackOff)$/);
+      const context = { args: [], env: {}, stdout: process.stdout, stderr: process.stderr };
+      const client = await ApiClient.open(context, dataDir);
+      const log = '/api/v1/namespaces/default/pods/late/log?follow=true';
+      const lines = client.lines(log, new AbortController().signal);
+      await expect(lines.next()).rejects.toMatchObject({
+        exit: 1,
+        message: expect.stringMatching(/^container "late" in pod "late" is waiting to start: /),
+      });
     }, 30_000);
   });
 

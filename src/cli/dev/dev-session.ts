@@ -1,6 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../../base/errors.ts';
 import { PLATFORM_API, type ApiClient } from '../client.ts';
-import { UserError, type CommandContext } from '../command.ts';
+import { EXIT, UserError, type CommandContext } from '../command.ts';
 import { printable, type JournalRecord } from '../trace.ts';
 import type { Answered, Behind } from './door.ts';
 import { FolderWatch } from './folder-watch.ts';
@@ -17,6 +18,9 @@ export type DevSessionOptions = {
 
 /** What is told by the door is told by the journal as well, before or after it by less than this. */
 const SAME_REQUEST_MS = 1000;
+/** Until an instance that starts has something to print. */
+const PRINT_AGAIN_MS = 100;
+const PRINT_TRIES = 600;
 
 /** One run of `dev`: saves, one after the other, and what the Service does meanwhile, as lines for a person. */
 export class DevSession {
@@ -152,12 +156,18 @@ export class DevSession {
       }, SAME_REQUEST_MS).unref();
   }
 
+  /** What an instance prints, from its first line on; one that is starting is asked again. */
   async #print(instance: string, stop: AbortSignal): Promise<void> {
     const path = `/api/v1/namespaces/${this.#options.namespace}/pods/${instance}/log?follow=true&container=user-container`;
-    try {
-      for await (const line of this.#options.client.lines(path, stop)) this.#say('|', printable(line));
-    } catch {
-      // the instance has gone, or the platform has
+    for (let tries = 0; tries < PRINT_TRIES && !stop.aborted; tries += 1) {
+      try {
+        for await (const line of this.#options.client.lines(path, stop)) this.#say('|', printable(line));
+        return;
+      } catch (error) {
+        const isStarting = error instanceof UserError && error.exit === EXIT.failed;
+        if (!isStarting) return; // the instance has gone, or the platform has
+        await pause(PRINT_AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
+      }
     }
   }
 
