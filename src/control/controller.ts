@@ -8,6 +8,7 @@ import type { Informers } from './informer.ts';
 import type { EventRecorder } from './recorder.ts';
 import type { Outcome, Reconciler, Told } from './reconciler.ts';
 import { isUnknownKind, type KindName, type ResourceClient } from './resource-client.ts';
+import type { QueueMeter } from './queue-meter.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** Which objects of the reconciled kind a changed object of another kind concerns, by key `namespace/name`. */
@@ -22,6 +23,7 @@ export type ControllerOptions<R extends Resource> = {
   readonly random: () => number;
   readonly watches?: readonly Watch[];
   readonly concurrency?: number;
+  readonly meter?: QueueMeter | undefined;
   /** Told of a pass that failed, once each time. */
   readonly onError?: (key: string, error: unknown) => void;
 };
@@ -46,8 +48,8 @@ export class Controller<R extends Resource> {
 
   constructor(options: ControllerOptions<R>) {
     this.#options = options;
-    const { clock, random, concurrency = 4 } = options;
-    this.#queue = new WorkQueue({ clock, random, concurrency, work: (key) => this.#pass(key) });
+    const { clock, random, concurrency = 4, meter } = options;
+    this.#queue = new WorkQueue({ clock, random, concurrency, meter, work: (key) => this.#pass(key) });
   }
 
   start(): void {

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { QueueMeter } from './queue-meter.ts';
 
 export type WorkQueueOptions = {
   readonly clock: Clock;
@@ -6,6 +7,7 @@ export type WorkQueueOptions = {
   readonly concurrency: number;
   /** Works on one key; a rejection is a failure, tried again after a growing pause. */
   readonly work: (key: string) => Promise<{ readonly againAfterMs: number } | undefined>;
+  readonly meter?: QueueMeter | undefined;
 };
 
 const BACKOFF_FIRST_MS = 5;
@@ -22,7 +24,7 @@ const BACKOFF_MAX_MS = 300_000;
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #ready: string[] = [];
-  readonly #queued = new Set<string>();
+  readonly #queued = new Map<string, number>(); // since when
   readonly #active = new Set<string>();
   readonly #dirty = new Set<string>(); // added while active
   readonly #failures = new Map<string, number>();
@@ -38,8 +40,9 @@ export class WorkQueue {
     if (this.#stop.signal.aborted) return;
     if (this.#active.has(key)) this.#dirty.add(key); // Q2
     else if (!this.#queued.has(key)) {
-      this.#queued.add(key);
+      this.#queued.set(key, performance.now());
       this.#ready.push(key);
+      this.#options.meter?.added();
       this.#next();
     }
   }
@@ -71,18 +74,22 @@ export class WorkQueue {
     while (this.#active.size < this.#options.concurrency) {
       const key = this.#ready.shift();
       if (key === undefined) return;
+      const sinceMs = this.#queued.get(key) ?? 0;
       this.#queued.delete(key);
       this.#active.add(key);
-      void this.#turn(key);
+      void this.#turn(key, this.#options.meter?.began(performance.now() - sinceMs));
     }
   }
 
-  async #turn(key: string): Promise<void> {
+  async #turn(key: string, ended?: (hasFailed: boolean) => void): Promise<void> {
+    let hasFailed = false;
     try {
       const again = await this.#options.work(key);
       this.#failures.delete(key);
       if (again !== undefined) this.addAfter(key, again.againAfterMs);
     } catch {
+      hasFailed = true;
+      this.#options.meter?.retried();
       const failures = this.#failures.get(key) ?? 0; // Q3; whoever works has told of it
       this.#failures.set(key, failures + 1);
       this.addAfter(
@@ -90,6 +97,7 @@ export class WorkQueue {
         Math.min(BACKOFF_FIRST_MS * 2 ** failures, BACKOFF_MAX_MS) * (0.8 + 0.4 * this.#options.random()),
       );
     }
+    ended?.(hasFailed);
     this.#active.delete(key);
     if (this.#dirty.delete(key)) this.add(key);
     this.#next();

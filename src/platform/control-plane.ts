@@ -28,6 +28,7 @@ import { instanceView } from './instance-states.ts';
 import { legacyControllers } from './legacy.ts';
 import { configMapReader } from './live-objects.ts';
 import { removeOldEvents } from './old-events.ts';
+import { ControlMetrics } from './metrics/control-metrics.ts';
 import type { PlatformOptions } from './options.ts';
 import type { Outboxes } from './outboxes.ts';
 import type { Sources } from './source-host.ts';
@@ -46,6 +47,7 @@ const isUnread = ({ metadata, kind }: Resource): boolean =>
 /** What decides: reconcilers, and the plans that follow from objects. */
 export class ControlPlane {
   readonly informers: Informers;
+  readonly metrics = new ControlMetrics();
   readonly #client: EmbeddedClient;
   readonly #pods: Pods;
   #autoscalers: Autoscalers | undefined;
@@ -133,6 +135,7 @@ export class ControlPlane {
         clock,
         log,
         host: channels,
+        meterOf: (name) => this.metrics.meterOf(name),
         revision: this.#revisionSettings(plane, feeder),
         route: { door: gateway.door, clock },
         ingress: {
@@ -268,6 +271,7 @@ export class ControlPlane {
   async stop(): Promise<void> {
     await pause(2 * TOLD_AFTER_MS); // what was observed last is told
     await this.#pods.settled();
+    this.metrics.close();
     await this.informers.stop();
   }
 }

@@ -13,6 +13,7 @@ import { Controller, ownedBy, type Watch } from '../control/controller.ts';
 import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import type { Informers } from '../control/informer.ts';
 import { EventRecorder } from '../control/recorder.ts';
+import type { QueueMeter } from '../control/queue-meter.ts';
 import type { Reconciler } from '../control/reconciler.ts';
 import type { KindName } from '../control/resource-client.ts';
 import type { SqliteStore } from '../apiserver/storage/sqlite-store.ts';
@@ -38,6 +39,8 @@ export type ControllersOptions = {
   readonly revision: RevisionSettings;
   readonly route: Omit<RouteSettings, 'labelled'>;
   readonly ingress: IngressSettings;
+  /** Of the queue of each controller, by its name. */
+  readonly meterOf?: (name: string) => QueueMeter;
 };
 
 export type RunningControllers = {
@@ -171,12 +174,14 @@ function controllerFor<R extends Resource>(
   reconciler: Reconciler<R>,
   watches: readonly Watch[],
 ): Controller<R> {
-  const { informers, clock, log } = options;
+  const { informers, clock, log, meterOf } = options;
+  const name = `${reconciler.kind.kind.toLowerCase()}-controller`;
   return new Controller({
     reconciler,
     client,
     informers,
-    recorder: new EventRecorder(client, clock, `${reconciler.kind.kind.toLowerCase()}-controller`),
+    recorder: new EventRecorder(client, clock, name),
+    meter: meterOf?.(name),
     clock,
     random: Math.random,
     watches,

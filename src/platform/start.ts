@@ -256,6 +256,7 @@ async function openFaces(
     channels,
     serving: plane.serving,
     servingMetrics,
+    controlMetrics: control.metrics,
     usage,
     isReady,
   }).catch(async (error: unknown) => {

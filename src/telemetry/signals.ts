@@ -101,6 +101,15 @@ export type Signals = {
     readonly state: 'starting' | 'ready' | 'draining' | 'stopped' | 'failed';
     readonly reason: string | undefined;
   };
+  /** An object of one of Knative's kinds was written, or refused: what its webhooks would have answered. */
+  'api.admitted': {
+    readonly atMs: number;
+    readonly operation: 'CREATE' | 'UPDATE';
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly isAllowed: boolean;
+    readonly tookMs: number;
+  };
   /** A probe of a container has failed; of one that is not ready yet, once a period. */
   'serving.unhealthy': ProbeFault & {
     readonly atMs: number;

@@ -4,6 +4,7 @@ import { labelFault, subdomainFault } from '../../apis/names.ts';
 import type { ObjectMeta, Resource } from '../../apis/resource.ts';
 import { jsonSchemaOf, type JsonSchema } from '../../apis/schema.ts';
 import { pruned, shapeFaults, type ShapeFault } from '../../apis/shape.ts';
+import { isHeard, publishSignal } from '../../telemetry/signals.ts';
 import { ApiError, invalid, type Cause } from './api-error.ts';
 import { METADATA_SCHEMA } from './metadata-schema.ts';
 
@@ -37,8 +38,18 @@ export function admit(
   const shaped: Resource = { apiVersion, kind: kindName, metadata, ...known };
   refuse(kind, metadata.name, metadataCauses(kind, shaped));
   refuse(kind, metadata.name, causesOf(shapeFaults(schemaOfKind(kind), known)));
+  const beganMs = performance.now();
   const complete = kind.setDefaults(mutate(shaped), context);
   const errors = kind.validate(complete, context);
+  if (kind.webhook !== undefined && isHeard('api.admitted'))
+    publishSignal('api.admitted', {
+      atMs: Date.now(),
+      operation: context.operation,
+      apiVersion,
+      kind: kindName,
+      isAllowed: errors.length === 0,
+      tookMs: performance.now() - beganMs,
+    });
   if (errors.length === 0) return complete;
   throw denied(kind, complete, errors);
 }

@@ -1,3 +1,4 @@
+import type { ControlMetrics } from './control-metrics.ts';
 import type { ServingMetrics } from './serving-metrics.ts';
 import type { Serving } from '../../serving/serving.ts';
 import { exposition, type Family, type Labels } from '../../telemetry/exposition.ts';
@@ -11,6 +12,7 @@ export type MetricsSources = {
   readonly journal: Journal;
   readonly metrics: Metrics;
   readonly servingMetrics: ServingMetrics;
+  readonly controlMetrics: ControlMetrics;
   readonly channels: () => readonly OpenChannel[];
   readonly serving: Serving;
   readonly usage: UsageRecords;
@@ -21,7 +23,7 @@ const USAGE_SERIES_MAX = 1000;
 
 /** Everything that Prometheus is told: what signals counted, and figures of this moment. */
 export async function metricsPage(sources: MetricsSources): Promise<string> {
-  const { journal, metrics, servingMetrics, serving, usage } = sources;
+  const { journal, metrics, servingMetrics, controlMetrics, serving, usage } = sources;
   const up = serving.snapshot().flatMap((snapshot) => {
     const pool = serving.poolOf(snapshot.revision);
     const isUp = snapshot.instances.length > 0 || snapshot.waiting > 0;
@@ -33,6 +35,7 @@ export async function metricsPage(sources: MetricsSources): Promise<string> {
     ...(await backlogFamilies(sources.channels())),
     ...perRevision(up),
     ...servingMetrics.families(up),
+    ...controlMetrics.families(),
     ...usageFamilies(usage),
   ]);
 }

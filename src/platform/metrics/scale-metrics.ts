@@ -53,9 +53,24 @@ const GAUGES: readonly {
     value: ({ reading }) => (reading === undefined ? undefined : Number(reading.isPanicking)),
   },
   {
-    names: ['kn_serving_queue_depth', 'activator_request_concurrency'],
+    names: ['kn_serving_queue_depth', 'revision_queue_depth'],
     help: 'Requests that wait or are in flight.',
     value: ({ inFlight, waiting }) => inFlight + waiting,
+  },
+  {
+    names: ['kn_revision_request_concurrency', 'activator_request_concurrency'],
+    help: 'The same: all requests come by the activator.',
+    value: ({ inFlight, waiting }) => inFlight + waiting,
+  },
+  {
+    names: ['kn_revision_request_queued'],
+    help: 'Requests that wait for an instance.',
+    value: ({ waiting }) => waiting,
+  },
+  {
+    names: ['kn_revision_request_active'],
+    help: 'Requests that an instance has.',
+    value: ({ inFlight }) => inFlight,
   },
   ...readings('concurrency', ['kn_revision_concurrency_', ''], {
     stable: 'autoscaler_stable_request_concurrency',

@@ -21,7 +21,8 @@ type Counted = {
   readonly identity: RevisionIdentity;
   /** By status code. */
   readonly durations: Map<number, { readonly now: Histogram; readonly former: Histogram }>;
-  readonly held: Map<number, number>; // by status code: requests that waited in the activator
+  /** By status code: how long requests took in all that waited in the activator. */
+  readonly held: Map<number, Histogram>;
   readonly phases: ReadonlyMap<Phase, Histogram>;
 };
 type Phase = (typeof PHASES)[number];
@@ -73,7 +74,9 @@ export class ServingMetrics {
     histograms.now.observe(tookMs - waitedMs);
     histograms.former.observe(tookMs - waitedMs);
     if (wake === undefined) return;
-    counted.held.set(code, (counted.held.get(code) ?? 0) + 1);
+    const held = counted.held.get(code) ?? new Histogram(FORMER_MS);
+    counted.held.set(code, held);
+    held.observe(tookMs);
     for (const [phase, ms] of phasesOf(wake, tookMs)) counted.phases.get(phase)?.observe(Math.max(0, ms));
   }
 
@@ -126,7 +129,14 @@ function requestFamilies(all: readonly Counted[]): readonly Family[] {
     [...durations].map(([code, histograms]) => ({ identity, code, ...histograms })),
   );
   const held = all.flatMap(({ identity, held: codesHeld }) =>
-    [...codesHeld].map(([code, count]) => ({ identity, code, count })),
+    [...codesHeld].map(([code, latencies]) => ({ identity, code, latencies })),
+  );
+  const formerCounts = answers.map(({ identity, code, former }) => ({
+    labels: { ...labelsFormer(identity), ...codes(code) },
+    value: former.count,
+  }));
+  const formerLatencies = answers.flatMap(({ identity, code, former }) =>
+    former.samples({ ...labelsFormer(identity), ...codes(code) }),
   );
   return [
     {
@@ -141,27 +151,42 @@ function requestFamilies(all: readonly Counted[]): readonly Family[] {
       name: 'revision_request_latencies',
       type: 'histogram',
       help: 'The same in milliseconds; its name before v1.19.',
-      samples: answers.flatMap(({ identity, code, former }) =>
-        former.samples({ ...labelsFormer(identity), ...codes(code) }),
-      ),
+      samples: formerLatencies,
+    },
+    {
+      name: 'revision_app_request_latencies',
+      type: 'histogram',
+      help: 'The same: nothing stands between the gateway and the container.',
+      samples: formerLatencies,
     },
     {
       name: 'revision_request_count',
       type: 'counter',
       help: 'Requests that were answered; its name before v1.19.',
-      samples: answers.map(({ identity, code, former }) => ({
-        labels: { ...labelsFormer(identity), ...codes(code) },
-        value: former.count,
-      })),
+      samples: formerCounts,
+    },
+    {
+      name: 'revision_app_request_count',
+      type: 'counter',
+      help: 'The same.',
+      samples: formerCounts,
     },
     {
       name: 'activator_request_count',
       type: 'counter',
       help: 'Requests that had to wait for an instance.',
-      samples: held.map(({ identity, code, count }) => ({
+      samples: held.map(({ identity, code, latencies }) => ({
         labels: { ...labelsFormer(identity), ...codes(code) },
-        value: count,
+        value: latencies.count,
       })),
+    },
+    {
+      name: 'activator_request_latencies',
+      type: 'histogram',
+      help: 'How long they took in all, in milliseconds.',
+      samples: held.flatMap(({ identity, code, latencies }) =>
+        latencies.samples({ ...labelsFormer(identity), ...codes(code) }),
+      ),
     },
   ];
 }

@@ -101,6 +101,9 @@ describe('metrics of Serving', () => {
     const duration = samplesOf('kn_serving_invocation_duration_seconds');
     expect(duration.find(({ name }) => name.endsWith('_sum'))?.value).toBe(0.004);
     expect(samplesOf('activator_request_count')).toMatchObject([{ value: 1 }]);
+    const held = samplesOf('activator_request_latencies');
+    expect(held.find(({ name }) => name.endsWith('_sum'))?.value).toBe(12);
+    expect(samplesOf('revision_app_request_count')).toMatchObject([{ value: 1 }]);
   });
 
   it('have no series of a revision that was never asked', () => {
@@ -155,6 +158,10 @@ describe('metrics of Serving', () => {
       kn_revision_capacity_excess: -7,
       kn_revision_panic_mode: 1,
       kn_serving_queue_depth: 6,
+      kn_revision_request_active: 2,
+      kn_revision_request_concurrency: 6,
+      kn_revision_request_queued: 4,
+      revision_queue_depth: 6,
       kn_revision_concurrency_stable: 5,
       kn_revision_concurrency_panic: 6,
       kn_revision_concurrency_target: 70,
