@@ -43,7 +43,7 @@ type verdict struct {
 }
 
 // admit is what the defaulting and then the validating webhook do to an object. Between the two it is JSON again, as is
-// what it replaces.
+// what it replaces, which has been through the same.
 func admit(line []byte) (any, error) {
 	var asked admission
 	if err := json.Unmarshal(line, &asked); err != nil {
@@ -59,12 +59,8 @@ func admit(line []byte) (any, error) {
 	}
 	within := apis.WithinCreate(ctx)
 	if len(asked.Old) != 0 {
-		stored, err := withDefaults(within, newKind(), asked.Old)
-		if err != nil {
-			return nil, err
-		}
 		old := newKind()
-		if err := json.Unmarshal(stored, old); err != nil {
+		if err := json.Unmarshal(asked.Old, old); err != nil {
 			return nil, err
 		}
 		within = apis.WithinUpdate(ctx, old)

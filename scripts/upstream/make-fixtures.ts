@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { admissionCases } from './corpus/admissions.ts';
+import { admissionCases, updateCases, type UpdateCase } from './corpus/admissions.ts';
 
 /**
  * Makes test/fixtures/upstream/: what Knative Serving's own code answers to each question of the corpus. The corpus is the
@@ -17,27 +17,43 @@ const FIXTURES = fileURLToPath(new URL('../../test/fixtures/upstream/', import.m
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 const SEED = 20_241_124;
 const MIXED = 2000;
-
-const CORPORA: Readonly<Record<string, { readonly ask: string; readonly cases: readonly object[] }>> = {
-  admissions: { ask: 'admit', cases: admissionCases(SEED, MIXED) },
-};
+const CHANGED = 600;
 
 const temporary = mkdtempSync(join(tmpdir(), 'upstream-'));
+const program = join(temporary, 'upstream');
 try {
-  const program = join(temporary, 'upstream');
   execFileSync('go', ['build', '-trimpath', '-o', program, '.'], { cwd: FOLDER, stdio: 'inherit' });
-  for (const [name, { ask, cases }] of Object.entries(CORPORA)) {
-    const answers = answersTo(program, ask, cases);
-    const lines = cases.map((each, i) => JSON.stringify({ ...each, answer: answers[i] }));
-    const packed = gzipSync(`${lines.join('\n')}\n`, { level: 9 });
-    writeFileSync(join(FIXTURES, `${name}.jsonl.gz`), packed);
-    console.log(`${name}: ${cases.length} cases, ${packed.length} bytes`);
-  }
+  write('admissions', 'admit', admissionCases(SEED, MIXED));
+  write('updates', 'admit', stored(updateCases(SEED, CHANGED)));
 } finally {
   rmSync(temporary, { recursive: true });
 }
 
-function answersTo(program: string, ask: string, cases: readonly object[]): readonly unknown[] {
+function write(name: string, ask: string, cases: readonly object[]): void {
+  const answers = answersTo(ask, cases);
+  const lines = cases.map((each, i) => JSON.stringify({ ...each, answer: answers[i] }));
+  const packed = gzipSync(`${lines.join('\n')}\n`, { level: 9 });
+  writeFileSync(join(FIXTURES, `${name}.jsonl.gz`), packed);
+  console.log(`${name}: ${cases.length} cases, ${packed.length} bytes`);
+}
+
+/** Each change, of what its object was stored as. */
+function stored(cases: readonly UpdateCase[]): readonly object[] {
+  const answers = answersTo('admit', cases) as readonly { readonly object?: object }[];
+  return cases.map(({ kind, configs, change }, i) => {
+    const old = answers[i]?.object ?? {};
+    const object = structuredClone(old);
+    change(object);
+    return { kind, object, old, ...(configs && { configs }) };
+  });
+}
+
+/** Where a pointer points to is another place each time. */
+function steady(text: string): string {
+  return text.replaceAll(/0x[0-9a-f]{6,}/g, '0x…');
+}
+
+function answersTo(ask: string, cases: readonly object[]): readonly unknown[] {
   const input = cases.map((each) => `${JSON.stringify({ ask, ...each })}\n`).join('');
   const { status, stdout, stderr } = spawnSync(program, {
     input,
@@ -45,7 +61,7 @@ function answersTo(program: string, ask: string, cases: readonly object[]): read
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`no answers to ${ask}: ${stderr}`);
-  return stdout
+  return steady(stdout)
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as unknown);

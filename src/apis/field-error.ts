@@ -40,17 +40,19 @@ export function immutable(what: string, before: unknown, after: unknown): FieldE
     : [{ message: 'Immutable fields changed (-old +new)', paths: ['spec'], details }];
 }
 
-/** All errors in one text: `message: path, path` and details below, one after the other. */
+/** All errors in one text: `message: path, path` and details below, one after the other, by message and then by details. */
 export function renderFieldErrors(errors: readonly FieldError[]): string {
-  const rendered = merged(errors).map(({ message, paths, details }) => {
-    const where =
-      paths.length === 0
-        ? message
-        : `${message}: ${[...paths].toSorted((a, b) => (a < b ? -1 : 1)).join(', ')}`;
-    return details === undefined ? where : `${where}\n${details}`;
-  });
-  return rendered.toSorted((a, b) => (a < b ? -1 : 1)).join('\n');
+  return merged(errors)
+    .toSorted((a, b) => inOrder(a.message, b.message) || inOrder(a.details ?? '', b.details ?? ''))
+    .map(({ message, paths, details }) => {
+      const where = paths.length === 0 ? message : `${message}: ${paths.toSorted(inOrder).join(', ')}`;
+      return details === undefined ? where : `${where}\n${details}`;
+    })
+    .join('\n');
 }
+
+/** As Go compares strings, as far as they are of one plane. */
+const inOrder = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Errors that say the same of several fields become one. */
 function merged(errors: readonly FieldError[]): FieldError[] {

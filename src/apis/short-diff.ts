@@ -23,6 +23,21 @@ const GO_NAMES: Readonly<Record<string, string>> = {
   csi: 'CSI',
   url: 'URL',
 };
+/** Where Go has a pointer, which diffs show as followed. */
+const POINTERS = new Set([
+  ...REVISION_SPEC_OWN,
+  'enableServiceLinks',
+  'automountServiceAccountToken',
+  'shareProcessNamespace',
+  'runtimeClassName',
+  'preemptionPolicy',
+  'restartPolicy',
+  'runAsUser',
+  'runAsGroup',
+  'runAsNonRoot',
+]);
+/** Of a map or a list: it is there, or it is not. */
+const ENTRY = 'an entry';
 /** Maps, whose keys stand in brackets. */
 const MAPS = new Set(['labels', 'annotations', 'limits', 'requests', 'nodeSelector']);
 
@@ -32,23 +47,46 @@ const MAPS = new Set(['labels', 'annotations', 'limits', 'requests', 'nodeSelect
  */
 export function shortDiff(path: string, before: unknown, after: unknown, of = path): string {
   if (isOpenable(before) && isOpenable(after)) {
-    const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-    const at = (name: string): string =>
-      Array.isArray(before) || Array.isArray(after) ? `${path}[${name}]` : path + stepTo(name, of);
-    return [...names]
-      .map((name) =>
-        shortDiff(at(name), Reflect.get(before, name), Reflect.get(after, name), below(name, of)),
-      )
-      .join('');
+    const isList = Array.isArray(before) || Array.isArray(after);
+    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+    const diffs = names.map((name) => {
+      const [old, now] = [before, after].map((each): unknown => Reflect.get(each, name));
+      const isOne = isList && (old === undefined || now === undefined);
+      const at = isList ? `${path}[${name}]` : path + stepTo(name, of);
+      return shortDiff(at, old, now, isOne ? ENTRY : below(name, of));
+    });
+    return diffs.join('');
   }
-  if (before === after) return '';
+  return valueDiff(path, before, after, of);
+}
+
+function valueDiff(path: string, before: unknown, after: unknown, of: string): string {
+  const isPointer = POINTERS.has(of);
+  const hasZero = !isPointer && of !== ENTRY;
+  const [old, now] = hasZero ? [before ?? zeroOf(after), after ?? zeroOf(before)] : [before, after];
+  if (old === now || (isNothing(old) && isNothing(now))) return '';
+  const isFollowed = isPointer && old !== undefined && now !== undefined;
   const line = (sign: string, value: unknown): string =>
     value === undefined ? '' : `\t${sign}: ${shown(value)}\n`;
-  return `${path}:\n${line('-', before)}${line('+', after)}`;
+  return `${isFollowed ? '*' : ''}${path}:\n${line('-', old)}${line('+', now)}`;
+}
+
+/** A list that is empty is not written. */
+const isNothing = (value: unknown): boolean =>
+  value === undefined || (Array.isArray(value) && value.length === 0);
+
+/** What Go has where nothing is said, of the same type. */
+function zeroOf(value: unknown): unknown {
+  if (typeof value === 'string') return '';
+  if (typeof value === 'boolean') return false;
+  return typeof value === 'number' ? 0 : undefined;
 }
 
 /** What an element is of is what its list is. */
-const below = (name: string, of: string): string => (/^\d+$/.test(name) ? of : name);
+const below = (name: string, of: string): string => {
+  if (MAPS.has(of)) return ENTRY;
+  return /^\d+$/.test(name) ? of : name;
+};
 
 const shown = (value: unknown): string => {
   if (typeof value === 'object') return JSON.stringify(value);

@@ -37,7 +37,7 @@ describe('field errors', () => {
 
   it('with different details stay apart', () => {
     const errors = [invalidValue('x', 'a', 'two'), invalidValue('x', 'b', 'one')];
-    expect(renderFieldErrors(errors)).toBe('invalid value: x: a\ntwo\ninvalid value: x: b\none');
+    expect(renderFieldErrors(errors)).toBe('invalid value: x: b\none\ninvalid value: x: a\ntwo');
   });
 
   it('move below a path, an index without a dot, the field itself without a trail', () => {

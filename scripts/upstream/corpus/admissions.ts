@@ -1,5 +1,5 @@
 import { allFlags, EACH_CONFIG, someConfigs, type Configs } from './configs.ts';
-import { internalCases } from './internal-kinds.ts';
+import { internalCases, internalChanges } from './internal-kinds.ts';
 import {
   AUTOSCALING_WORDS,
   OWN_ANNOTATION_WORDS,
@@ -11,18 +11,31 @@ import {
 import { CONTAINER_WORDS, POD_WORDS, type Words } from './pod-words.ts';
 import { Random } from './random.ts';
 
-/** An object that somebody writes; `old` is what it replaces. */
+/** An object that somebody writes. */
 export type AdmissionCase = {
   readonly kind: string;
   readonly object: object;
-  readonly old?: object;
   readonly configs?: Configs;
 };
+/** What is changed of one that was taken: `change` gets what it was stored as, and may alter it. */
+export type UpdateCase = AdmissionCase & { readonly change: Edit };
 /** Sets a value somewhere below an object that is the edit's own. */
-type Edit = (object: object) => void;
+export type Edit = (object: object) => void;
 
 const SERVING = 'serving.knative.dev/v1';
 const LONG = 'x'.repeat(64);
+/** Of a revision's spec, each another than the default. */
+const SCALARS: readonly (readonly [string, unknown])[] = [
+  ['containers.0.image', 'alpine'],
+  ['containers.0.name', 'other'],
+  ['containers.0.workingDir', '/work'],
+  ['containers.0.readinessProbe.successThreshold', 2],
+  ['containers.0.readinessProbe.tcpSocket.host', 'other'],
+  ['serviceAccountName', 'other'],
+  ['containerConcurrency', 5],
+  ['timeoutSeconds', 7],
+  ['enableServiceLinks', true],
+];
 const METADATA: readonly object[] = [
   ...['a', 'hello-1', '1-hello', 'Hello', 'a.b', 'hello-', LONG, `${LONG}.A`].map((name) => ({ name })),
   ...['hello-', 'hello', 'Hello-', `${LONG}-`, '-'].map((generateName) => ({ name: 'hello', generateName })),
@@ -37,9 +50,47 @@ const METADATA: readonly object[] = [
   ),
 ];
 
-/** Each word alone in an otherwise plain object, then as many mixed ones of each kind. */
+/** Each word alone in an otherwise plain object, then as many mixed ones. */
 export function admissionCases(seed: number, mixed: number): readonly AdmissionCase[] {
-  return [...plainCases(), ...configCases(), ...mixedCases(new Random(seed), mixed), ...internalCases()];
+  const random = new Random(seed);
+  const several = Array.from({ length: mixed }, () => mixedCase(random));
+  return [...plainCases(), ...configCases(), ...several, ...internalCases()];
+}
+
+/** Changes of one thing, then as many of several. */
+export function updateCases(seed: number, mixed: number): readonly UpdateCase[] {
+  const random = new Random(seed);
+  const several = Array.from({ length: mixed }, () => {
+    const { kind, object, configs } = mixedCase(random);
+    return { kind, object, change: someEdits(random, kind, 3), ...(configs && { configs }) };
+  });
+  return [...plainChanges(), ...internalChanges(), ...several];
+}
+
+/** Of a revision, and of a template that has its revision's name: nothing may change but what is not of the spec. */
+function plainChanges(): UpdateCase[] {
+  const named = edited(plain('Service'), [
+    (object) => set(object, 'spec.template.metadata.name', 'hello-one'),
+  ]);
+  const of = (kind: string, object: object, path: string): UpdateCase[] =>
+    SCALARS.map(([below, value]) => ({ kind, object, change: (stored) => set(stored, path + below, value) }));
+  return [
+    ...of('Revision', plain('Revision'), 'spec.'),
+    ...of('Service', named, 'spec.template.spec.'),
+    ...of('Service', plain('Service'), 'spec.template.spec.'),
+    ...['labels', 'annotations'].flatMap((path) => [
+      {
+        kind: 'Service',
+        object: named,
+        change: (stored: object) => set(stored, `spec.template.metadata.${path}`, { a: 'b' }),
+      },
+      {
+        kind: 'Revision',
+        object: plain('Revision'),
+        change: (stored: object) => set(stored, `metadata.${path}`, { a: 'b' }),
+      },
+    ]),
+  ];
 }
 
 function plainCases(): AdmissionCase[] {
@@ -112,26 +163,21 @@ function configCases(): AdmissionCase[] {
   );
 }
 
-function mixedCases(random: Random, count: number): AdmissionCase[] {
-  const kinds = ['Service', 'Service', 'Service', 'Configuration', 'Revision', 'Route'];
-  return Array.from({ length: count }, () => {
-    const kind = random.pick(kinds);
-    const edits = editsFor(kind);
-    const some = (most: number): Edit[] =>
-      Array.from({ length: random.below(most) }, () => random.pick(edits));
-    const object = edited(plain(kind), [
-      ...(kind !== 'Route' && random.chance(0.3) ? [withSidecar()] : []),
-      ...some(5),
-    ]);
-    const old = random.chance(0.3) ? edited(random.chance(0.7) ? object : plain(kind), some(3)) : undefined;
-    const configs = someConfigs(random);
-    return {
-      kind,
-      object,
-      ...(old !== undefined && { old }),
-      ...(Object.keys(configs).length > 0 && { configs }),
-    };
-  });
+function mixedCase(random: Random): AdmissionCase {
+  const kind = random.pick(['Service', 'Service', 'Service', 'Configuration', 'Revision', 'Route']);
+  const beside = kind !== 'Route' && random.chance(0.3) ? [withSidecar()] : [];
+  const object = edited(plain(kind), [...beside, someEdits(random, kind, 5)]);
+  const configs = someConfigs(random);
+  return { kind, object, ...(Object.keys(configs).length > 0 && { configs }) };
+}
+
+/** Fewer than `most`. */
+function someEdits(random: Random, kind: string, most: number): Edit {
+  const edits = editsFor(kind);
+  const chosen = Array.from({ length: random.below(most) }, () => random.pick(edits));
+  return (object) => {
+    for (const edit of chosen) edit(object);
+  };
 }
 
 function editsFor(kind: string): readonly Edit[] {

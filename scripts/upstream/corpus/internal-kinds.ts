@@ -1,4 +1,4 @@
-import type { AdmissionCase } from './admissions.ts';
+import type { AdmissionCase, UpdateCase } from './admissions.ts';
 
 const METADATA = { name: 'hello.example.com', namespace: 'default' };
 const REF = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: 'hello' };
@@ -68,9 +68,30 @@ function domainMappings(): AdmissionCase[] {
     make({}, { ref: REF, tls: { secretName: '' } }),
     make({}, { ref: REF, tls: {} }),
   ];
-  const other = make({ annotations: { 'serving.knative.dev/creator': 'b' } }, { ref: REF });
-  const updates = creates.map((each) => ({ ...each, old: other.object }));
-  return [...creates, ...updates];
+  return creates;
+}
+
+/** Who made a DomainMapping, and who changed it. */
+export function internalChanges(): UpdateCase[] {
+  const annotations = { 'serving.knative.dev/creator': 'a', 'serving.knative.dev/lastModifier': 'a' };
+  const object = {
+    apiVersion: 'serving.knative.dev/v1beta1',
+    kind: 'DomainMapping',
+    metadata: { ...METADATA, annotations },
+    spec: { ref: REF },
+  };
+  const change = (metadata: object, spec: object): UpdateCase => ({
+    kind: 'DomainMapping',
+    object,
+    change: (stored) => Object.assign(stored, { metadata: { ...object.metadata, ...metadata }, spec }),
+  });
+  return ['creator', 'lastModifier'].flatMap((name) => {
+    const other = { annotations: { ...annotations, [`serving.knative.dev/${name}`]: 'b' } };
+    return [
+      change(other, { ref: { ...REF, namespace: 'default' } }),
+      change(other, { ref: { ...REF, name: 'b' } }),
+    ];
+  });
 }
 
 function podAutoscalers(): AdmissionCase[] {

@@ -31,6 +31,11 @@ export function parseFloat64(text: string): Parsed<number> {
   return Number.isFinite(value) ? { kind: 'value', value } : { kind: 'range' };
 }
 
+/** As Go prints a float (`%v`), as far as it is of a size that is written out. */
+export function goFloat(value: number): string {
+  return Number.isFinite(value) ? String(value) : value > 0 ? '+Inf' : '-Inf';
+}
+
 /** strconv.ParseBool(text) */
 export function parseBool(text: string): Parsed<boolean> {
   if (/^(?:1|t|T|TRUE|true|True)$/.test(text)) return { kind: 'value', value: true };

@@ -1,4 +1,7 @@
 import Type from 'typebox';
+import { invalidValue, missingField } from '../field-error.ts';
+import type { FieldError } from '../kind.ts';
+import { identifierFault, labelFaults, qualifiedNameFaults } from '../names.ts';
 import { text } from '../schema.ts';
 
 /** Kinds that the autoscaler makes for itself; operators and tests look at them. */
@@ -17,3 +20,28 @@ export const scaleTarget = (description: string) =>
     },
     { description },
   );
+
+/** serving pkg/apis/serving/k8s_validation.go, ValidateNamespacedObjectReference. */
+export function scaleTargetErrors({ apiVersion = '', kind = '', name = '' }: ScaleTarget = {}): FieldError[] {
+  const check = (value: string, field: string, faults: readonly string[]): FieldError[] => {
+    if (value === '') return [missingField(field)];
+    return faults.length === 0 ? [] : [invalidValue(faults.join(', '), field)];
+  };
+  return [
+    ...check(apiVersion, 'apiVersion', qualifiedNameFaults(apiVersion)),
+    ...check(kind, 'kind', [identifierFault(kind) ?? []].flat()),
+    ...check(name, 'name', labelFaults(name)),
+  ];
+}
+
+/** networking pkg/apis/networking/generic_types.go */
+export function protocolErrors(protocol = ''): FieldError[] {
+  if (protocol === '') return [missingField('')];
+  return ['http1', 'h2c'].includes(protocol) ? [] : [invalidValue(protocol, '')];
+}
+
+/** Whether upstream would see nothing in it: every member is missing, or is Go's zero. */
+export function isEmptySpec(spec: unknown): boolean {
+  if (typeof spec === 'object' && spec !== null) return Object.values(spec).every(isEmptySpec);
+  return spec === undefined || spec === null || spec === '' || spec === 0;
+}

@@ -69,8 +69,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   'target-utilization-percentage': within(1, 100),
   'target-burst-capacity': ({ key, value }) => {
     const parsed = parseFloat64(value);
-    const isRight = parsed.kind === 'value' && (parsed.value >= 0 || parsed.value === -1);
-    return isRight ? undefined : invalidValue(value, key);
+    const isWrong = parsed.kind !== 'value' || (parsed.value < 0 && parsed.value !== -1);
+    return isWrong ? invalidValue(value, key) : undefined;
   },
   'min-scale': count,
   'max-scale': count,

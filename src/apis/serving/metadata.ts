@@ -78,7 +78,7 @@ export function userErrors({ metadata, ...object }: Written, old: Written | unde
   const before = old.metadata.annotations ?? {};
   const isOther = (name: string): boolean => {
     const now = metadata.annotations?.[name];
-    return now !== undefined && before[name] !== undefined && now !== before[name];
+    return now !== undefined && now !== (before[name] ?? '');
   };
   const made = isOther(ANNOTATIONS.creator)
     ? [{ message: 'annotation value is immutable', paths: [ANNOTATIONS.creator] }]

@@ -50,7 +50,7 @@ describe('an EventType', () => {
       reference: { ...REFERENCE, namespace: 'default' },
     });
     expect(await world.refusal(changed)).toBe(
-      `${DENIED} Immutable fields changed (-old +new): spec\n{v1beta3.EventTypeSpec}.Description:\n\t+: "another"\n`,
+      `${DENIED} Immutable fields changed (-old +new): spec\n{v1beta3.EventTypeSpec}.Description:\n\t-: ""\n\t+: "another"\n`,
     );
     await world.apply({ ...anEventType(), metadata: { ...metadata, labels: { team: 'shop' } } });
     await world.controller.apply(changed);

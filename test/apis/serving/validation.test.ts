@@ -297,7 +297,7 @@ describe('a revision', () => {
     const { template } = made.spec;
     const other = { template: { ...template, spec: { ...template?.spec, timeoutSeconds: 5 } } };
     expect(await world.refusal({ ...made, spec: other })).toBe(
-      `${DENIED}Saw the following changes without a name change (-old +new): spec.template.metadata.name\n{*v1.RevisionTemplateSpec}.Spec.TimeoutSeconds:\n\t-: "300"\n\t+: "5"\n`,
+      `${DENIED}Saw the following changes without a name change (-old +new): spec.template.metadata.name\n*{*v1.RevisionTemplateSpec}.Spec.TimeoutSeconds:\n\t-: "300"\n\t+: "5"\n`,
     );
     await world.apply(
       aConfiguration({ name: 'named', template: { name: 'named-two' }, spec: { timeoutSeconds: 5 } }),

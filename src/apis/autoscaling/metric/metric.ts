@@ -1,10 +1,14 @@
 import Type from 'typebox';
 import type { Status } from '../../duck.ts';
-import type { KindDefinition } from '../../kind.ts';
+import { below, missingField } from '../../field-error.ts';
+import type { AdmissionContext, FieldError, KindDefinition } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import { int64, statusFields, text } from '../../schema.ts';
-import { READY_COLUMNS } from '../../serving/shared.ts';
-import { CRD, INTERNAL_GROUP } from '../internal.ts';
+import { nameErrors } from '../../serving/metadata.ts';
+import { READY_COLUMNS, WEBHOOK } from '../../serving/shared.ts';
+import { autoscalerConfig } from '../config.ts';
+import { CRD, INTERNAL_GROUP, isEmptySpec } from '../internal.ts';
+import { autoscalingErrors } from '../validate.ts';
 
 export const METRIC = { apiVersion: 'autoscaling.internal.knative.dev/v1alpha1', kind: 'Metric' } as const;
 
@@ -42,6 +46,18 @@ export const metricKind: KindDefinition<Metric> = {
   columns: READY_COLUMNS,
   subresources: { status: true },
   crd: CRD,
+  webhook: WEBHOOK,
+  isStamped: () => false,
   setDefaults: (metric) => metric,
-  validate: () => [],
+  validate: metricErrors,
 };
+
+/** serving pkg/apis/autoscaling/v1alpha1/metric_validation.go */
+function metricErrors({ metadata, spec }: Metric, context: AdmissionContext): readonly FieldError[] {
+  const config = autoscalerConfig(context.configMap('knative-serving', 'config-autoscaler'));
+  return [
+    ...below('metadata', nameErrors(metadata)),
+    ...below('metadata.annotations', autoscalingErrors(metadata.annotations, config)),
+    ...(isEmptySpec(spec) ? [missingField('spec')] : []),
+  ];
+}

@@ -1,33 +1,34 @@
-import { below, invalidValue, missingField, outOfBounds } from '../../field-error.ts';
+import { below, missingField, outOfBounds } from '../../field-error.ts';
 import type { AdmissionContext, FieldError } from '../../kind.ts';
-import type { ScaleTarget } from '../internal.ts';
+import { nameErrors } from '../../serving/metadata.ts';
+import { autoscalerConfig } from '../config.ts';
+import { isEmptySpec, protocolErrors, scaleTargetErrors } from '../internal.ts';
+import { autoscalingErrors } from '../validate.ts';
 import type { PodAutoscaler } from './types.ts';
-
-const PROTOCOLS = ['http1', 'h2c'];
 
 /** serving pkg/apis/autoscaling/v1alpha1/pa_validation.go */
 export function podAutoscalerErrors(
-  podAutoscaler: PodAutoscaler,
+  { metadata, spec }: PodAutoscaler,
   context: AdmissionContext,
 ): readonly FieldError[] {
-  const { containerConcurrency = 0, protocolType, scaleTargetRef } = podAutoscaler.spec;
+  const config = autoscalerConfig(context.configMap('knative-serving', 'config-autoscaler'));
+  return [
+    ...below('metadata', nameErrors(metadata)),
+    ...below('metadata.annotations', autoscalingErrors(metadata.annotations, config)),
+    ...(isEmptySpec(spec) ? [missingField('spec')] : below('spec', specErrors(spec, context))),
+  ];
+}
+
+function specErrors(spec: PodAutoscaler['spec'], context: AdmissionContext): FieldError[] {
+  const { containerConcurrency = 0, protocolType, scaleTargetRef } = spec;
   const config = context.configMap('knative-serving', 'config-defaults') ?? {};
   const max = Number(config['container-concurrency-max-limit'] ?? 1000);
-  return below('spec', [
-    ...below('scaleTargetRef', targetErrors(scaleTargetRef)),
-    ...(containerConcurrency < 0 || containerConcurrency > max
-      ? [outOfBounds(containerConcurrency, 0, max, 'containerConcurrency')]
+  const least = config['allow-container-concurrency-zero'] === 'false' ? 1 : 0;
+  return [
+    ...below('scaleTargetRef', scaleTargetErrors(scaleTargetRef)),
+    ...(containerConcurrency < least || containerConcurrency > max
+      ? [outOfBounds(containerConcurrency, least, max, 'containerConcurrency')]
       : []),
-    ...protocolErrors(protocolType),
-  ]);
-}
-
-function targetErrors(target: ScaleTarget): FieldError[] {
-  const missing = (['apiVersion', 'kind', 'name'] as const).filter((field) => (target[field] ?? '') === '');
-  return missing.length === 0 ? [] : [missingField(...missing)];
-}
-
-function protocolErrors(protocol: string): FieldError[] {
-  if (protocol === '') return [missingField('protocolType')];
-  return PROTOCOLS.includes(protocol) ? [] : [invalidValue(protocol, 'protocolType')];
+    ...below('protocolType', protocolErrors(protocolType)),
+  ];
 }

@@ -2,7 +2,8 @@ import Type from 'typebox';
 import type { KindDefinition } from '../../kind.ts';
 import { int32, oneOfStrings, openObject, statusFields, stringMap, text } from '../../schema.ts';
 import type { Ingress } from './types.ts';
-import { ingressErrors } from './validate.ts';
+import { WEBHOOK } from '../../serving/shared.ts';
+import { ingressErrors, setIngressDefaults } from './validate.ts';
 
 const port = Type.Unsafe<number | string>({
   'x-kubernetes-int-or-string': true,
@@ -83,6 +84,8 @@ export const ingressKind: KindDefinition<Ingress> = {
   ],
   subresources: { status: true },
   crd: { labels: { 'knative.dev/crd-install': 'true' }, annotations: {} },
-  setDefaults: (ingress) => ingress,
+  webhook: WEBHOOK,
+  isStamped: () => false,
+  setDefaults: setIngressDefaults,
   validate: ingressErrors,
 };

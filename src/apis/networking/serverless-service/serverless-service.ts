@@ -1,12 +1,20 @@
 import Type from 'typebox';
-import type { ScaleTarget } from '../../autoscaling/internal.ts';
-import { CRD, scaleTarget } from '../../autoscaling/internal.ts';
+import {
+  CRD,
+  isEmptySpec,
+  protocolErrors,
+  scaleTarget,
+  scaleTargetErrors,
+  type ScaleTarget,
+} from '../../autoscaling/internal.ts';
 import type { ConditionSet } from '../../conditions.ts';
 import type { Status } from '../../duck.ts';
-import type { KindDefinition } from '../../kind.ts';
+import { below, invalidValue, missingField } from '../../field-error.ts';
+import type { FieldError, KindDefinition } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import { int32, oneOfStrings, statusFields, text } from '../../schema.ts';
-import { READY_COLUMNS } from '../../serving/shared.ts';
+import { networkingErrors } from '../../serving/revision/validate-template.ts';
+import { READY_COLUMNS, WEBHOOK } from '../../serving/shared.ts';
 
 export const SERVERLESS_SERVICE = {
   apiVersion: 'networking.internal.knative.dev/v1alpha1',
@@ -76,6 +84,25 @@ export const serverlessServiceKind: KindDefinition<ServerlessService> = {
   ],
   subresources: { status: true },
   crd: CRD,
+  webhook: WEBHOOK,
+  isStamped: () => false,
   setDefaults: (service) => service,
-  validate: () => [],
+  validate: serverlessServiceErrors,
 };
+
+/** networking pkg/apis/networking/v1alpha1/serverlessservice_validation.go */
+function serverlessServiceErrors({ metadata, spec }: ServerlessService): readonly FieldError[] {
+  const annotations = below('annotations', networkingErrors(metadata.annotations ?? {})); // sic
+  if (isEmptySpec(spec)) return [...annotations, missingField('spec')];
+  const { mode = '', numActivators = 0, objectRef, protocolType } = spec;
+  return [
+    ...annotations,
+    ...below('spec', [
+      ...(mode === '' ? [missingField('mode')] : []),
+      ...(['', 'Proxy', 'Serve'].includes(mode) ? [] : [invalidValue(mode, 'mode')]),
+      ...(numActivators < 0 ? [invalidValue(numActivators, 'numActivators')] : []),
+      ...below('objectRef', scaleTargetErrors(objectRef)),
+      ...below('protocolType', protocolErrors(protocolType)),
+    ]),
+  ];
+}

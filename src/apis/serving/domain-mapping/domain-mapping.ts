@@ -50,6 +50,8 @@ export const domainMappingKind: KindDefinition<DomainMapping> = {
 /** serving pkg/apis/serving/v1beta1/domainmapping_defaults.go */
 function setDomainMappingDefaults(mapping: DomainMapping): DomainMapping {
   const { metadata, spec } = mapping;
-  const { namespace = metadata.namespace, ...ref } = spec.ref;
-  return { ...mapping, spec: { ...spec, ref: { ...ref, ...(namespace !== undefined && { namespace }) } } };
+  const ref: Partial<DomainMapping['spec']['ref']> = spec?.ref ?? {};
+  const namespace = ref.namespace || metadata.namespace;
+  const whole = { ...ref, ...(namespace !== undefined && { namespace }) } as DomainMapping['spec']['ref']; // validated next
+  return { ...mapping, spec: { ...spec, ref: whole } };
 }

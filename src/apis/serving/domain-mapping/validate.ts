@@ -39,7 +39,8 @@ function nameErrors(name: string): FieldError[] {
 }
 
 /** apimachinery's IsFullyQualifiedDomainName. */
-function domainFault(name: string): string | undefined {
+function domainFault(given: string): string | undefined {
+  const name = given.replace(/\.$/, ''); // that of the root
   const invalid = (value: string, why: string): string =>
     `name: Invalid value: ${JSON.stringify(value)}: ${why}`;
   const subdomain = subdomainFault(name);
@@ -53,11 +54,13 @@ function domainFault(name: string): string | undefined {
 
 /** knative pkg/apis/duck/v1/knative_reference.go */
 function refErrors(
-  { name, kind, apiVersion, namespace }: Partial<DomainMapping['spec']['ref']>,
+  { name, kind, apiVersion, namespace, ...more }: Partial<DomainMapping['spec']['ref']>,
   own: string,
 ): FieldError[] {
+  const group: unknown = Reflect.get(more, 'group');
   const missing = Object.entries({ name, apiVersion, kind }).filter(([, value]) => !value);
   const errors: FieldError[] = missing.map(([field]) => missingField(field));
+  if (group) errors.push(disallowedField('group'));
   if (namespace && own && namespace !== own)
     errors.push({
       message: 'mismatched namespaces',
@@ -71,8 +74,7 @@ function refErrors(
 function userErrors(now: DomainMapping, before: DomainMapping): FieldError[] {
   const isOther = (name: string): boolean => {
     const value = now.metadata.annotations?.[name];
-    const old = before.metadata.annotations?.[name];
-    return value !== undefined && old !== undefined && value !== old;
+    return value !== undefined && value !== (before.metadata.annotations?.[name] ?? '');
   };
   const made = isOther(ANNOTATIONS.creator)
     ? [{ message: 'annotation value is immutable', paths: [ANNOTATIONS.creator] }]

@@ -87,4 +87,7 @@ const isOutside = (id: unknown): boolean => typeof id === 'number' && (id < 0 ||
 const isFalse = (object: object, field: string): boolean => Reflect.get(object, field) === false;
 
 const namesOf = (object: object): string[] =>
-  Object.keys(object).filter((name) => Reflect.get(object, name) !== undefined);
+  Object.keys(object).filter((name) => {
+    const value: unknown = Reflect.get(object, name);
+    return value !== undefined && !(Array.isArray(value) && value.length === 0);
+  });

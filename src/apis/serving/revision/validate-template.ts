@@ -1,5 +1,5 @@
 import { autoscalingErrors } from '../../autoscaling/validate.ts';
-import { parseFloat64 } from '../../autoscaling/go-numbers.ts';
+import { goFloat, parseFloat64 } from '../../autoscaling/go-numbers.ts';
 import { below, disallowedField, invalidKeyName, invalidValue, outOfBounds } from '../../field-error.ts';
 import type { AdmissionContext, FieldError } from '../../kind.ts';
 import { dns1035Faults } from '../../names.ts';
@@ -73,7 +73,9 @@ function percentageErrors(annotations: Annotations): FieldError[] {
   if (value === undefined) return [];
   const parsed = parseFloat64(value);
   if (parsed.kind !== 'value') return [invalidValue(value, `[${name}]`)];
-  return parsed.value < 0.1 || parsed.value > 100 ? [outOfBounds(parsed.value, 0.1, 100, `[${name}]`)] : [];
+  return parsed.value < 0.1 || parsed.value > 100
+    ? [outOfBounds(goFloat(parsed.value), 0.1, 100, `[${name}]`)]
+    : [];
 }
 
 /** A name of the user's own begins with the owner's, which is not known yet while it is to be generated. */

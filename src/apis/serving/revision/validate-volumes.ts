@@ -148,7 +148,9 @@ function projectionErrors(projection: Projection): FieldError[] {
   const { secret, configMap, serviceAccountToken, downwardAPI } = projection;
   const sources = ['secret', 'configMap', 'serviceAccountToken', 'downwardAPI'] as const;
   const named = sources.filter((source) => projection[source] !== undefined);
+  const unknown = Object.keys(projection).filter((source) => !sources.some((each) => each === source));
   return [
+    ...unknown.map((source) => disallowedField(source)),
     ...(secret === undefined
       ? []
       : below('secret', [...required(secret.name, 'name'), ...itemsErrors(secret.items)])),
