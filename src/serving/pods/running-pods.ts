@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import type { Instance, Runtime } from '../runtime/runtime.ts';
+import type { Instance, InstanceSpec, Runtime, Unmet } from '../runtime/runtime.ts';
 import { PodLife, type PodPlan } from './pod-life.ts';
 
 type Listener = (key: string) => void;
@@ -27,6 +27,11 @@ export class RunningPods {
     if (known !== undefined) return known.refresh(plan.instance);
     const onChange = (key: string): void => this.#changed(key);
     this.#lives.set(plan.key, new PodLife(plan, { runtime: this.#runtime, clock: this.#clock, onChange }));
+  }
+
+  /** What of a Pod cannot be done here. */
+  unmet(spec: InstanceSpec): readonly Unmet[] {
+    return this.#runtime.unmet(spec);
   }
 
   lifeOf(key: string): PodLife | undefined {
