@@ -10,9 +10,13 @@ import { discoveryDocument, VERSION, type ExtensionGroup } from './discovery/dis
 import { answerOpenApiV2 } from './discovery/openapi-v2.ts';
 import { openApiDocument, openApiIndex } from './discovery/openapi.ts';
 import type { Pki } from './pki/pki.ts';
-import { authorise, resourcePath, userOf, type ApiRequest } from './request.ts';
+import { authorise, resourcePath, userOf, type ApiRequest, type User } from './request.ts';
 import { ApiError, badRequest } from './storage/api-error.ts';
 import type { SqliteStore } from './storage/sqlite-store.ts';
+import { bearerOf } from './tokens/accounts.ts';
+import { reviews } from './tokens/reviews.ts';
+import { API_AUDIENCE, type TokenAuthority } from './tokens/token-authority.ts';
+import { requestToken } from './tokens/token-request.ts';
 import type { PodAccess } from './streaming/pod-access.ts';
 import { PodStreams, STREAMED, upgradeRequired } from './streaming/pod-streams.ts';
 import { isStreamed, upgrade } from './streaming/upgrade.ts';
@@ -44,6 +48,8 @@ export type ApiServerOptions = {
   readonly logs: LogReader;
   /** Absent: there is no `kubectl exec` and no `kubectl port-forward`. */
   readonly pods?: PodAccess;
+  /** Absent: accounts have no tokens. */
+  readonly tokens?: TokenAuthority;
   readonly extensions: readonly Extension[];
   readonly isReady: () => string | undefined; // why not, if not
 };
@@ -53,8 +59,9 @@ const EXTENSION_BODY_BYTES_MAX = 256 * 1024 * 1024;
 const OPEN_PATHS = new Set(['/livez', '/readyz', '/healthz', '/version']);
 
 /** Opens the API listener. */
-export async function openApiServer(options: ApiServerOptions): Promise<OpenServer> {
-  const { pki, host, port } = options;
+export async function openApiServer(given: ApiServerOptions): Promise<OpenServer> {
+  const { pki, host, port } = given;
+  const options = { ...given, extensions: [...given.extensions, reviews(given.tokens, given.store)] };
   const stop = new AbortController();
   const budget = new ByteBudget(2 * EXTENSION_BODY_BYTES_MAX);
   const hosts = new Set([...LOOPBACK_HOSTS, host]);
@@ -128,8 +135,9 @@ async function answer(
     const fault = hostFault(request.incoming, hosts);
     if (fault !== undefined) throw new ApiError(fault.code, 'Forbidden', fault.reason);
     if (OPEN_PATHS.has(request.path)) return health(options, request);
-    authorise(request);
-    await route(options, request, stop);
+    const user = request.user ?? (await bearer(options, request));
+    authorise({ ...request, user });
+    await route(options, { ...request, user }, stop);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const isUnread = error.httpCode === 413 ? { connection: 'close' } : {};
@@ -137,6 +145,16 @@ async function answer(
       if (!response.headersSent) response.setHeader(name, value);
     answerJson(response, error.httpCode, error.toStatus());
   }
+}
+
+/** Whom a token names, of who shows no certificate (Kubernetes, bearer tokens). */
+async function bearer(
+  { tokens, store }: ApiServerOptions,
+  { incoming }: ApiRequest,
+): Promise<User | undefined> {
+  const [, token] = /^Bearer +(\S+)$/i.exec(incoming.headers.authorization ?? '') ?? [];
+  if (token === undefined || tokens === undefined) return undefined;
+  return (await bearerOf(tokens, store, token, [API_AUDIENCE]))?.user;
 }
 
 function health({ isReady }: ApiServerOptions, { path, response }: ApiRequest): void {
@@ -171,15 +189,6 @@ async function route(options: ApiServerOptions, request: ApiRequest, stop: Abort
     }
     return answerJson(response, 200, document);
   }
-  if (path === '/apis/authentication.k8s.io/v1/selfsubjectreviews' && request.user !== undefined) {
-    const { name: username, groups } = request.user;
-    return answerJson(response, 201, {
-      kind: 'SelfSubjectReview',
-      apiVersion: 'authentication.k8s.io/v1',
-      metadata: {},
-      status: { userInfo: { username, groups: [...groups, 'system:authenticated'] } },
-    });
-  }
   await onResource(options, request, stop);
 }
 
@@ -192,6 +201,8 @@ async function onResource(options: ApiServerOptions, request: ApiRequest, stop: 
   const { method, query, response } = request;
   if (kind.kind === 'Pod' && path.subresource === 'log') return podLog(options, request, target);
   if (kind.kind === 'Pod' && STREAMED.includes(path.subresource ?? '')) throw upgradeRequired();
+  if (isTokenRequest(target) && method === 'POST' && options.tokens !== undefined)
+    return answerJson(response, 201, await requestToken(options.tokens, store, request, target));
   if (path.subresource === 'scale' && kind.subresources.scale !== undefined)
     return answerJson(response, 200, await scale(store, request, target, kind.subresources.scale));
   if (path.subresource !== undefined && !(path.subresource === 'status' && kind.subresources.status)) {
@@ -221,6 +232,10 @@ async function onResource(options: ApiServerOptions, request: ApiRequest, stop: 
     'MethodNotAllowed',
     'the server does not allow this method on the requested resource',
   );
+}
+
+function isTokenRequest({ kind, path }: Target): boolean {
+  return kind.kind === 'ServiceAccount' && kind.group === '' && path.subresource === 'token';
 }
 
 /** With details that are empty: `kubectl debug` looks into them. */

@@ -68,10 +68,15 @@ export function userOf(incoming: IncomingMessage): User | undefined {
   return { name: String(subject.CN), groups: named };
 }
 
-/** The administrator may do everything; nobody else may do anything yet. */
+/** What every user may read, as in Kubernetes (system:discovery), and ask: who it is. */
+const FOR_ALL = /^(\/api|\/apis(\/[^/]+){0,2}|\/api\/v1|\/openapi\/.*)$/;
+const WHO_AM_I = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+
+/** The administrator may do everything; others, accounts by their tokens among them, what is for all. */
 export function authorise({ user, method, path }: Pick<ApiRequest, 'user' | 'method' | 'path'>): void {
   if (user === undefined) throw new ApiError(401, 'Unauthorized', 'Unauthorized');
   if (user.groups.includes('system:masters')) return;
+  if ((method === 'GET' && FOR_ALL.test(path)) || (method === 'POST' && path === WHO_AM_I)) return;
   const text = `forbidden: User ${JSON.stringify(user.name)} cannot ${method.toLowerCase()} path ${JSON.stringify(path)}: this version of Millrace knows the administrator alone, other rights come later`;
   throw new ApiError(403, 'Forbidden', text);
 }

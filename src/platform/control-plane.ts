@@ -5,10 +5,12 @@ import { messageOf } from '../base/errors.ts';
 import { LABELS } from '../apis/serving/shared.ts';
 import { KINDS } from '../apis/serving/types.ts';
 import type { Resource } from '../apis/resource.ts';
+import { uidOf } from '../apiserver/tokens/accounts.ts';
 import { EmbeddedClient } from '../control/embedded/embedded-client.ts';
 import { Informers } from '../control/informer.ts';
 import { EventRecorder } from '../control/recorder.ts';
 import type { InstanceEvent } from '../serving/activator/pool-tools.ts';
+import type { AccountTokens } from '../serving/control/account-tokens.ts';
 import { fetchForPod, fetchForRevision, OF_ENGINE } from '../serving/control/engine-image.ts';
 import { PodEvents } from '../serving/control/pod-events/pod-events.ts';
 import { Pods } from '../serving/control/pods.ts';
@@ -19,6 +21,7 @@ import { Workloads } from '../serving/control/workloads/workloads.ts';
 import { ticksOf } from '../sources/ping/schedule.ts';
 import type { RevisionSettings } from '../serving/control/revision-reconciler.ts';
 import type { Log } from '../telemetry/log.ts';
+import { accountTokens } from './account-tokens.ts';
 import { Autoscalers } from './autoscalers.ts';
 import { bindingControllers } from './bindings.ts';
 import { EVENTING_USER, SERVING_USER, startControllers, type RunningControllers } from './controllers.ts';
@@ -50,6 +53,7 @@ export class ControlPlane {
   readonly metrics = new ControlMetrics();
   readonly #client: EmbeddedClient;
   readonly #pods: Pods;
+  readonly #tokens: AccountTokens;
   #autoscalers: Autoscalers | undefined;
   #controllers: RunningControllers | undefined;
   #feeder: PlanFeeder | undefined;
@@ -60,7 +64,7 @@ export class ControlPlane {
   readonly #stop = new AbortController();
   #cleaning: Promise<void> | undefined;
 
-  constructor({ objects }: Stores, log: Log) {
+  constructor({ objects, tokens }: Stores, log: Log) {
     const clock = systemClock;
     this.#client = new EmbeddedClient(objects, SERVING_USER);
     this.informers = new Informers({ reader: this.#client, clock, random: Math.random, isUnread });
@@ -70,6 +74,11 @@ export class ControlPlane {
         message: 'a Pod object could not be written',
         fields: { error: messageOf(error) },
       }),
+    );
+    this.#tokens = accountTokens(
+      tokens,
+      (namespace, name) => uidOf(objects, 'ServiceAccount', namespace, name),
+      clock,
     );
     this.#followObservability();
   }
@@ -173,6 +182,7 @@ export class ControlPlane {
       informers: this.informers,
       serving,
       clock: systemClock,
+      tokens: this.#tokens,
       random: Math.random,
       domain,
       bundleOf: (digest) => images.resolve(digest) ?? (engineImages && OF_ENGINE),
@@ -222,6 +232,7 @@ export class ControlPlane {
       fetchImage: engineImages && fetchForPod(engineImages, this.#client),
       bundleOf: (digest) => images.resolve(digest) ?? (engineImages && OF_ENGINE),
       ticksOf,
+      tokens: this.#tokens,
       onError: (what, error) =>
         log({
           level: 'warn',

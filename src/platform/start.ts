@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { openApiServer } from '../apiserver/api-server.ts';
-import { openPki, writeKubeconfig } from '../apiserver/pki/pki.ts';
+import { openApiServer, type Extension } from '../apiserver/api-server.ts';
+import { openPki, writeKubeconfig, type Pki } from '../apiserver/pki/pki.ts';
 import { VERSION } from '../apiserver/discovery/discovery.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
@@ -12,6 +12,7 @@ import type { RevisionIdentity } from './metrics/identity.ts';
 import { ServingMetrics } from './metrics/serving-metrics.ts';
 import { PodMeter } from '../serving/usage/pod-meter.ts';
 import type { InstanceUsage } from '../serving/usage/usage-meter.ts';
+import type { OpenServer } from '../http/server.ts';
 import { openLog, type Log } from '../telemetry/log.ts';
 import { ControlPlane } from './control-plane.ts';
 import { SERVING_USER } from './controllers.ts';
@@ -232,22 +233,8 @@ async function openFaces(
     usage,
     stop: state.stop.signal,
   });
-  const pki = await openPki(
-    join(dataDir, 'pki'),
-    [...new Set(['127.0.0.1', 'localhost', api.host])],
-    clock.nowMs(),
-  );
-  const why = (): string | undefined => (state.isReady ? undefined : 'the platform is starting or stopping');
-  const apiServer = await openApiServer({
-    store,
-    pki,
-    ...api,
-    clock,
-    logs: podLogs(plane.logs),
-    pods: podAccess(plane.runtime),
-    isReady: why,
-    extensions: [extension, resourceMetrics({ store, figures, nowMs: () => clock.nowMs() })],
-  });
+  const metricsApi = resourceMetrics({ store, figures, nowMs: () => clock.nowMs() });
+  const { apiServer, pki } = await openApi(options, stores, plane, [extension, metricsApi], isReady);
   const dashboard = await openDashboard({
     address: options.dashboard,
     status,
@@ -274,6 +261,30 @@ async function openFaces(
   const close = async (): Promise<void> =>
     void (await Promise.all([apiServer.close(FACE_DRAIN_MS), dashboard.close(FACE_DRAIN_MS)]));
   return { endpoints, close };
+}
+
+async function openApi(
+  { dataDir, api }: PlatformOptions,
+  { objects: store, tokens }: Stores,
+  plane: DataPlane,
+  extensions: readonly Extension[],
+  isReady: () => boolean,
+): Promise<{ readonly apiServer: OpenServer; readonly pki: Pki }> {
+  const clock = systemClock;
+  const hosts = [...new Set(['127.0.0.1', 'localhost', api.host])];
+  const pki = await openPki(join(dataDir, 'pki'), hosts, clock.nowMs());
+  const apiServer = await openApiServer({
+    store,
+    tokens,
+    pki,
+    ...api,
+    clock,
+    logs: podLogs(plane.logs),
+    pods: podAccess(plane.runtime),
+    isReady: () => (isReady() ? undefined : 'the platform is starting or stopping'),
+    extensions,
+  });
+  return { apiServer, pki };
 }
 
 function secureEndpoint(

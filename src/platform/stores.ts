@@ -3,6 +3,7 @@ import { KindRegistry } from '../apis/registry.ts';
 import { bindSink } from '../apis/sources/sink-binding/bind.ts';
 import { Lifecycle } from '../apiserver/storage/lifecycle.ts';
 import { SqliteStore } from '../apiserver/storage/sqlite-store.ts';
+import { TokenAuthority } from '../apiserver/tokens/token-authority.ts';
 import { systemClock } from '../base/clock.ts';
 import { LogStore } from '../channels/log/log-store.ts';
 import { Journal } from '../telemetry/journal.ts';
@@ -19,6 +20,8 @@ export type Stores = {
   readonly events: LogStore;
   readonly journal: Journal;
   readonly metrics: Metrics;
+  /** What the tokens of service accounts are made with. */
+  readonly tokens: TokenAuthority;
   /** Resolves when one of them has failed for good. */
   readonly failed: Promise<Error>;
 };
@@ -59,7 +62,8 @@ export async function openStores(options: PlatformOptions, teardown: Teardown): 
   const lifecycle = new Lifecycle(objects);
   lifecycle.start();
   teardown.first('lifecycle', () => lifecycle.close());
-  return { objects, events, journal, metrics, failed: failure.promise };
+  const tokens = TokenAuthority.open(join(dataDir, 'pki'), clock);
+  return { objects, events, journal, metrics, tokens, failed: failure.promise };
 }
 
 function boundsOf({

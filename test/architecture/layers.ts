@@ -63,6 +63,7 @@ export const SDK_HOME: Readonly<Record<string, RegExp>> = {
   '@kubernetes/client-node': /^control\/cluster\//,
   croner: /^sources\/ping\//,
   '@peculiar/x509': /^apiserver\/pki\//,
+  jose: /^apiserver\/tokens\//,
   ws: /^apiserver\/streaming\//,
   'node:sqlite': /^(channels\/log|apiserver\/storage)\//,
 };

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KindRegistry } from '../../src/apis/registry.ts';
 import { openApiServer } from '../../src/apiserver/api-server.ts';
+import { TokenAuthority } from '../../src/apiserver/tokens/token-authority.ts';
 import type { LogReader } from '../../src/apiserver/verbs/pod-log.ts';
 import { openPki, writeKubeconfig } from '../../src/apiserver/pki/pki.ts';
 import { Lifecycle } from '../../src/apiserver/storage/lifecycle.ts';
@@ -45,6 +46,7 @@ export async function openTestApi(
     port: 0,
     clock: systemClock,
     logs,
+    tokens: TokenAuthority.open(join(folder, 'pki'), systemClock),
     extensions: [],
     isReady: () => undefined,
   });

@@ -19,6 +19,9 @@ export const VERSION = {
 /** What is sent and answered there is another kind than the one that is scaled. */
 const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
+/** What is sent there, and answered, is no account. */
+const TOKEN = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
+
 const POD_SUBRESOURCES = ['attach', 'exec', 'log', 'portforward'];
 /** What is sent there is told of by options of their own (core/v1). */
 const OPTIONS_KIND: Readonly<Record<string, string>> = {
@@ -26,8 +29,10 @@ const OPTIONS_KIND: Readonly<Record<string, string>> = {
   exec: 'PodExecOptions',
   portforward: 'PodPortForwardOptions',
 };
+const OTHERS: Readonly<Record<string, typeof SCALE>> = { scale: SCALE, token: TOKEN };
 const verbsOf = (subresource: string): readonly string[] => {
   if (subresource in OPTIONS_KIND) return ['create', 'get'];
+  if (subresource === 'token') return ['create'];
   return subresource === 'log' ? ['get'] : ['get', 'patch', 'update'];
 };
 
@@ -149,7 +154,7 @@ function resourceList(kinds: KindRegistry, group: string, version: string): Reco
       name: `${kind.plural}/${name}`,
       singularName: '',
       namespaced: kind.scope === 'Namespaced',
-      ...(name === 'scale' ? SCALE : { kind: OPTIONS_KIND[name] ?? kind.kind }),
+      ...(OTHERS[name] ?? { kind: OPTIONS_KIND[name] ?? kind.kind }),
       verbs: verbsOf(name),
     })),
   ]);
@@ -166,6 +171,7 @@ function subresourcesOf({ subresources, kind, group }: KindDefinition): string[]
     ...(subresources.status ? ['status'] : []),
     ...(subresources.scale === undefined ? [] : ['scale']),
     ...(kind === 'Pod' && group === '' ? POD_SUBRESOURCES : []),
+    ...(kind === 'ServiceAccount' && group === '' ? ['token'] : []),
   ];
 }
 
@@ -203,8 +209,10 @@ function aggregatedResources(kinds: KindRegistry, group: string, version: string
       ...(kind.categories.length > 0 && { categories: kind.categories }),
       subresources: subresourcesOf(kind).map((subresource) => ({
         subresource,
-        responseKind:
-          subresource === 'scale' ? SCALE : { ...responseKind, kind: OPTIONS_KIND[subresource] ?? kind.kind },
+        responseKind: OTHERS[subresource] ?? {
+          ...responseKind,
+          kind: OPTIONS_KIND[subresource] ?? kind.kind,
+        },
         verbs: verbsOf(subresource),
       })),
     };

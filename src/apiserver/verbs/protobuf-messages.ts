@@ -214,6 +214,14 @@ export const KINDS: Readonly<Record<string, Message>> = {
     3: many('imagePullSecrets', { 1: text('name') }),
     4: boolean('automountServiceAccountToken'),
   },
+  TokenRequest: {
+    1: METADATA,
+    2: one('spec', {
+      1: text('audiences', true),
+      3: one('boundObjectRef', { 1: text('kind'), 2: text('apiVersion'), 3: text('name'), 4: text('uid') }),
+      4: pointer('expirationSeconds'),
+    }),
+  },
   Deployment: {
     1: METADATA,
     2: one('spec', {

@@ -9,6 +9,7 @@ import type { ResourceReader } from '../../control/resource-client.ts';
 import { WorkQueue } from '../../control/work-queue.ts';
 import type { RevisionPlan, RoutePlan } from '../plan.ts';
 import type { Serving } from '../serving.ts';
+import { againAfter, type AccountTokens } from './account-tokens.ts';
 import type { Bundle } from './container-plan.ts';
 import { planRevision } from './plans.ts';
 import { pinnedImages } from './pin-image.ts';
@@ -24,6 +25,8 @@ export type PlanFeederOptions = {
   readonly domain: string;
   /** The bundle of a pinned image; undefined when it is not in the local store any more. */
   readonly bundleOf: (imageDigest: string) => Bundle | undefined;
+  /** Absent: no volume holds a token. */
+  readonly tokens?: AccountTokens | undefined;
   /** The gateway routes by an Ingress as it is now, which it did not when that was changed. */
   readonly onRouted?: (key: string) => void;
   /** What `problemOf` tells of a revision is other than before. */
@@ -34,6 +37,7 @@ export type PlanFeederOptions = {
 
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap' };
 const SECRET = { apiVersion: 'v1', kind: 'Secret' };
+const SERVICE_ACCOUNT = { apiVersion: 'v1', kind: 'ServiceAccount' };
 
 /** Watches Revisions and Ingresses, and hands the data plane the plans that follow from them. */
 export class PlanFeeder {
@@ -55,6 +59,7 @@ export class PlanFeeder {
   start(): void {
     const { informers, serving } = this.#options;
     serving.whenHostsMove(({ key }) => this.#options.onRouted?.(key.slice(0, key.lastIndexOf('#'))));
+    this.#followAccounts();
     const revisions = informers.of(KINDS.revision);
     revisions.onChange((object) => this.#queue.add(`revision ${keyOf(object)}`));
     // At once, and not in turn: whoever looks at an Ingress after its change finds the gateway routing by it.
@@ -80,6 +85,11 @@ export class PlanFeeder {
         for (const revision of concerned) this.#queue.add(`revision ${keyOf(revision)}`);
       });
     }
+  }
+
+  /** What revisions may lack that had it before, and whose volumes no object names. */
+  #followAccounts(): void {
+    this.#options.informers.of(SERVICE_ACCOUNT).onChange(() => this.imagePushed());
   }
 
   /** An image has come, which a revision may lack that had it before. */
@@ -108,32 +118,39 @@ export class PlanFeeder {
     return this.#queue.close();
   }
 
-  async #feed(item: string): Promise<undefined> {
+  async #feed(item: string): Promise<{ readonly againAfterMs: number } | undefined> {
     const [, key = ''] = item.split(' ');
     try {
-      await this.#feedRevision(key);
+      return againAfter(await this.#feedRevision(key), this.#options.clock.nowMs());
     } catch (error) {
       this.#lacks(key, `it cannot be prepared: ${messageOf(error)}; it is tried again`);
       throw error;
     }
-    return undefined;
   }
 
-  async #feedRevision(key: string): Promise<void> {
-    const { informers, reader, bundleOf } = this.#options;
+  /** Resolves with when it is to be fed again, although nothing has changed. */
+  async #feedRevision(key: string): Promise<number | undefined> {
+    const { informers, reader, bundleOf, tokens } = this.#options;
     const revision = informers.of(KINDS.revision).get(key) as Revision | undefined;
-    if (revision === undefined || isLeaving(revision)) return this.#forget(key);
+    if (revision === undefined || isLeaving(revision)) {
+      this.#forget(key);
+      return undefined;
+    }
     const images = pinnedImages(revision);
-    if (images === undefined) return; // its reconciler has not pinned them yet
+    if (images === undefined) return undefined; // its reconciler has not pinned them yet
     const imageOf = ({ name = '' }: Container): string => images.get(name) ?? '';
-    const pod = await preparePod(revision, { reader, bundleOf, imageOf });
-    if (pod.kind === 'problem') return this.#lacks(key, pod.message);
+    const pod = await preparePod(revision, { reader, bundleOf, imageOf, tokens });
+    if (pod.kind === 'problem') {
+      this.#lacks(key, pod.message);
+      return undefined;
+    }
     if (this.#problems.delete(key)) this.#options.onProblem?.(key);
     const [autoscaler = {}, features = {}, deployment = {}] = FOR_ALL.map((name) =>
       dataOf(informers.of(CONFIG_MAP).get(`knative-serving/${name}`)),
     );
     this.#give(revision, planRevision(revision, pod, { autoscaler, features, deployment }));
     this.#feedHeld();
+    return pod.renewAtMs;
   }
 
   #give({ metadata: { uid } }: Revision, plan: RevisionPlan): void {

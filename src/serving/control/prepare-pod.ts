@@ -1,9 +1,8 @@
 import type { Container, Revision } from '../../apis/serving/types.ts';
-import type { ResourceReader } from '../../control/resource-client.ts';
 import type { VolumeSpec } from '../runtime/volume-spec.ts';
 import type { Bundle, PreparedContainer } from './container-plan.ts';
 import { resolveEnvironment } from './environment.ts';
-import { resolveVolumes } from './volumes.ts';
+import { resolveVolumes, type VolumeSources } from './volumes.ts';
 
 /** Everything that the containers of an object are made of, as it is now. */
 export type PreparedPod = {
@@ -11,13 +10,14 @@ export type PreparedPod = {
   readonly containers: readonly PreparedContainer[];
   readonly initContainers: readonly PreparedContainer[];
   readonly volumes: readonly VolumeSpec[];
+  /** It is to be prepared again by then; undefined: when an object changes. */
+  readonly renewAtMs?: number | undefined;
 };
 export type Preparation = PreparedPod | { readonly kind: 'problem'; readonly message: string };
 
 type Owner = Pick<Revision, 'metadata' | 'spec'>;
 
-export type PodSources = {
-  readonly reader: ResourceReader;
+export type PodSources = VolumeSources & {
   /** The bundle of a pinned image; undefined when it is not in the local store any more. */
   readonly bundleOf: (imageDigest: string) => Bundle | undefined;
   /** What the image of a container was pinned to. */
@@ -33,13 +33,14 @@ export async function preparePod(owner: Owner, sources: PodSources): Promise<Pre
     if ('kind' in one) return one;
     prepared.push(one);
   }
-  const volumes = await resolveVolumes(sources.reader, owner);
+  const volumes = await resolveVolumes(sources, owner);
   if (volumes.kind === 'missing') return { kind: 'problem', message: volumes.reason };
   return {
     kind: 'ready',
     initContainers: prepared.slice(0, initContainers.length),
     containers: prepared.slice(initContainers.length),
     volumes: volumes.volumes,
+    renewAtMs: volumes.renewAtMs,
   };
 }
 

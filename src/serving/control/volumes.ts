@@ -2,20 +2,32 @@ import { quantityOf } from '../../apis/quantity.ts';
 import type { ObjectFiles, Projection, Revision, Volume } from '../../apis/serving/types.ts';
 import type { ResourceReader } from '../../control/resource-client.ts';
 import type { VolumeFile, VolumeSpec } from '../runtime/volume-spec.ts';
+import type { AccountTokens } from './account-tokens.ts';
 import { fieldOf, INSTANCE_ID, resourceOf } from './field-ref.ts';
 import { absentKey, absentObject, keysOf } from './objects-of.ts';
 
 type Missing = { readonly kind: 'missing'; readonly reason: string };
-export type Volumes = { readonly kind: 'resolved'; readonly volumes: readonly VolumeSpec[] } | Missing;
-type Files = readonly VolumeFile[] | Missing;
+export type Volumes =
+  | {
+      readonly kind: 'resolved';
+      readonly volumes: readonly VolumeSpec[];
+      /** What is in them is to be looked up again by then; undefined: when an object changes. */
+      readonly renewAtMs?: number | undefined;
+    }
+  | Missing;
+/** Where the contents of volumes are. */
+export type VolumeSources = { readonly reader: ResourceReader; readonly tokens?: AccountTokens | undefined };
+type Timed = VolumeFile & { readonly renewAtMs?: number };
+type Files = readonly Timed[] | Missing;
 
 type Owner = Pick<Revision, 'metadata' | 'spec'>;
 
 const MODE = 0o644;
 
 /** The volumes of a revision with what is in them now; or what is not there of it. */
-export async function resolveVolumes(reader: ResourceReader, owner: Owner): Promise<Volumes> {
+export async function resolveVolumes(sources: VolumeSources, owner: Owner): Promise<Volumes> {
   const volumes: VolumeSpec[] = [];
+  const due: number[] = [];
   for (const volume of owner.spec.volumes ?? []) {
     const { name = '', emptyDir } = volume;
     if (emptyDir !== undefined) {
@@ -27,14 +39,16 @@ export async function resolveVolumes(reader: ResourceReader, owner: Owner): Prom
       });
       continue;
     }
-    const files = await filesOf(reader, owner, volume);
-    if ('kind' in files) return files;
-    volumes.push({ kind: 'files', name, files });
+    const timed = await filesOf(sources, owner, volume);
+    if ('kind' in timed) return timed;
+    due.push(...timed.flatMap(({ renewAtMs }) => renewAtMs ?? []));
+    volumes.push({ kind: 'files', name, files: timed.map(({ renewAtMs: _renewAtMs, ...file }) => file) });
   }
-  return { kind: 'resolved', volumes };
+  return { kind: 'resolved', volumes, ...(due.length > 0 && { renewAtMs: Math.min(...due) }) };
 }
 
-async function filesOf(reader: ResourceReader, owner: Owner, volume: Volume): Promise<Files> {
+async function filesOf(sources: VolumeSources, owner: Owner, volume: Volume): Promise<Files> {
+  const { reader } = sources;
   const { name = '', secret, configMap, projected } = volume;
   const modeOf = (mode: number | undefined): number => mode ?? MODE;
   if (secret !== undefined)
@@ -49,9 +63,9 @@ async function filesOf(reader: ResourceReader, owner: Owner, volume: Volume): Pr
       modeOf(configMap.defaultMode),
     );
   if (projected !== undefined) {
-    const files: VolumeFile[] = [];
+    const files: Timed[] = [];
     for (const source of projected.sources ?? []) {
-      const more = await projectedFiles(reader, owner, name, source, modeOf(projected.defaultMode));
+      const more = await projectedFiles(sources, owner, name, source, modeOf(projected.defaultMode));
       if ('kind' in more) return more;
       files.push(...more);
     }
@@ -64,7 +78,7 @@ async function filesOf(reader: ResourceReader, owner: Owner, volume: Volume): Pr
 }
 
 async function projectedFiles(
-  reader: ResourceReader,
+  { reader, tokens }: VolumeSources,
   owner: Owner,
   volume: string,
   { secret, configMap, downwardAPI, serviceAccountToken }: Projection,
@@ -73,11 +87,26 @@ async function projectedFiles(
   if (secret !== undefined) return objectFiles(reader, owner, 'Secret', secret.name, secret, mode);
   if (configMap !== undefined)
     return objectFiles(reader, owner, 'ConfigMap', configMap.name, configMap, mode);
-  if (serviceAccountToken !== undefined)
-    return missing(
-      `volume ${volume} projects a serviceAccountToken, and the API of this platform takes client certificates, no tokens; leave that source out`,
-    );
+  if (serviceAccountToken !== undefined) return tokenFile(tokens, owner, serviceAccountToken, mode);
   return downwardFiles(owner, volume, downwardAPI?.items ?? [], mode);
+}
+
+/** Kubernetes' own. */
+const TOKEN_FOR_S = 3600;
+
+async function tokenFile(
+  tokens: AccountTokens | undefined,
+  { metadata, spec }: Owner,
+  { audience, expirationSeconds = TOKEN_FOR_S, path }: NonNullable<Projection['serviceAccountToken']>,
+  mode: number,
+): Promise<Files> {
+  if (tokens === undefined) return missing('no tokens of service accounts are made here');
+  if (!isInside(path)) return missing(`path ${path} of a serviceAccountToken leads out of its volume`);
+  const account = spec.serviceAccountName || 'default';
+  const namespace = metadata.namespace ?? '';
+  const answer = await tokens({ namespace, account, audience: audience || undefined, expirationSeconds });
+  if (answer.kind === 'missing') return answer;
+  return [{ path, content: Buffer.from(answer.token), mode, renewAtMs: answer.renewAtMs }];
 }
 
 async function objectFiles(

@@ -23,6 +23,7 @@ let planned: string[];
 /** What is read of Secrets and ConfigMaps is read when this has resolved. */
 let gate: Promise<void>;
 let isPushed: boolean;
+let made = 0;
 beforeEach(async () => {
   world = await World.open();
   serving = new Serving({ runtime: new TwinRuntime(() => undefined), clock: systemClock });
@@ -42,6 +43,7 @@ beforeEach(async () => {
     random: () => 0.5,
     domain: 'localhost',
     bundleOf: () => (isPushed ? { directory: '/', launch: { kind: 'program', command: ['x'] } } : undefined),
+    tokens: async () => ({ kind: 'token', token: `t${(made += 1)}`, renewAtMs: Date.now() + 50 }),
     onRouted: (key) => routed.push(key),
     onPlanned: (key) => planned.push(key),
   });
@@ -211,5 +213,22 @@ describe('a revision in the data plane', () => {
     held.resolve();
     await expect.poll(() => ids().some((id) => id !== former), DEADLINE).toBe(true);
     await expect.poll(ids, DEADLINE).not.toContain(former);
+  });
+});
+
+describe('the token that a volume holds', () => {
+  it('is another once it is to be renewed, although nothing has changed', async () => {
+    const volumes = [{ name: 'v', projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }];
+    const containers = [{ image: IMAGE, volumeMounts: [{ name: 'v', mountPath: '/v' }] }];
+    await world.apply({ ...aRevision('a', NONE), spec: { containers, volumes } });
+    await pinned('a');
+    const token = (): string | undefined => {
+      const [volume] = serving.poolOf('default/a')?.plan.instance.volumes ?? [];
+      const content = volume?.kind === 'files' ? volume.files[0]?.content : undefined;
+      return content?.toString();
+    };
+    await expect.poll(token, DEADLINE).toMatch(/^t\d+$/);
+    const first = token();
+    await expect.poll(token, DEADLINE).not.toBe(first);
   });
 });

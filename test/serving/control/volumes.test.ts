@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Volume } from '../../../src/apis/serving/types.ts';
+import type { AccountTokens } from '../../../src/serving/control/account-tokens.ts';
 import { resolveVolumes, type Volumes } from '../../../src/serving/control/volumes.ts';
 import { World } from '../../kit/world.ts';
 
@@ -21,11 +22,25 @@ beforeAll(async () => {
   });
 });
 
-const resolve = (...volumes: Volume[]): Promise<Volumes> =>
-  resolveVolumes(world.controller, {
-    metadata: { name: 'r', namespace: 'default', labels: { app: 'x' } },
-    spec: { volumes, containers: [{ name: 'c', resources: { limits: { cpu: '250m' } } }] },
-  });
+/** Tells in each token what it was asked for; the one account that is not there is `nobody`. */
+const tokens: AccountTokens = async (asked) =>
+  asked.account === 'nobody'
+    ? { kind: 'missing', reason: 'there is no nobody' }
+    : { kind: 'token', token: JSON.stringify(asked), renewAtMs: asked.expirationSeconds };
+
+const resolveAs = (serviceAccountName: string | undefined, ...volumes: Volume[]): Promise<Volumes> =>
+  resolveVolumes(
+    { reader: world.controller, tokens },
+    {
+      metadata: { name: 'r', namespace: 'default', labels: { app: 'x' } },
+      spec: {
+        volumes,
+        ...(serviceAccountName !== undefined && { serviceAccountName }),
+        containers: [{ name: 'c', resources: { limits: { cpu: '250m' } } }],
+      },
+    },
+  );
+const resolve = (...volumes: Volume[]): Promise<Volumes> => resolveAs(undefined, ...volumes);
 const file = (path: string, text: string, mode = 0o644) => ({ path, content: Buffer.from(text), mode });
 
 describe('the volumes of a revision', () => {
@@ -127,10 +142,34 @@ describe('the volumes of a revision', () => {
     ],
     [
       'token',
-      { name: 'v', projected: { sources: [{ serviceAccountToken: { path: 't' } }] } },
-      'volume v projects a serviceAccountToken, and the API of this platform takes client certificates, no tokens; leave that source out',
+      { name: 'v', projected: { sources: [{ serviceAccountToken: { path: '../t' } }] } },
+      'path ../t of a serviceAccountToken leads out of its volume',
     ],
   ])('say of a %s why it cannot be mounted', async (_, volume, reason) => {
     expect(await resolve(volume)).toEqual({ kind: 'missing', reason });
+  });
+
+  it('project tokens of its account, and say when the first of them is to be renewed', async () => {
+    const sources = [
+      { serviceAccountToken: { path: 'api' } },
+      { serviceAccountToken: { path: 'in/vault', audience: 'vault', expirationSeconds: 600 } },
+    ];
+    const volume = { name: 'p', projected: { sources, defaultMode: 0o400 } };
+    const asked = { namespace: 'default', account: 'default' };
+    expect(await resolve(volume)).toEqual({
+      kind: 'resolved',
+      renewAtMs: 600,
+      volumes: [
+        {
+          kind: 'files',
+          name: 'p',
+          files: [
+            file('api', JSON.stringify({ ...asked, expirationSeconds: 3600 }), 0o400),
+            file('in/vault', JSON.stringify({ ...asked, audience: 'vault', expirationSeconds: 600 }), 0o400),
+          ],
+        },
+      ],
+    });
+    expect(await resolveAs('nobody', volume)).toEqual({ kind: 'missing', reason: 'there is no nobody' });
   });
 });

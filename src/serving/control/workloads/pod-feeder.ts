@@ -11,6 +11,7 @@ import { containerSpec, servingPortOf, type Bundle } from '../container-plan.ts'
 import type { FetchImage } from '../engine-image.ts';
 import type { ResolveImage } from '../pin-image.ts';
 import { idleAnnotations, ownStartOf } from '../own-start.ts';
+import { againAfter, type AccountTokens } from '../account-tokens.ts';
 import { preparePod, type PreparedPod } from '../prepare-pod.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 import { PodImages } from './pod-images.ts';
@@ -21,6 +22,8 @@ export type PodFeederOptions = LoopTools & {
   readonly resolveImage: ResolveImage;
   readonly fetchImage?: FetchImage | undefined;
   readonly bundleOf: (imageDigest: string) => Bundle | undefined;
+  /** Absent: no volume holds a token. */
+  readonly tokens?: AccountTokens | undefined;
 };
 
 type Prepared = { readonly pod: PreparedPod } | { readonly problem: PodProblem | undefined };
@@ -92,10 +95,12 @@ export class PodFeeder {
     else this.#waiting.add(key);
     const standing = pods.lifeOf(key)?.standing;
     const ignored = plan === undefined ? [] : this.#ignoredOf(pod, plan.instance);
+    const renewal =
+      'pod' in prepared ? againAfter(prepared.pod.renewAtMs, clock.nowMs())?.againAfterMs : undefined;
     const facts = { standing, problem, images, ignored, nowMs: clock.nowMs() };
     return {
       status: podStatusOf(pod, facts),
-      againAfterMs: againAfterMs ?? (problem === undefined ? undefined : LOOK_AGAIN_MS),
+      againAfterMs: againAfterMs ?? (problem === undefined ? renewal : LOOK_AGAIN_MS),
     };
   }
 
@@ -121,11 +126,11 @@ export class PodFeeder {
   }
 
   async #prepare(pod: Pod, images: ReadonlyMap<string, string>): Promise<Prepared> {
-    const { cluster: reader, bundleOf } = this.#options;
+    const { cluster: reader, bundleOf, tokens } = this.#options;
     const imageOf = ({ name = '' }: Container): string => images.get(name) ?? '';
     const prepared = await preparePod(
       { metadata: pod.metadata, spec: pod.spec ?? {} },
-      { reader, bundleOf, imageOf },
+      { reader, bundleOf, imageOf, tokens },
     );
     return prepared.kind === 'ready'
       ? { pod: prepared }

@@ -2,6 +2,7 @@ import type { Informers } from '../../../control/informer.ts';
 import type { ResourceClient } from '../../../control/resource-client.ts';
 import type { RunningPods } from '../../pods/running-pods.ts';
 import type { Serving } from '../../serving.ts';
+import type { AccountTokens } from '../account-tokens.ts';
 import type { Bundle } from '../container-plan.ts';
 import type { FetchImage } from '../engine-image.ts';
 import type { ResolveImage } from '../pin-image.ts';
@@ -22,6 +23,8 @@ export type WorkloadsOptions = LoopTools & {
   /** Of a container engine; undefined: there is none. */
   readonly fetchImage?: FetchImage | undefined;
   readonly bundleOf: (imageDigest: string) => Bundle | undefined;
+  /** Absent: no volume holds a token. */
+  readonly tokens?: AccountTokens | undefined;
   readonly ticksOf: TicksOf;
 };
 
