@@ -5,7 +5,10 @@ const PAGE = 'docs/reference/conformance-serving.md';
 
 type Row = { readonly upstream: string; readonly cell: string };
 
-/** The rows of the page's tables: which upstream test, and what is said to cover it. */
+/** The tests that certify, and those of test/e2e, whose rows say beside what covers them how they end here. */
+const [certifying = '', endToEnd = ''] = readFileSync(PAGE, 'utf8').split('\n## test/e2e\n');
+
+/** The rows of the page's tables: which upstream test, and what is said of it. */
 function rowsOf(page: string): readonly Row[] {
   return page
     .split('\n')
@@ -22,7 +25,7 @@ function testsIn(cell: string): readonly { readonly file: string; readonly title
 }
 
 describe('the table of conformance tests', () => {
-  const rows = rowsOf(readFileSync(PAGE, 'utf8'));
+  const rows = rowsOf(certifying);
 
   it('has a row for each of the 51 upstream tests, once', () => {
     expect(new Set(rows.map(({ upstream }) => upstream)).size).toBe(rows.length);
@@ -35,10 +38,18 @@ describe('the table of conformance tests', () => {
   });
 
   it('names only tests that exist', () => {
-    const named = rows.flatMap(({ cell }) => testsIn(cell));
+    const named = [...rows, ...rowsOf(endToEnd)].flatMap(({ cell }) => testsIn(cell));
     const missing = named.filter(
       ({ file, title }) => !existsSync(file) || !readFileSync(file, 'utf8').includes(title),
     );
     expect(missing).toEqual([]);
+  });
+
+  it('says of each of the 67 end-to-end tests whether it passes here, and what covers it', () => {
+    const all = rowsOf(endToEnd);
+    expect(new Set(all.map(({ upstream }) => upstream)).size).toBe(67);
+    expect(all.filter(({ cell }) => !/^(?:passes|– )[^|]* \| (?:`test|no test of ours)/.test(cell))).toEqual(
+      [],
+    );
   });
 });
