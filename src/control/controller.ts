@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf, PlatformError } from '../base/errors.ts';
 import { within } from '../base/within.ts';
 import { conditionsAfter, isFalse } from '../apis/conditions.ts';
-import type { Status } from '../apis/duck.ts';
+import type { Condition, Status } from '../apis/duck.ts';
 import { keyOf, type Resource } from '../apis/resource.ts';
 import type { Informers } from './informer.ts';
 import type { EventRecorder } from './recorder.ts';
@@ -26,6 +26,8 @@ export type ControllerOptions<R extends Resource> = {
   readonly meter?: QueueMeter | undefined;
   /** Told of a pass that failed, once each time. */
   readonly onError?: (key: string, error: unknown) => void;
+  /** Told of an object that has become not ready, or is so for another cause than before. */
+  readonly onNotReady?: (object: R, why: Condition) => void;
 };
 
 type Stated = Resource & { readonly status?: Status & Readonly<Record<string, unknown>> };
@@ -145,13 +147,18 @@ export class Controller<R extends Resource> {
   }
 
   async #writeStatus(object: R, { marks, status }: Outcome): Promise<void> {
-    const { client, reconciler, clock } = this.#options;
+    const { client, reconciler, clock, onNotReady } = this.#options;
     const before: Stated['status'] = (object as Stated).status ?? {};
     const conditions = conditionsAfter(reconciler.conditions, before.conditions ?? [], marks, clock.nowMs());
     const fields = { ...before, ...status, observedGeneration: object.metadata.generation ?? 1, conditions };
     const kept = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
     const { resourceVersion: _version, ...metadata } = object.metadata; // status has no other writer
     await client.patchStatus({ ...object, metadata, status: kept } as Stated);
+    const { happy } = reconciler.conditions;
+    const [was, now] = [before.conditions ?? [], conditions].map((all) =>
+      all.find(({ type }) => type === happy),
+    );
+    if (now?.status === 'False' && now.message !== was?.message) onNotReady?.(object, now);
   }
 }
 

@@ -191,6 +191,11 @@ function controllerFor<R extends Resource>(
         message: `${reconciler.kind.kind} ${key} could not be reconciled; it is tried again`,
         fields: { error: messageOf(error) },
       }),
+    onNotReady(object, { reason = '', message = '' }) {
+      if ((object.metadata.ownerReferences ?? []).length > 0) return; // what has made it tells
+      const told = `${reconciler.kind.kind} ${keyOf(object)} is not ready: ${message.replaceAll('\n', ' | ')}`;
+      log({ level: 'warn', message: told, fields: { reason } });
+    },
   });
 }
 

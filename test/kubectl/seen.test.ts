@@ -152,6 +152,10 @@ describe('an operator', () => {
     expect(stdout).toMatch(/^ {2}not ready: Service default\/bare: .*millrace push no-such-image PATH/m);
     expect(stdout).not.toContain('not ready: Service default/talk');
     expect(stdout).not.toContain('not ready: Revision'); // its Service tells
+    const log = await out('logs', '-n', 'knative-serving', '-l', 'app=controller', '--tail=-1');
+    expect(log).toMatch(
+      /warn {2}Service default\/bare is not ready: Revision "bare-00001" failed with message: .*push it with: millrace push no-such-image PATH.* reason=RevisionFailed$/m,
+    );
     expect(await kubectl(['create', 'secret', 'generic', 'vault', '--from-literal=word=x'])).toMatchObject({
       code: 0,
     });
