@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { admissionCases, updateCases, type UpdateCase } from './corpus/admissions.ts';
+import { days } from './corpus/days.ts';
 
 /**
  * Makes test/fixtures/upstream/: what Knative Serving's own code answers to each question of the corpus. The corpus is the
@@ -18,12 +19,14 @@ const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 const SEED = 20_241_124;
 const MIXED = 2000;
 const CHANGED = 600;
+const DAYS = 400;
 
 const temporary = mkdtempSync(join(tmpdir(), 'upstream-'));
 const program = join(temporary, 'upstream');
 try {
   execFileSync('go', ['build', '-trimpath', '-o', program, '.'], { cwd: FOLDER, stdio: 'inherit' });
   write('admissions', 'admit', admissionCases(SEED, MIXED));
+  write('days', 'scale', days(SEED, DAYS));
   write('updates', 'admit', stored(updateCases(SEED, CHANGED)));
 } finally {
   rmSync(temporary, { recursive: true });

@@ -54,7 +54,7 @@ function average(loads: readonly number[], seconds: number, algorithm: ScalePlan
   if (algorithm === 'linear') {
     let total = 0;
     for (const load of recent) total += load;
-    return Math.floor((total / recent.length) * 1e6) / 1e6;
+    return Math.round((total / recent.length) * 1e6) / 1e6;
   }
   const alpha = Math.max(0.2, 1 - 0.0001 ** (1 / seconds));
   let value = 0;

@@ -1,5 +1,5 @@
-/** Of all weights together, so much falls within the window; and the newest value never counts less than a fifth. */
-const WEIGHT_PRECISION = 0.9999;
+/** Of all weights together, so much falls before the window; and the newest value never counts less than a fifth. */
+const WEIGHT_BEFORE = 0.0001;
 const COEFFICIENT_MIN = 0.2;
 const DIGITS = 1e6;
 
@@ -50,16 +50,16 @@ export class Window {
     return this.#ring[(this.#next - 1 - age + length) % length] ?? 0;
   }
 
-  /** Cut to six digits, so that what is left of a sum of fractions counts as none. */
+  /** Rounded to six digits, so that what is left of a sum of fractions counts as none. */
   #plainMean(filled: number): number {
     let sum = 0;
     for (let age = 0; age < filled; age += 1) sum += this.#at(age);
-    return Math.floor((sum / filled) * DIGITS) / DIGITS;
+    return Math.round((sum / filled) * DIGITS) / DIGITS;
   }
 
   /** The newer a value the more it counts. Seconds not filled yet count as nothing: it starts low, as upstream's does. */
   #weightedMean(filled: number, seconds: number): number {
-    const coefficient = Math.max(COEFFICIENT_MIN, 1 - (1 - WEIGHT_PRECISION) ** (1 / seconds));
+    const coefficient = Math.max(COEFFICIENT_MIN, 1 - WEIGHT_BEFORE ** (1 / seconds));
     let [sum, weight] = [0, coefficient];
     for (let age = 0; age < filled; age += 1) {
       sum += this.#at(age) * weight;
