@@ -6,6 +6,7 @@ import type { ContainerStatus, InstanceStatus } from '../../src/serving/runtime/
 import type { LogSink } from '../../src/serving/runtime/process/output.ts';
 import type { Reach } from '../../src/serving/runtime/reach.ts';
 import type { Instance, InstanceSpec, Runtime } from '../../src/serving/runtime/runtime.ts';
+import { freePort } from '../../src/serving/runtime/process/ports.ts';
 import { askThrough, finished } from '../kit/reach.ts';
 import { aContainer, aProbe, revisionPlan, TCP } from '../kit/small-platform.ts';
 
@@ -19,6 +20,8 @@ export type RuntimeOnTrial = {
   readonly runIn: (instance: Instance, line: string) => Promise<string>;
   /** Makes a server end with 3. */
   readonly crash: (instance: Instance) => Promise<unknown>;
+  /** How many processes, or containers, of this runtime there are now. */
+  readonly running: () => Promise<number>;
   readonly release: () => Promise<void>;
 };
 
@@ -110,12 +113,31 @@ export function runtimeContract(name: string, make: RuntimeMaker, why?: string):
 
     it('R2 one that never listens is given up at the deadline, and nothing of it keeps running', async () => {
       const id = mark().slice('/tmp/'.length);
+      const before = await trial.running();
       const idle = serving(trial.shell('echo waiting for nothing; sleep 300'));
       await expect(start([idle], { readyTimeoutMs: 1200 }, id)).rejects.toMatchObject({
         code: 'ProgressDeadlineExceeded',
         message: expect.stringMatching(/waiting for nothing/),
       });
       await expect.poll(() => statusOf(id, 'user-container')?.state.kind, WAIT).toBe('terminated');
+      await expect.poll(trial.running, WAIT).toBe(before);
+    });
+
+    it('R1 containers of an instance share an address, and each is asked on the port that its probe names', async () => {
+      const port = await freePort();
+      const action = { kind: 'http', port, path: '/', headers: {}, isTls: false } as const;
+      const env = { PORT: String(port) };
+      const side = aContainer({ name: 'side', ...trial.server(), env, readiness: aProbe(action) });
+      const instance = await start([serving(), side]);
+      expect(statusOf(instance.id, 'side')).toMatchObject({ isReady: true });
+      expect(await askThrough(trial.runtime, instance.id, port)).toBe('ok');
+      await instance.stop(0);
+    });
+
+    it('R1 one that asks for the network of this machine is told a free port of it', async () => {
+      const instance = await start([serving()], { network: 'host' });
+      expect(await trial.runIn(instance, 'echo $PORT')).toBe(`${instance.port}\n`);
+      await instance.stop(0);
     });
 
     it('R2 init containers run first, one after the other, and hold all back when they fail', async () => {
@@ -232,7 +254,9 @@ export function runtimeContract(name: string, make: RuntimeMaker, why?: string):
       await expect(start([hog])).rejects.toMatchObject({ message: expect.stringMatching(/OOMKilled/) });
     });
 
-    it('mounts files of volumes, and keeps what is in an empty one over a crash (R5)', async ({ skip }) => {
+    it('mounts files of volumes, and follows their changes, and keeps what is in an empty one over a crash (R5)', async ({
+      skip,
+    }) => {
       const id = mark().slice('/tmp/'.length);
       const content = Buffer.from('sesame');
       const volumes: InstanceSpec['volumes'] = [
@@ -262,6 +286,11 @@ export function runtimeContract(name: string, make: RuntimeMaker, why?: string):
       await instance.ended;
       const again = await start([serving({ mounts })], { volumes }, id);
       expect(await trial.runIn(again, 'cat /trial-scratch/it')).toBe('kept\n');
+      const { instance: plan } = revisionPlan('trial', '/', serving().launch);
+      const files = [{ path: 'token', content: Buffer.from('changed'), mode: 0o644 }];
+      const changed = volumes.map((each) => (each.kind === 'files' ? { ...each, files } : each));
+      again.refresh({ ...plan, containers: [serving({ mounts })], volumes: changed });
+      await expect.poll(() => trial.runIn(again, 'cat /trial-keys/token'), WAIT).toBe('changed');
       await again.stop(0);
     });
 
@@ -270,6 +299,9 @@ export function runtimeContract(name: string, make: RuntimeMaker, why?: string):
       expect(await instance.usage?.()).toMatchObject({
         memoryBytes: expect.toSatisfy((bytes: number) => bytes > 0),
       });
+      await trial.runIn(instance, 'i=0; while test $i -lt 100000; do i=$((i+1)); done');
+      const cpuSeconds = async (): Promise<number> => (await instance.usage?.())?.cpuSeconds ?? 0;
+      await expect.poll(cpuSeconds, WAIT).toBeGreaterThan(0.02);
       await instance.stop(0);
       await expect.poll(() => instance.usage?.(), WAIT).toBeUndefined();
     });
@@ -315,6 +347,7 @@ export function runtimeContract(name: string, make: RuntimeMaker, why?: string):
       await trial.runtime.close();
       expect(await instance.ended).toMatchObject({ wasAsked: true });
       expect(await isAnswering(instance)).toBe(false);
+      await expect.poll(trial.running, WAIT).toBe(0);
       await expect(start([serving()])).rejects.toMatchObject({ code: 'RUNTIME_CLOSED' });
     });
   });

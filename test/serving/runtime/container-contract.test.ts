@@ -1,5 +1,6 @@
 import type { ContainerSpec } from '../../../src/serving/runtime/container-spec.ts';
 import { ContainerRuntime } from '../../../src/serving/runtime/container/container-runtime.ts';
+import { OWNER } from '../../../src/serving/runtime/container/create-body.ts';
 import { Engine } from '../../../src/serving/runtime/container/engine.ts';
 import { runtimeContract } from '../../contracts/runtime.ts';
 import { temporaryFolder } from '../../kit/folders.ts';
@@ -18,14 +19,21 @@ runtimeContract(
   'the container runtime',
   async (logs) => {
     const engine = new Engine(podman.kind === 'running' ? podman.address : '');
-    const runtime = new ContainerRuntime({ engine, folder: temporaryFolder('containers'), logs });
+    const folder = temporaryFolder('containers');
+    const runtime = new ContainerRuntime({ engine, folder, logs });
+    const watching = new Engine(engine.socket);
+    const filters = encodeURIComponent(JSON.stringify({ label: [`${OWNER}=${folder}`] }));
     return {
       runtime,
       server: (before = ':') => shell(`${before}; ${SERVE}`),
       shell,
       runIn,
       crash: (instance) => runIn(instance, 'touch /tmp/crash'),
-      release: () => runtime.close(),
+      running: async () => {
+        const { body } = await watching.ask('GET', `/containers/json?all=1&filters=${filters}`);
+        return (body as readonly unknown[]).length;
+      },
+      release: () => Promise.all([runtime.close(), watching.close()]).then(() => undefined),
     };
   },
   podman.kind === 'missing' ? podman.reason : undefined,

@@ -123,6 +123,24 @@ describe.skipIf(podman.kind === 'missing')('a container', { timeout: 60_000 }, (
     await runtime.close();
   });
 
+  it('is stopped by the signal that its image names', async () => {
+    const engine = new Engine(address);
+    const runtime = new ContainerRuntime({ engine, folder: temporaryFolder('c'), logs });
+    const first = await runtime.start(spec, 'committed');
+    const filters = encodeURIComponent(JSON.stringify({ name: ['millrace-committed-'] }));
+    const { body } = await engine.ask('GET', `/containers/json?filters=${filters}`);
+    const [{ Id: id } = { Id: '' }] = body as readonly { readonly Id: string }[];
+    const changes = encodeURIComponent('STOPSIGNAL SIGUSR1');
+    await engine.ask('POST', `/commit?container=${id}&repo=localhost/usr1&tag=1&changes=${changes}`, {});
+    await first.stop(0);
+    const command = ['sh', '-c', `trap 'exit 9' USR1; ${SERVE}`];
+    const asked = withContainer(spec, { image: 'localhost/usr1:1', launch: { ...container, command } });
+    const instance = await runtime.start(asked, 'usr1');
+    await instance.stop(20_000);
+    expect(await instance.ended).toMatchObject({ exitCode: 9, wasAsked: true });
+    await runtime.close();
+  });
+
   it('that must not be root does not start as root, in kubelet’s words', async () => {
     const runtime = new ContainerRuntime({ engine: new Engine(address), folder: temporaryFolder('c'), logs });
     const user = { uid: undefined, gid: undefined, mustNotBeRoot: true };

@@ -17,6 +17,7 @@ runtimeContract('the process runtime', async (logs) => {
     shell: (line) => launch(['sh', '-c', line]),
     runIn,
     crash: (instance) => askOf(instance, '/exit?3'),
+    running: async () => runtime.pids.length,
     release: () => runtime.close(),
   };
 });

@@ -27,7 +27,7 @@ import { Warden } from '../process/warden.ts';
 import { staysOpen } from './accepts.ts';
 import { createBody, OWNER, RUN, type EngineNetwork } from './create-body.ts';
 import { createContainer } from './create-container.ts';
-import { EngineContainer } from './engine-container.ts';
+import { EngineContainer, removed } from './engine-container.ts';
 import type { EngineImages } from './engine-images.ts';
 import type { Engine } from './engine.ts';
 import { rootFault, unmetOf } from './unmet.ts';
@@ -46,6 +46,7 @@ export type ContainerRuntimeOptions = {
 };
 
 const DEFAULT_PORT = 8080;
+const SWEEP_ROUNDS = 5;
 
 /** What the containers of an instance have in common. */
 type Home = Remembered & {
@@ -64,6 +65,7 @@ export class ContainerRuntime implements Runtime, Reach {
   readonly #options: ContainerRuntimeOptions;
   readonly #token = randomUUID();
   readonly #containers = new Set<EngineContainer>();
+  readonly #removals = new Set<Promise<void>>();
   readonly #warden = new Warden();
   readonly #waysIn: WaysIn;
   readonly #waysOut: WaysOut;
@@ -131,6 +133,7 @@ export class ContainerRuntime implements Runtime, Reach {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([...this.#containers].map((container) => container.stop(0)));
+    await Promise.all(this.#removals);
     this.#waysIn.close();
     this.#waysOut.close();
     this.#memory.close();
@@ -150,10 +153,14 @@ export class ContainerRuntime implements Runtime, Reach {
   async #endLeftOvers(): Promise<void> {
     const { engine, folder } = this.#options;
     const filters = encodeURIComponent(JSON.stringify({ label: [`${OWNER}=${folder}`] }));
-    const { body } = await engine.ask('GET', `/containers/json?all=1&filters=${filters}`);
-    const known = Array.isArray(body) ? (body as readonly Listed[]) : [];
-    const left = known.filter(({ Labels = {} }) => Labels[RUN] !== this.#token);
-    await Promise.all(left.map(({ Id }) => engine.ask('DELETE', `/containers/${Id}?force=1&v=1`)));
+    // One whose network others have goes after those.
+    for (let rounds = SWEEP_ROUNDS; rounds > 0; rounds -= 1) {
+      const { body } = await engine.ask('GET', `/containers/json?all=1&filters=${filters}`);
+      const known = Array.isArray(body) ? (body as readonly Listed[]) : [];
+      const left = known.filter(({ Labels = {} }) => Labels[RUN] !== this.#token);
+      const gone = await Promise.all(left.map(({ Id }) => removed(engine, Id)));
+      if (gone.every(Boolean)) return;
+    }
   }
 
   #toolsFor(container: ContainerSpec, home: Home, onChange: () => void): RunTools {
@@ -268,6 +275,8 @@ export class ContainerRuntime implements Runtime, Reach {
 
   #keep(child: EngineContainer, { name }: ContainerSpec, { running }: Home): void {
     this.#containers.add(child);
+    this.#removals.add(child.removal);
+    void child.removal.then(() => this.#removals.delete(child.removal));
     running.set(name, child);
     void child.ended.then(() => {
       this.#containers.delete(child);

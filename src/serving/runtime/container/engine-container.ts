@@ -19,6 +19,9 @@ const STOP_TIMEOUT_MS = 15_000;
 /** 128 + SIGKILL. */
 const KILLED = 137;
 const EVENTS_TIMEOUT_MS = 5000;
+const GONE = 404;
+const REMOVE_EVERY_MS = 250;
+const REMOVE_TRIES = 40;
 const TAIL_BYTES = 2048;
 const TAIL_LINES = 5;
 /** Of what a probe's command prints. */
@@ -35,6 +38,12 @@ export type Creation = {
 };
 export type Refusal = { readonly status: number; readonly fault: string };
 
+/** Whether a container is gone now. */
+export async function removed(engine: Engine, id: string): Promise<boolean> {
+  const answer = await engine.ask('DELETE', `/containers/${id}?force=1&v=1`).catch(() => undefined);
+  return answer !== undefined && (answer.status < 300 || answer.status === GONE);
+}
+
 /** One container of an engine, from its creation to its removal. */
 export class EngineContainer implements RunProcess {
   readonly id: string;
@@ -44,6 +53,7 @@ export class EngineContainer implements RunProcess {
   readonly #token: string;
   readonly #isBounded: boolean;
   readonly #end = Promise.withResolvers<Ended>();
+  readonly #removal = Promise.withResolvers<void>();
   readonly #logs = new AbortController();
   #tail = Buffer.alloc(0);
   #write: ((stream: 'stdout' | 'stderr', chunk: Buffer) => void) | undefined;
@@ -96,6 +106,11 @@ export class EngineContainer implements RunProcess {
     return { said: lines === '' ? '' : `; it printed last:\n${lines}` };
   }
 
+  /** Resolves when nothing of it is left, or all has been tried. */
+  get removal(): Promise<void> {
+    return this.#removal.promise;
+  }
+
   /** Whether the kernel has ended it because its memory was used up. */
   get wasOutOfMemory(): boolean {
     return this.#wasOutOfMemory;
@@ -119,6 +134,7 @@ export class EngineContainer implements RunProcess {
     void this.#kill(graceMs === 0 ? 'SIGKILL' : this.#stopSignal);
     const late = setTimeout(() => {
       const reason = `the container engine at ${this.#engine.socket} does not say that it has ended`;
+      this.#removal.resolve();
       this.#finish({ exitCode: undefined, signal: 'SIGKILL', wasAsked: true, reason });
     }, graceMs + STOP_TIMEOUT_MS);
     await this.ended;
@@ -266,8 +282,17 @@ export class EngineContainer implements RunProcess {
     await this.#ask('POST', `/kill?signal=${signal}`).catch(() => undefined); // it ends by itself meanwhile
   }
 
+  /** One whose network others have may have to wait for those; what is left after all, the next run removes. */
   async #remove(): Promise<void> {
-    await this.#engine.ask('DELETE', `/containers/${this.id}?force=1&v=1`).catch(() => undefined); // the next run does
+    const isGone = await removed(this.#engine, this.id);
+    this.#removal.resolve(isGone ? undefined : this.#removeLater());
+  }
+
+  async #removeLater(): Promise<void> {
+    for (let tries = REMOVE_TRIES; tries > 0; tries -= 1) {
+      await pause(REMOVE_EVERY_MS);
+      if (await removed(this.#engine, this.id)) return;
+    }
   }
 
   #finish(how: Ended): void {
