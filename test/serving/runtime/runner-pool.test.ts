@@ -129,6 +129,16 @@ describe('the pool', () => {
     expect(await ask(await handOver(opened, PLAIN))).toBe('up');
   });
 
+  it('has the first of a large burst up while the last have not begun to start (W4)', async () => {
+    const opened = open({ min: 0, max: 0 });
+    const count = 12 * availableParallelism();
+    const all = Array.from({ length: count }, () => handOver(opened, PLAIN));
+    await Promise.race(all);
+    expect(opened.alive()).toBeLessThan(count);
+    expect(await Promise.all((await Promise.all(all)).map(ask))).toEqual(Array(count).fill('up'));
+    expect(opened.alive()).toBe(count);
+  }, 30_000);
+
   it('has warmed up when all are warm, and not when the last of them is on its way', async () => {
     const size = availableParallelism() + 1; // as many at a time as there are cores, and one more
     const opened = open({ min: size, max: size });

@@ -6,6 +6,7 @@ import { NO_WAKES, poolSize, withWake, type PoolBounds } from './pool-size.ts';
 import { Priority } from './priority.ts';
 import { RunnerChild, type RunnerStart, type RunnerTimes } from './runner-child.ts';
 import type { ToRunner } from './runner-protocol.ts';
+import { Turns } from './turns.ts';
 
 export type RunnerPoolOptions = {
   readonly folder: string;
@@ -38,6 +39,7 @@ const REFILL_WITHIN_MS = 1000;
 const REPLACE_AFTER_MS = 1000;
 /** So often a pool above its minimum is asked whether it is still needed. */
 const SHRINK_EVERY_MS = 10_000;
+const STARTS_PER_CORE = 4;
 /** What runners have compiled, for one another. */
 export const COMPILED = 'compiled';
 
@@ -47,10 +49,13 @@ export const COMPILED = 'compiled';
  *   W2  a start never waits for the pool: where none is warm, it takes the one that will be soonest, or a new one.
  *   W3  the pool fills and shrinks by recent wakes (pool-size.ts), after they were answered, at a low priority where that
  *       is allowed, and as many at a time as there are cores.
+ *   W4  no more than a few processes for each core start at a time for functions that wait; more would hold one another up
+ *       until none is warm in its time. The first are up while the last wait for their turn.
  */
 export class RunnerPool {
   readonly #options: RunnerPoolOptions;
   readonly #priority = new Priority();
+  readonly #turns = new Turns(STARTS_PER_CORE * availableParallelism());
   #waiting: RunnerChild[] = [];
   #wakes = NO_WAKES;
   /** Starts under way, and when the first of them began. */
@@ -126,6 +131,7 @@ export class RunnerPool {
   /** Starts none any more; whoever keeps the children ends them. */
   close(): void {
     this.#isClosed = true;
+    this.#turns.open();
     clearTimeout(this.#refill);
     clearTimeout(this.#shrink);
   }
@@ -137,7 +143,8 @@ export class RunnerPool {
     apart: Apart | undefined,
     isSecond = false,
   ): Promise<HandedOver> {
-    const runner = apart === undefined ? this.#take(load.isTrial) : this.#start({ isWanted: true, ...apart });
+    const runner =
+      (apart === undefined ? this.#take(load.isTrial) : undefined) ?? (await this.#startInTurn(apart));
     const isFromPool = runner.isWarm;
     onTaken(runner.child);
     try {
@@ -152,18 +159,35 @@ export class RunnerPool {
     }
   }
 
-  /** W2; what `push` tries is no wake. */
-  #take(isTrial: boolean): RunnerChild {
+  /** W2; what `push` tries is no wake. Undefined: none waits. */
+  #take(isTrial: boolean): RunnerChild | undefined {
     if (!isTrial) this.#wakes = withWake(this.#wakes, this.#nowMs(), this.#options.bounds);
+    return this.#takeWaiting();
+  }
+
+  #takeWaiting(): RunnerChild | undefined {
     this.#waiting = this.#waiting.filter(({ child }) => !child.isGone);
     const index = Math.max(
       0,
       this.#waiting.findIndex(({ isWarm }) => isWarm),
     );
     const [runner] = this.#waiting.splice(index, 1); // W1
-    if (runner === undefined) return this.#start({ isWanted: true });
-    if (!runner.isWarm) this.#priority.restore(runner.child.pid);
+    if (runner?.isWarm === false) this.#priority.restore(runner.child.pid);
     return runner;
+  }
+
+  /** W4; one of the pool may have become warm meanwhile. */
+  async #startInTurn(apart: Apart | undefined): Promise<RunnerChild> {
+    const giveBack = await this.#turns.take();
+    try {
+      const runner =
+        (apart === undefined ? this.#takeWaiting() : undefined) ?? this.#start({ isWanted: true, ...apart });
+      runner.warm.then(giveBack, giveBack);
+      return runner;
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
   }
 
   #fillIn(afterMs: number): void {
