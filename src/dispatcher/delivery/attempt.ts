@@ -30,6 +30,8 @@ const KEPT_BYTES = 1024;
 /** An answer of no use is read this far, to keep its connection; one that goes on is cut. */
 const DRAINED_BYTES = 1024 * 1024;
 const TIMER_MAX_MS = 2 ** 31 - 1;
+/** So many characters of an answer are told as the reason. */
+const SAID_MAX = 200;
 const NO_BODY = Buffer.alloc(0);
 
 /** Makes one POST (D1). Never rejects; ends when `signal` aborts, as unreachable. */
@@ -118,7 +120,16 @@ class PostHandler implements Dispatcher.DispatchHandler {
   #answered(cut: string | undefined): void {
     if (isSuccess(this.#code)) return this.#end('delivered', cut);
     const isRedirect = this.#code >= 300 && this.#code < 400;
-    this.#end('rejected', `answered ${this.#code}${isRedirect ? '; redirects are not followed' : ''}`);
+    const why = isRedirect ? '; redirects are not followed' : this.#said();
+    this.#end('rejected', `answered ${this.#code}${why}`);
+  }
+
+  /** The first line of an answer that is for people to read. */
+  #said(): string {
+    const at = this.#headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type');
+    if (at < 0 || this.#headers[at + 1]?.startsWith('text/plain') !== true) return '';
+    const [line = ''] = Buffer.concat(this.#chunks).toString().trim().split('\n');
+    return line === '' ? '' : `: ${line.slice(0, SAID_MAX)}`;
   }
 
   readonly #onDeadline = (): void => {

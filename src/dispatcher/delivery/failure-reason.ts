@@ -4,10 +4,20 @@ export function failureReason(error: Error): string {
   // undici tells these two apart from a closed connection by message alone.
   const unasked = code === 'UND_ERR_SOCKET' ? UNASKED[error.message] : undefined;
   if (unasked !== undefined) return unasked;
+  const inside = code === 'ENOTFOUND' ? serviceName(error) : undefined;
+  if (inside !== undefined)
+    return `no service answers as ${inside.name} in namespace ${inside.namespace}: it is not there, or has not been ready yet (kubectl get ksvc,svc -n ${inside.namespace})`;
   const known = REASONS[code];
   if (known !== undefined) return known;
   const inner = error.cause instanceof Error ? error.cause.message : '';
   return [error.message || code || 'the connection failed', inner].filter((part) => part !== '').join(': ');
+}
+
+/** Names inside the cluster are no names to DNS: what no Service has is looked up there in vain. */
+function serviceName(error: Error): { readonly name: string; readonly namespace: string } | undefined {
+  const hostname = 'hostname' in error ? String(error.hostname) : '';
+  const [, name, namespace] = /^([^.]+)\.([^.]+)\.svc(?:\.cluster\.local)?\.?$/.exec(hostname) ?? [];
+  return name === undefined || namespace === undefined ? undefined : { name, namespace };
 }
 
 const UNASKED: Readonly<Record<string, string>> = {

@@ -45,6 +45,16 @@ describe('an attempt (D1)', () => {
     if (isTimeout) expect(performance.now() - startMs).toBeLessThan(3000);
   });
 
+  it('repeats what a refusal says in plain text, its first line', async () => {
+    const text = { 'content-type': 'text/plain; charset=utf-8' };
+    const telling = subscriber((response) => response.writeHead(504, text).end('request timeout\nmore\n'));
+    expect(await attempt(telling)).toMatchObject({ reason: 'answered 504: request timeout' });
+    const page = subscriber((response) =>
+      response.writeHead(500, { 'content-type': 'text/html' }).end('<p>'),
+    );
+    expect(await attempt(page)).toMatchObject({ reason: 'answered 500' });
+  });
+
   it('takes the answer that comes after 102 and 103', async () => {
     const hinting = brokenSubscriber((socket) =>
       socket.on('data', () =>
