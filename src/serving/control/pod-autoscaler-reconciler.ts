@@ -21,6 +21,7 @@ import {
   type Door,
   type ReadyInstance,
 } from './scale-services.ts';
+import { writeService } from './scale-slices.ts';
 
 /** How the data plane has a revision: its instances, its plan, and what was last asked of it. */
 export type ScaleView = Omit<Standing, 'scale'> & {
@@ -121,10 +122,8 @@ async function tellServices(
   door: Door,
 ): Promise<void> {
   await Promise.all([
-    cluster.apply(privateServiceOf(service)),
-    cluster.apply(privateEndpointsOf(service, instances)),
-    cluster.apply(publicServiceOf(service)),
-    cluster.apply(publicEndpointsOf(service, instances, door)),
+    writeService(cluster, privateServiceOf(service), privateEndpointsOf(service, instances)),
+    writeService(cluster, publicServiceOf(service), publicEndpointsOf(service, instances, door)),
   ]);
 }
 

@@ -14,7 +14,10 @@ export type Door = { readonly host: string; readonly port: number };
 
 export type Endpoints = Resource & {
   readonly subsets?: readonly {
-    readonly addresses: readonly object[];
+    readonly addresses: readonly {
+      readonly ip: string;
+      readonly targetRef?: { readonly kind: 'Pod'; readonly name: string; readonly namespace: string };
+    }[];
     readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: 'TCP' }[];
   }[];
 };
@@ -73,9 +76,9 @@ export function privateEndpointsOf(
   service: ServerlessService,
   instances: readonly ReadyInstance[],
 ): Endpoints {
-  const { name, namespace } = service.metadata;
+  const { name, namespace = '' } = service.metadata;
   const subsets = instances.map(({ id, port }) => ({
-    addresses: [{ ip: INSTANCE_ADDRESS, targetRef: { kind: 'Pod', name: id, namespace } }],
+    addresses: [{ ip: INSTANCE_ADDRESS, targetRef: { kind: 'Pod' as const, name: id, namespace } }],
     ports: [portOf(service, port)],
   }));
   return endpoints(metaOf(service, privateName(name), 'Private'), subsets);

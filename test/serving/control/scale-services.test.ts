@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ENDPOINTS } from '../../../src/apis/core/endpoints.ts';
+import { ENDPOINT_SLICE, ENDPOINTS } from '../../../src/apis/core/endpoints.ts';
 import { CORE_SERVICE } from '../../../src/apis/core/service.ts';
+import type { Resource } from '../../../src/apis/resource.ts';
 import { LABELS } from '../../../src/apis/serving/shared.ts';
 import type { Revision } from '../../../src/apis/serving/types.ts';
 import { podAutoscalerOf } from '../../../src/serving/control/autoscaler-objects.ts';
@@ -78,6 +79,13 @@ describe('the Services of a revision', () => {
     ]);
   });
 
+  it('are not written again while nothing changes', async () => {
+    await told(BOTH, 'Serve');
+    const before = world.version;
+    await told(BOTH, 'Serve');
+    expect(world.version).toBe(before);
+  });
+
   it('name HTTP/2 where its port does', async () => {
     const ports = [{ name: 'h2c', containerPort: 0 }];
     const spec = { ...revision.spec, containers: [{ name: 'user-container', image: 'a', ports }] };
@@ -103,11 +111,35 @@ describe('the Services of a revision', () => {
     await told(BOTH, 'Serve');
     await told(BOTH.slice(1), 'Serve');
     expect(await placesOf(`${NAME}-private`)).toEqual(['127.0.0.1:4002']);
+    expect(await slicesOf(`${NAME}-private`)).toEqual(['127.0.0.1:4002 two']);
+    expect(await slicesOf(NAME)).toEqual(['127.0.0.1:4002 two']);
     await told([], 'Serve');
+    expect(await slicesOf(`${NAME}-private`)).toEqual([]);
+    expect(await slicesOf(NAME)).toEqual(['127.0.0.1:8081 held']);
     expect(await placesOf(`${NAME}-private`)).toEqual([]);
     expect(await placesOf(NAME)).toEqual(['127.0.0.1:8081']);
   });
 });
+
+/** The EndpointSlices of a Service, as kubectl describes it by them. */
+async function slicesOf(service: string): Promise<string[]> {
+  const label = { matchLabels: { 'kubernetes.io/service-name': service } };
+  const { items } = await world.controller.list<Slice>(ENDPOINT_SLICE, 'default', label);
+  return items
+    .flatMap(({ endpoints, ports }) =>
+      endpoints.map(
+        ({ addresses: [ip], targetRef }) => `${ip}:${ports[0]?.port} ${targetRef?.name ?? 'held'}`,
+      ),
+    )
+    .toSorted();
+}
+type Slice = Resource & {
+  readonly endpoints: readonly {
+    readonly addresses: readonly string[];
+    readonly targetRef?: { name: string };
+  }[];
+  readonly ports: readonly { readonly port: number }[];
+};
 
 function portsOf(service: Stated): string[] {
   const { ports } = service['spec'] as { ports: { name: string; port: number; targetPort: unknown }[] };
