@@ -13,6 +13,7 @@ type Status = {
   readonly subscriptions: readonly {
     readonly channel: string;
     readonly group: string;
+    readonly subscription?: string; // namespace/name, while it is there
     readonly events: number;
     readonly retrying: number;
     readonly dead: number;
@@ -85,8 +86,8 @@ function rendered({
     `  memory     ${mebibytes(memoryBytes)}`,
     `  export KUBECONFIG=${kubeconfig}`,
     ...subscriptions.map(
-      ({ channel, group, events, retrying, dead }) =>
-        `  ${channel} → ${group}: ${events} owed, ${retrying} in retry, ${dead} dead`,
+      ({ channel, group, subscription, events, retrying, dead }) =>
+        `  ${channel} → ${subscription ?? group}: ${events} owed, ${retrying} in retry, ${dead} dead`,
     ),
     ...away.map(({ channel, reason }) => `  ${channel}: unknown, ${reason}`),
     ...lacking(notReady),

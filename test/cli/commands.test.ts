@@ -245,7 +245,7 @@ describe('millrace on a running platform', { timeout: 40_000 }, () => {
     );
     expect(text).toMatch(new RegExp(`^Millrace ${run.version}, pid ${platform.pid}, ready\n`));
     expect(text).toContain(`export KUBECONFIG=${run.kubeconfig}`);
-    expect(text).toMatch(/LogChannel\/default\/dead-end → .*: 0 owed, 0 in retry, 1 dead/);
+    expect(text).toMatch(/LogChannel\/default\/dead-end → default\/to-nobody: 0 owed, 0 in retry, 1 dead/);
   });
 
   it('follows events as they happen, those asked for only, until Ctrl-C', async () => {

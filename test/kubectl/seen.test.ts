@@ -152,6 +152,18 @@ describe('an operator', () => {
     expect(stdout).toMatch(/^ {2}not ready: Service default\/bare: .*millrace push no-such-image PATH/m);
     expect(stdout).not.toContain('not ready: Service default/talk');
     expect(stdout).not.toContain('not ready: Revision'); // its Service tells
+    const template = {
+      metadata: { labels: { app: 'lone' } },
+      spec: { containers: [{ name: 'm', image: 'none' }] },
+    };
+    const spec = { selector: { matchLabels: { app: 'lone' } }, template };
+    const lone = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'lone' }, spec };
+    expect(await kubectl(['apply'], JSON.stringify(lone))).toMatchObject({ code: 0 });
+    await expect
+      .poll(async () => (await millrace(['status', '--data-dir', dataDir])).stdout, WAIT)
+      .toMatch(
+        /^ {2}not ready: Pod default\/lone-\S+: Unable to fetch image "none": .*millrace push none PATH/m,
+      );
     const log = await out('logs', '-n', 'knative-serving', '-l', 'app=controller', '--tail=-1');
     expect(log).toMatch(
       /warn {2}Service default\/bare is not ready: Revision "bare-00001" failed with message: .*push it with: millrace push no-such-image PATH.* reason=RevisionFailed$/m,

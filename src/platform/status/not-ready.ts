@@ -1,5 +1,6 @@
 import type { Condition } from '../../apis/duck.ts';
 import type { KindDefinition } from '../../apis/kind.ts';
+import { LABELS } from '../../apis/serving/shared.ts';
 import type { Resource } from '../../apis/resource.ts';
 import type { SqliteStore } from '../../apiserver/storage/sqlite-store.ts';
 
@@ -38,8 +39,13 @@ function applied(store: SqliteStore, { group, kind, subresources }: KindDefiniti
     .list({ group, kind })
     .items.filter(
       ({ metadata: { ownerReferences = [], labels = {} } }) =>
-        ownerReferences.length === 0 && labels[SELF_LABEL] === undefined,
+        (ownerReferences.length === 0 || isOfWorkload(kind, labels)) && labels[SELF_LABEL] === undefined,
     );
+}
+
+/** A Deployment or a Job does not tell what its Pods do; a Revision does. */
+function isOfWorkload(kind: string, labels: Readonly<Record<string, string>>): boolean {
+  return kind === 'Pod' && labels[LABELS.revision] === undefined;
 }
 
 function whyNot(object: Resource): Partial<Condition> | undefined {
@@ -65,8 +71,10 @@ function whyNot(object: Resource): Partial<Condition> | undefined {
 const isFalse = (condition: Condition | undefined): Condition | undefined =>
   condition?.status === 'False' ? condition : undefined;
 
+type Told = { readonly reason?: string; readonly message?: string };
 type ContainerState = {
-  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
+  readonly state?: { readonly waiting?: Told; readonly terminated?: Told };
+  readonly lastState?: { readonly terminated?: Told };
 };
 
 /** One that has succeeded is not ready, either. */
@@ -76,6 +84,8 @@ function whyPodIsNot(pod: Resource, ready: Condition | undefined): Partial<Condi
     containerStatuses?: readonly ContainerState[];
   };
   if (phase === 'Succeeded' || isFalse(ready) === undefined) return undefined;
-  const waiting = containerStatuses.map(({ state }) => state?.waiting).find((each) => each !== undefined);
-  return waiting ?? ready;
+  const told = containerStatuses.flatMap(({ state = {}, lastState = {} }) =>
+    'running' in state ? [] : [state.terminated ?? lastState.terminated ?? state.waiting ?? {}],
+  );
+  return told.find(({ message, reason }) => (message ?? reason) !== undefined) ?? ready;
 }

@@ -5,6 +5,7 @@ import type { InstanceUsage } from '../../serving/usage/usage-meter.ts';
 import { askBacklogs } from '../channel-figures.ts';
 import type { OpenChannel } from '../channel-host.ts';
 import type { Endpoints } from '../options.ts';
+import { subscribersOf } from '../trace/subscribers.ts';
 import { notReady } from './not-ready.ts';
 
 export type StatusSources = {
@@ -22,6 +23,7 @@ export async function statusOf(sources: StatusSources): Promise<unknown> {
   const { dataDir, endpoints, store, channels, figures, isReady } = sources;
   const instances = await figures();
   const { told, away } = await askBacklogs(channels());
+  const names = namesOf(store, told);
   return {
     version: packageVersion(),
     pid: process.pid,
@@ -29,7 +31,7 @@ export async function statusOf(sources: StatusSources): Promise<unknown> {
     dataDir,
     kubeconfig: join(dataDir, 'kubeconfig'),
     endpoints: endpoints(),
-    subscriptions: told,
+    subscriptions: told.map((each) => ({ ...each, subscription: names.get(each.group) })),
     away,
     memoryBytes: process.memoryUsage.rss(),
     notReady: notReady(store),
@@ -40,4 +42,13 @@ export async function statusOf(sources: StatusSources): Promise<unknown> {
       memoryBytes,
     })),
   };
+}
+
+/** Of subscriptions, by what their channel calls them. */
+function namesOf(
+  store: SqliteStore,
+  told: readonly { readonly channel: string }[],
+): ReadonlyMap<string, string> {
+  const all = [...new Set(told.map(({ channel }) => channel))].flatMap((key) => subscribersOf(store, key));
+  return new Map(all.map(({ group, subscription }) => [group, subscription]));
 }
