@@ -1,3 +1,5 @@
+import { copyFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { ImageStore } from '../../../src/serving/images/image-store.ts';
@@ -10,10 +12,12 @@ const images = new ImageStore(temporaryFolder('images'), (directory, entry) =>
 );
 
 /** Pushes files as `millrace push` does, starts what it found, and returns what that answers. */
-async function answerOf(
-  files: Readonly<Record<string, string>>,
-): Promise<{ text: string; logs: () => string }> {
-  const { directory, launch } = await images.push('x', folderWith('push', { ...files }), undefined, 0);
+function answerOf(files: Readonly<Record<string, string>>): Promise<{ text: string; logs: () => string }> {
+  return answerOfFolder(folderWith('push', { ...files }));
+}
+
+async function answerOfFolder(folder: string): Promise<{ text: string; logs: () => string }> {
+  const { directory, launch } = await images.push('x', folder, undefined, 0);
   expect(launch.kind).toBe('function');
   const instance = await start([serving({ directory, launch })]);
   const text = await (await request(`http://127.0.0.1:${instance.port}/`)).body.text();
@@ -120,6 +124,33 @@ describe('a bundle of functions may be written as', () => {
     ],
   ])('%s', async (_, files) => {
     expect((await answerOf(files)).text).toBe('well');
+  });
+});
+
+/** A native add-on that the tests' own tools bring. */
+const ADD_ON = join(
+  import.meta.dirname,
+  '../../../node_modules/lightningcss-linux-x64-gnu/lightningcss.linux-x64-gnu.node',
+);
+
+describe('a native add-on of a bundle’s own', () => {
+  const css = `addOn.transform({ filename: 'a.css', code: Buffer.from('a { color: red }'), minify: true }).code`;
+  it.skipIf(!existsSync(ADD_ON)).each<[string, Readonly<Record<string, string>>]>([
+    ['CommonJS', { 'index.cjs': `const addOn = require('native'); exports.handle = () => String(${css})` }],
+    [
+      'ESM',
+      {
+        'index.mjs': `import { createRequire } from 'node:module'; const addOn = createRequire(import.meta.url)('native');
+          export const handle = () => String(${css})`,
+      },
+    ],
+  ])('is loaded from %s', async (_, files) => {
+    const folder = folderWith('push', {
+      ...files,
+      'node_modules/native/package.json': '{ "name": "native", "main": "./add-on.node" }',
+    });
+    copyFileSync(ADD_ON, join(folder, 'node_modules/native/add-on.node'));
+    expect((await answerOfFolder(folder)).text).toBe('a{color:red}');
   });
 });
 
