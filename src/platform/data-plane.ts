@@ -163,13 +163,14 @@ function openInstances(
 ): Pick<DataPlane, 'logs' | 'runtime' | 'engineImages' | 'images' | 'serving' | 'pods'> {
   const logs = new LogFiles({ folder: join(dataDir, 'logs'), ...LOG_FILE_BOUNDS });
   const folder = join(dataDir, 'runtime');
-  const processes = ProcessRuntime.open({ folder, warm: warmBounds(warmBytes), logs, routes: () => hosts });
-  const socket = engineSocket(named, process.env);
-  const engine = socket === undefined ? undefined : new Engine(socket);
-  const engineImages = engine && new EngineImages(engine);
   const isName = (host: string): boolean =>
     serving.listenerFor(host) === 'internal' || channelOfHost(host) !== undefined;
   const inside = { routes: () => hosts, isName, onAddress };
+  const warm = warmBounds(warmBytes);
+  const processes = ProcessRuntime.open({ folder, warm, logs, routes: () => hosts, isName });
+  const socket = engineSocket(named, process.env);
+  const engine = socket === undefined ? undefined : new Engine(socket);
+  const engineImages = engine && new EngineImages(engine);
   const containers = engine && new ContainerRuntime({ engine, images: engineImages, inside, folder, logs });
   containers?.sweep().catch(() => undefined); // of an engine that is away it is done before its first start
   const runtime = new EitherRuntime(processes, containers);

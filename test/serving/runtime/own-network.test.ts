@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ContainerSpec } from '../../../src/serving/runtime/container-spec.ts';
 import { Networks } from '../../../src/serving/runtime/process/network/networks.ts';
@@ -15,7 +17,9 @@ import { aContainer, aProbe, revisionPlan, TCP } from '../../kit/small-platform.
 const { why } = new Networks({ token: 'trial', onSpawn: () => undefined });
 const routes: HostRoute[] = [];
 const logs = { write: () => undefined };
-const runtime = ProcessRuntime.open({ folder: temporaryFolder('net'), warm: 0, logs, routes: () => routes });
+const isName = (host: string): boolean => /^[a-z]+\.demo(\.svc(\.cluster\.local)?)?$/.test(host);
+const folder = temporaryFolder('net');
+const runtime = ProcessRuntime.open({ folder, warm: 0, logs, routes: () => routes, isName });
 afterAll(() => runtime.close());
 
 const node = (code: string): Partial<ContainerSpec> => ({
@@ -26,6 +30,19 @@ const insisting = (port: number, answer: string): Partial<ContainerSpec> =>
   node(`require('node:http').createServer((q, r) => r.end('${answer} ' + process.env.PORT)).listen(${port})`);
 const serving = (more: Partial<ContainerSpec>): ContainerSpec =>
   aContainer({ isServing: true, readiness: aProbe(TCP), ...more });
+
+/** An address of this machine that is not of its loopback; and why there is no traffic but by a proxy. */
+const outside = Object.values(networkInterfaces())
+  .flat()
+  .find((each) => each?.family === 'IPv4' && !each.internal)?.address;
+const noUplink =
+  process.getuid?.() !== 0 || !existsSync('/usr/sbin/iptables')
+    ? 'no root, or no iptables'
+    : readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1' && outside !== undefined
+      ? undefined
+      : 'the machine does not forward';
+const rules = (): string[] =>
+  ['nat', 'filter'].map((table) => execFileSync('iptables', ['-w', '-t', table, '-S']).toString());
 
 let last = 0;
 function specOf(
@@ -105,9 +122,8 @@ describe.skipIf(why !== undefined)(
       const line = `node -e "require('node:net').connect(8080, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(1))"`;
       const readiness = aProbe({ kind: 'exec', command: ['sh', '-c', line] }, { timeoutMs: 5000 });
       const instance = await start(specOf({ ...node(SERVER), readiness }, { network: 'own' }));
-      expect(await runIn(instance, 'ls /sys/class/net > /dev/null; cat /proc/net/dev | grep -c :')).toBe(
-        '1\n',
-      );
+      const devices = await runIn(instance, "grep -o '^ *[a-z0-9]*:' /proc/net/dev");
+      expect(devices.replaceAll(' ', '')).toMatch(/^(eth0:\n)?lo:\n(eth0:\n)?$/);
       const relay = runtime.pids.find(
         (pid) => pid !== instance.pid && networkOf(pid) === networkOf(instance.pid),
       );
@@ -196,6 +212,63 @@ describe.skipIf(why !== undefined)('what such an instance reaches', () => {
     expect(await runIn(instance, `${curl} --noproxy '*' http://127.0.0.2:${port}/`)).toMatch(/exit 7/);
     world.close();
     await instance.stop(0);
+  });
+
+  it('is services by their cluster names for a client that knows no proxy', async () => {
+    const instance = await start(specOf(node(SERVER), { network: 'own' }));
+    const ask = (name: string): string =>
+      `node -e "require('node:http').get('http://${name}/x').on('response', (r) => r.pipe(process.stdout)).on('error', (e) => console.log(e.code))"`;
+    for (const name of ['other.demo.svc.cluster.local', 'other.demo.svc', 'other.demo'])
+      expect(await runIn(instance, `unset NODE_USE_ENV_PROXY; ${ask(name)}`)).toBe(`GET ${name} /x`);
+    const none = await runIn(instance, `unset NODE_USE_ENV_PROXY; ${ask('other.nowhere.svc.cluster.local')}`);
+    expect(none).toBe('ENOTFOUND\n');
+    await instance.stop(0);
+  });
+
+  it('is no service by its name where the instance has port 80 for itself', async () => {
+    const instance = await start(specOf({ ...node(SERVER), containerPort: 80 }, { network: 'own' }));
+    expect(await runIn(instance, 'getent ahostsv4 other.demo.svc.cluster.local')).toMatch(/^exit 2/);
+    expect(await askOf(instance, '/')).toBe('ok');
+    await instance.stop(0);
+  });
+
+  it.skipIf(noUplink !== undefined)(
+    `is whatever the machine reaches, by whatever protocol (${noUplink ?? 'routed'})`,
+    async () => {
+      const world = createTcpServer((socket) => socket.end(`hello ${socket.remoteAddress}`)).listen(0);
+      const { port } = world.address() as AddressInfo;
+      const instance = await start(specOf(node(SERVER), { network: 'own' }));
+      const code = `require('node:net').connect(${port}, '${outside}').on('error', (e) => console.log(e.code)).pipe(process.stdout)`;
+      expect(await runIn(instance, `node -e "${code}"`)).toMatch(/^hello (::ffff:)?10\.213\./);
+      world.close();
+      await instance.stop(0);
+    },
+  );
+
+  it.skipIf(noUplink !== undefined)('leaves no rule of its own on the machine', async () => {
+    const before = rules();
+    const other = ProcessRuntime.open({
+      folder: temporaryFolder('net'),
+      warm: 0,
+      logs,
+      routes: () => routes,
+    });
+    await other.start(specOf(node(SERVER), { network: 'own' }), 'one');
+    expect(rules()).not.toEqual(before);
+    await other.close();
+    expect(rules()).toEqual(before);
+  });
+
+  it.skipIf(noUplink !== undefined)('takes away what a killed run of the platform has left', async () => {
+    const before = rules();
+    const at = { folder: temporaryFolder('net'), warm: 0, logs, routes: () => routes };
+    const killed = ProcessRuntime.open(at);
+    await killed.start(specOf(node(SERVER), { network: 'own' }), 'one');
+    const next = ProcessRuntime.open(at);
+    await next.start(specOf(node(SERVER), { network: 'own' }), 'two');
+    await next.close();
+    expect(rules()).toEqual(before);
+    await killed.close();
   });
 
   it('is found by functions, too', async () => {

@@ -48,6 +48,11 @@ export class NameServer {
     return new NameServer(options, socket.unref());
   }
 
+  /** On a socket that listens already. */
+  static on(options: Omit<NameServerOptions, 'port'>, socket: Socket): NameServer {
+    return new NameServer({ ...options, port: 0 }, socket.unref());
+  }
+
   get port(): number {
     return this.#socket.address().port;
   }

@@ -46,6 +46,8 @@ export type ProcessRuntimeOptions = {
   readonly logs: LogSink;
   /** Asked at each start: which names our own listeners answer for. */
   readonly routes: () => readonly HostRoute[];
+  /** Whether a name is one inside the cluster, now; absent: programs find none. */
+  readonly isName?: (host: string) => boolean;
 };
 
 const COMPILED_BYTES_MAX = 256 * 1024 * 1024;
@@ -78,8 +80,8 @@ export class ProcessRuntime implements Runtime, Reach {
   readonly #instances = new Map<string, LocalInstance>();
   #isClosed = false;
 
-  private constructor(options: ProcessRuntimeOptions) {
-    const { folder, warm } = options;
+  private constructor(options: ProcessRuntimeOptions, former: string) {
+    const { folder, warm, isName } = options;
     const bounds = typeof warm === 'number' ? { min: warm, max: warm } : warm;
     this.#options = options;
     this.#memory = new Memory((id) => join(folder, 'volumes', id), this.#token);
@@ -89,7 +91,7 @@ export class ProcessRuntime implements Runtime, Reach {
     const around = { folder: join(folder, 'around'), token: this.#token, onSpawn };
     this.#surroundings = new Surroundings(around);
     this.#pool = new RunnerPool({ folder, token: this.#token, bounds, onSpawn });
-    this.#placements = new Placements({ token: this.#token, onSpawn });
+    this.#placements = new Placements({ token: this.#token, former, isName, onSpawn });
   }
 
   /** Ends what a former run left, and begins to warm runners; does not wait for them. */
@@ -100,7 +102,7 @@ export class ProcessRuntime implements Runtime, Reach {
     if (former !== '') endLeftOvers(former);
     boundFolder(join(options.folder, COMPILED), COMPILED_BYTES_MAX);
     rmSync(join(options.folder, 'volumes'), { recursive: true, force: true });
-    const runtime = new ProcessRuntime(options);
+    const runtime = new ProcessRuntime(options, former);
     writeFileSync(file, runtime.#token, { mode: 0o600 });
     sweepMemory(former);
     runtime.#cgroups.sweep(former.slice(0, 8));

@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process';
+import { getServers } from 'node:dns';
 import { existsSync } from 'node:fs';
 import type { Child } from '../child.ts';
 import type { HostRoute } from '../runner-protocol.ts';
+import { NameServer } from '../../container/name-server.ts';
 import { OwnNetwork } from './own-network.ts';
+import { Uplinks } from './uplink.ts';
 import { forwarding, proxyEnv, proxying } from './way-out.ts';
 
 /** A network as the containers of an instance find it. */
@@ -13,7 +16,13 @@ export type Furnished = {
   readonly env: Readonly<Record<string, string>>;
 };
 
+/** Names inside the cluster: whether one is, now. */
+export type IsName = (host: string) => boolean;
+
 export type NetworksOptions = {
+  /** Of the run before. */
+  readonly former?: string;
+  readonly isName?: IsName | undefined;
   readonly token: string;
   readonly onSpawn: (child: Child) => void;
 };
@@ -21,17 +30,26 @@ export type NetworksOptions = {
 const found = (name: string): string | undefined =>
   [`/usr/bin/${name}`, `/bin/${name}`].find((path) => existsSync(path));
 const TRIAL_TIMEOUT_MS = 5000;
+const HOST = '127.0.0.1';
+const HTTP = 80;
+const EVENTS = '.svc.cluster.local';
+
+/** Whom this machine asks for names, by IPv4. */
+const resolvers = (): readonly string[] => getServers().filter((server) => /^\d+(\.\d+){3}$/.test(server));
 
 /** Network namespaces for instances; and finds out once whether they are allowed here. */
 export class Networks {
   readonly #options: NetworksOptions;
   readonly #flags = process.getuid?.() === 0 ? ['--net'] : ['--user', '--map-root-user', '--net'];
+  readonly #uplinks: Uplinks;
   #why: { readonly why: string | undefined } | undefined;
   #spare: Promise<OwnNetwork> | undefined;
   #isClosed = false;
 
   constructor(options: NetworksOptions) {
     this.#options = options;
+    const { token, former = '' } = options;
+    this.#uplinks = new Uplinks({ token, former, nsenter: [found('nsenter') ?? 'nsenter', '--net'] });
   }
 
   /** Why no instance can have a network of its own; undefined when one can. */
@@ -43,6 +61,7 @@ export class Networks {
   async take(outside: readonly HostRoute[], kept: ReadonlySet<number>): Promise<Furnished> {
     const network = await this.#takeOne();
     try {
+      const names = this.#openNames(network, outside, kept);
       const ports = new Map<string, number>();
       for (const { host, port } of outside) {
         const place = `${host}:${port}`;
@@ -54,6 +73,7 @@ export class Networks {
         host: '127.0.0.1',
         port: ports.get(`${route.host}:${route.port}`) ?? route.port,
       }));
+      await names;
       return { network, routes, env: proxyEnv(await network.openOut(0, proxying(outside))) };
     } catch (error) {
       await network.close();
@@ -74,6 +94,27 @@ export class Networks {
   /** What it has started is ended by who was told of it. */
   close(): void {
     this.#isClosed = true;
+    this.#uplinks.close();
+  }
+
+  /**
+   * Names are asked for where the machine's programs ask for them, and answered by the platform: those inside the cluster lead
+   * to the internal door, all others are the machine's to know.
+   */
+  async #openNames(
+    network: OwnNetwork,
+    outside: readonly HostRoute[],
+    kept: ReadonlySet<number>,
+  ): Promise<void> {
+    const { isName } = this.#options;
+    const inside = outside.find(({ suffix }) => suffix === EVENTS);
+    if (isName === undefined || inside === undefined) return;
+    // What a container wants for itself it has: names then lead nowhere, and K_SINK and the proxy do.
+    const isLed = !kept.has(HTTP) && (await network.openOut(HTTP, forwarding(inside))) === HTTP;
+    const options = { address: HOST, isName: (name: string) => isLed && isName(name), isOurs: () => true };
+    await Promise.all(
+      resolvers().map((address) => network.openNames(address, (socket) => NameServer.on(options, socket))),
+    );
   }
 
   async #takeOne(): Promise<OwnNetwork> {
@@ -83,15 +124,18 @@ export class Networks {
     return ready === undefined || ready.isGone ? this.#open() : ready;
   }
 
-  #open(): Promise<OwnNetwork> {
+  async #open(): Promise<OwnNetwork> {
     const { token, onSpawn } = this.#options;
     const into = this.#flags.includes('--user') ? ['--user', '--preserve-credentials', '--net'] : ['--net'];
-    return OwnNetwork.open({
+    const network = await OwnNetwork.open({
       token,
       onSpawn,
+      addresses: resolvers().filter((address) => !address.startsWith('127.')),
       unshare: [found('unshare') ?? 'unshare', ...this.#flags],
       nsenter: [found('nsenter') ?? 'nsenter', ...into],
     });
+    await this.#uplinks.connect(network.pid);
+    return network;
   }
 
   #findOut(): string | undefined {

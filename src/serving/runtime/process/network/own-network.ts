@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Socket as DatagramSocket } from 'node:dgram';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../../../base/errors.ts';
@@ -14,7 +15,12 @@ const UP_TIMEOUT_MS = 10_000;
 /** The relay answers at once; what it is asked to try has a time of its own. */
 const ANSWER_TIMEOUT_MS = 5000;
 /** The loopback of a new namespace is down. */
-const WITH_LOOPBACK = 'ip link set lo up || ifconfig lo up || exit 1; exec "$@"';
+const withLoopback = (addresses: readonly string[]): string =>
+  [
+    'ip link set lo up || ifconfig lo up || exit 1',
+    ...addresses.map((address) => `ip addr add ${address}/32 dev lo 2> /dev/null`),
+    'exec "$@"',
+  ].join('; ');
 
 export type OwnNetworkOptions = {
   readonly token: string;
@@ -23,9 +29,11 @@ export type OwnNetworkOptions = {
   /** What starts one in that of a process: nsenter with its flags, without `--target`. */
   readonly nsenter: readonly string[];
   readonly onSpawn: (child: Child) => void;
+  /** IPv4 addresses that are its own, beside 127.0.0.0/8. */
+  readonly addresses?: readonly string[];
 };
 
-type Answer = { readonly message: FromRelay; readonly server: Server | undefined };
+type Answer = { readonly message: FromRelay; readonly server: Server | DatagramSocket | undefined };
 
 /**
  * A network namespace for the containers of one instance, with a loopback of its own and no other way out than what is
@@ -37,7 +45,7 @@ export class OwnNetwork {
   readonly #doors = new Map<number, Promise<number>>(); // by the port inside
   readonly #questions = new Map<number, PromiseWithResolvers<Answer>>();
   #asked = 0;
-  readonly #out: Server[] = [];
+  readonly #out: { close(): unknown }[] = [];
 
   private constructor(relay: Child, nsenter: readonly string[]) {
     this.#relay = relay;
@@ -48,21 +56,27 @@ export class OwnNetwork {
   }
 
   /** Resolves when its relay is up; rejects with what kept it from that. */
-  static async open({ token, unshare, nsenter, onSpawn }: OwnNetworkOptions): Promise<OwnNetwork> {
+  static async open({
+    token,
+    unshare,
+    nsenter,
+    onSpawn,
+    addresses = [],
+  }: OwnNetworkOptions): Promise<OwnNetwork> {
     const relay = new Child({
       command: [process.execPath, '--no-warnings', fileURLToPath(RELAY_MAIN)],
       env: {},
       cwd: '/',
       hasIpc: true,
       token,
-      wrapper: [...unshare, '--', '/bin/sh', '-c', WITH_LOOPBACK, 'sh'],
+      wrapper: [...unshare, '--', '/bin/sh', '-c', withLoopback(addresses), 'sh'],
     });
     onSpawn(relay);
     const network = new OwnNetwork(relay, nsenter);
     const up = Promise.withResolvers<void>();
     relay.process.on('message', (message: FromRelay, handle: unknown) => {
       if (message.kind === 'up') up.resolve();
-      else network.#hear({ message, server: handle as Server | undefined });
+      else network.#hear({ message, server: handle as Answer['server'] });
     });
     void relay.ended.then((ended) => up.reject(failedBy(ended)));
     try {
@@ -123,9 +137,26 @@ export class OwnNetwork {
   /** Listens inside, on this port where that can be, and hands what connects to `take`; resolves with the port. */
   async openOut(port: number, take: (server: Server) => Server): Promise<number> {
     const { message, server } = await this.#ask((question) => ({ kind: 'open', question, port }), 0);
-    if (server === undefined || message.kind !== 'opened') throw lost();
+    if (server === undefined || server instanceof DatagramSocket || message.kind !== 'opened') throw lost();
     this.#out.push(take(server));
     return message.port;
+  }
+
+  /** Takes questions for names at an address inside; undefined where that cannot be. */
+  async openNames<T extends { close(): void }>(
+    address: string,
+    take: (socket: DatagramSocket) => T,
+  ): Promise<T | undefined> {
+    const { server } = await this.#ask((question) => ({ kind: 'names', question, address }), 0);
+    if (!(server instanceof DatagramSocket)) return undefined;
+    const taken = take(server);
+    this.#out.push(taken);
+    return taken;
+  }
+
+  /** Of the process that holds it. */
+  get pid(): number {
+    return this.#relay.pid;
   }
 
   async close(): Promise<void> {

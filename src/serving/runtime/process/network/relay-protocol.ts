@@ -9,7 +9,9 @@ export type ToRelay =
   /** Whether something accepts on a port inside; answered by `asked`. */
   | { readonly kind: 'ask'; readonly question: number; readonly port: number; readonly timeoutMs: number }
   /** To listen on a port inside, or on any when that cannot be; answered by `opened`, with the server. */
-  | { readonly kind: 'open'; readonly question: number; readonly port: number };
+  | { readonly kind: 'open'; readonly question: number; readonly port: number }
+  /** To take questions for names at an address inside; answered by `opened`, with the socket or without. */
+  | { readonly kind: 'names'; readonly question: number; readonly address: string };
 
 export type FromRelay =
   | { readonly kind: 'up' }

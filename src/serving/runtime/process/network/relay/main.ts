@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { accepts } from '../../probes/accepts.ts';
 import { bridge, takeOver } from '../bridge.ts';
@@ -9,6 +10,7 @@ import type { FromRelay, ToRelay } from '../relay-protocol.ts';
  * with the platform's channel, and the namespace with what runs in it.
  */
 const HOST = '127.0.0.1';
+const NAMES_PORT = 53;
 /** Where each door leads. */
 const leadsTo = new Map<number, number>();
 
@@ -29,9 +31,18 @@ function open(question: number, port: number): void {
   );
 }
 
+function openNames(question: number, address: string): void {
+  const socket = createSocket('udp4');
+  socket.once('error', () => tell({ kind: 'opened', question, port: 0 })); // whoever asks for it does without
+  socket.bind(NAMES_PORT, address, () => {
+    process.send?.({ kind: 'opened', question, port: NAMES_PORT }, socket, undefined, () => socket.close());
+  });
+}
+
 process.on('message', (message: ToRelay, handle: unknown) => {
   if (message.kind === 'lead') lead(message.door, message.to, handle as Server | undefined);
   else if (message.kind === 'open') open(message.question, message.port);
+  else if (message.kind === 'names') openNames(message.question, message.address);
   else {
     const { question, port, timeoutMs } = message;
     void accepts(port, timeoutMs).then((fault) => tell({ kind: 'asked', question, fault }));
