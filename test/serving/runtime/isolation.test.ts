@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Cgroups } from '../../../src/serving/runtime/process/isolation/cgroups.ts';
 import { Namespaces } from '../../../src/serving/runtime/process/isolation/namespaces.ts';
+import { ProcessRuntime } from '../../../src/serving/runtime/process/process-runtime.ts';
 import type { VolumeSpec } from '../../../src/serving/runtime/volume-spec.ts';
 import { folderWith, temporaryFolder } from '../../kit/folders.ts';
 import { askOf, openLocalRuntime, runIn, serving } from '../../kit/local-runtime.ts';
@@ -172,6 +173,23 @@ describe.skipIf(!isRoot || way.kind !== 'root')('runAsUser (as root)', () => {
     const fn = await start([serving({ user, directory, launch: { kind: 'function', entry: 'index.mjs' } })]);
     expect(await askOf(fn, '/')).toBe('2020:2021');
     await fn.stop(0);
+  });
+
+  it('is with volumes and limits, below one folder that is closed to all, with root’s group', async () => {
+    const data = folderWith('data', { 'images/one/x.js': '' });
+    const logs = { write: () => undefined };
+    const runtime = ProcessRuntime.open({ folder: join(data, 'runtime'), warm: 0, logs, routes: () => [] });
+    const { instance: spec } = revisionPlan('f', '/', { kind: 'program', command: [] });
+    const container = serving({
+      directory: join(data, 'images/one'),
+      user: { uid: 2020, gid: undefined, mustNotBeRoot: true },
+      mounts: [mount('keys', '/keys-here')],
+      limits: { memoryBytes: 256 * 1024 * 1024, milliCpus: undefined },
+    });
+    const volumes = [files('keys', file('token', 'sesame', 0o444))];
+    const instance = await runtime.start({ ...spec, containers: [container], volumes }, 'one');
+    expect(await runIn(instance, 'id -u; ls; cat /keys-here/token')).toBe('2020\nx.js\nsesame');
+    await runtime.close();
   });
 
   it('is refused when it must not be root and would be', async () => {

@@ -30,9 +30,12 @@ export function mountScript(
     `mount -t tmpfs -o mode=0755 millrace ${quoted(base)}`,
     ...binds.flatMap((bind, i) => (bind.kind === 'bind' ? staged(`${base}/v${i}`, bind.source) : [])),
     ...(needsRoot ? rootOfBinds(base) : []),
+    `exec 9< ${quoted(base)}`,
     ...overlays.flatMap((folder, i) => overlay(`${base}/o${i}`, folder, root)),
-    ...closed.map((folder) => `chmod ${reach.includes(folder) ? 'o+rx' : 'o+x'} ${at(folder)}`),
+    // For its group as well: who has no other group than root's is that.
+    ...closed.map((folder) => `chmod ${reach.includes(folder) ? 'a+rx' : 'a+x'} ${at(folder)}`),
     ...binds.flatMap((bind, i) => shown(bind, `${base}/v${i}`, at(bind.path))),
+    'exec 9<&-',
     root === ''
       ? `cd ${quoted(cwd)}\nexec "$@"`
       : `exec chroot ${quoted(root)} /bin/sh -c 'cd "$0" && exec "$@"' ${quoted(cwd)} "$@"`,
@@ -71,7 +74,7 @@ done`,
   ];
 }
 
-/** An overlay hides what is mounted below it; that is held and shown again. */
+/** An overlay hides what is mounted below it; that is held and shown again, `base` itself by its open descriptor. */
 function overlay(own: string, folder: string, root: string): readonly string[] {
   const at = quoted(root + folder);
   const below = mountPoints().filter(
@@ -89,6 +92,9 @@ function overlay(own: string, folder: string, root: string): readonly string[] {
       ];
     }),
     `mount -t overlay millrace -o ${quoted(`lowerdir=${root}${folder},upperdir=${own}/u,workdir=${own}/w`)}"$OVERLAY" ${at}`,
+    ...(root === '' && dirname(own).startsWith(`${folder}/`)
+      ? [`mount --no-canonicalize --rbind /proc/self/fd/9 ${quoted(dirname(own))}`]
+      : []),
     ...held.map((point, i) => `mount --rbind ${quoted(`${own}/h${i}`)} ${quoted(root + point)}`),
   ];
 }
