@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { admissionCases, updateCases, type UpdateCase } from './corpus/admissions.ts';
+import { configMapCases } from './corpus/config-maps.ts';
 import { days } from './corpus/days.ts';
 
 /**
@@ -20,12 +21,14 @@ const SEED = 20_241_124;
 const MIXED = 2000;
 const CHANGED = 600;
 const DAYS = 400;
+const PAIRS = 150;
 
 const temporary = mkdtempSync(join(tmpdir(), 'upstream-'));
 const program = join(temporary, 'upstream');
 try {
   execFileSync('go', ['build', '-trimpath', '-o', program, '.'], { cwd: FOLDER, stdio: 'inherit' });
   write('admissions', 'admit', admissionCases(SEED, MIXED));
+  write('config-maps', 'configMap', configMapCases(SEED, PAIRS));
   write('days', 'scale', days(SEED, DAYS));
   write('updates', 'admit', stored(updateCases(SEED, CHANGED)));
 } finally {

@@ -25,12 +25,29 @@ const GO_UNITS_MS: Readonly<Record<string, number>> = {
 /** Reads a Go duration (`60s`, `1m30s`, `1.5h`), as Knative's ConfigMaps and annotations carry them; milliseconds. */
 export function parseGoDuration(text: string): number | undefined {
   if (text === '0') return 0;
-  if (!/^[+-]?(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  if (/^[+-]0$/.test(text)) return 0;
+  if (!/^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
   let totalMs = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) {
+  for (const [, amount, unit] of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g)) {
     totalMs += Number(amount) * (GO_UNITS_MS[unit ?? ''] ?? Number.NaN);
   }
   return text.startsWith('-') ? -totalMs : totalMs;
+}
+
+/** What Go says of a text that is no duration (time.ParseDuration). */
+export function goDurationFault(text: string): string {
+  const quoted = JSON.stringify(text);
+  let rest = text.replace(/^[+-]/, '');
+  while (rest !== '') {
+    const [amount] = /^(?:\d+\.?\d*|\.\d+)/.exec(rest) ?? [];
+    if (amount === undefined) break;
+    const [unit = ''] = /^[^.\d]*/.exec(rest.slice(amount.length)) ?? [];
+    if (unit === '') return `time: missing unit in duration ${quoted}`;
+    if (GO_UNITS_MS[unit] === undefined)
+      return `time: unknown unit ${JSON.stringify(unit)} in duration ${quoted}`;
+    rest = rest.slice(amount.length + unit.length);
+  }
+  return `time: invalid duration ${quoted}`;
 }
 
 /** A whole number of milliseconds as Go prints a duration: `0s`, `1.5s`, `6s`, `1h0m0s`. */

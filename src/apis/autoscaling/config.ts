@@ -1,6 +1,14 @@
-import { goDuration, parseGoDuration } from '../../base/duration.ts';
+import { goDuration, goDurationFault, parseGoDuration } from '../../base/duration.ts';
 import { KPA } from './annotations.ts';
-import { parseBool, parseFloat64, parseInt32, strconvFault, type Parsed } from './go-numbers.ts';
+import {
+  goFixed,
+  goFloat,
+  parseBool,
+  parseFloat64,
+  parseInt32,
+  strconvFault,
+  type Parsed,
+} from './go-numbers.ts';
 
 /** ConfigMap `config-autoscaler` of namespace `knative-serving` (serving pkg/autoscaler/config). */
 export type AutoscalerConfig = {
@@ -122,23 +130,26 @@ function faultOf(c: AutoscalerConfig): string | undefined {
     ],
     [
       c.burstCapacity >= 0 || c.burstCapacity === -1,
-      `target-burst-capacity must be either non-negative or -1 (for unlimited), was: ${c.burstCapacity.toFixed(6)}`,
+      `target-burst-capacity must be either non-negative or -1 (for unlimited), was: ${goFixed(c.burstCapacity)}`,
     ],
     [
       c.concurrencyUtilization > 0 && c.concurrencyUtilization <= 1,
-      `container-concurrency-target-percentage = ${c.concurrencyUtilization.toFixed(6)} is outside of valid range of (0, 100]`,
+      `container-concurrency-target-percentage = ${goFixed(c.concurrencyUtilization)} is outside of valid range of (0, 100]`,
     ],
     [
       target >= TARGET_MIN,
-      `container-concurrency-target-percentage and container-concurrency-target-default yield target concurrency of ${target}, can't be less than ${TARGET_MIN}`,
+      `container-concurrency-target-percentage and container-concurrency-target-default yield target concurrency of ${goFloat(target)}, can't be less than ${TARGET_MIN}`,
     ],
     [
       c.rpsTarget >= TARGET_MIN,
-      `requests-per-second-target-default must be at least ${TARGET_MIN}, was: ${c.rpsTarget}`,
+      `requests-per-second-target-default must be at least ${TARGET_MIN}, was: ${goFloat(c.rpsTarget)}`,
     ],
-    [c.activatorCapacity >= 1, `activator-capacity = ${c.activatorCapacity}, must be at least 1`],
-    [c.maxScaleUpRate > 1, `max-scale-up-rate = ${c.maxScaleUpRate}, must be greater than 1.0`],
-    [c.maxScaleDownRate > 1, `max-scale-down-rate = ${c.maxScaleDownRate}, must be greater than 1.0`],
+    [c.activatorCapacity >= 1, `activator-capacity = ${goFloat(c.activatorCapacity)}, must be at least 1`],
+    [c.maxScaleUpRate > 1, `max-scale-up-rate = ${goFloat(c.maxScaleUpRate)}, must be greater than 1.0`],
+    [
+      c.maxScaleDownRate > 1,
+      `max-scale-down-rate = ${goFloat(c.maxScaleDownRate)}, must be greater than 1.0`,
+    ],
     [
       c.windowMs >= WINDOW_MIN_MS && c.windowMs <= WINDOW_MAX_MS,
       `stable-window = ${goDuration(c.windowMs)}, must be in [${goDuration(WINDOW_MIN_MS)}; ${goDuration(WINDOW_MAX_MS)}] range`,
@@ -149,7 +160,7 @@ function faultOf(c: AutoscalerConfig): string | undefined {
     ],
     [
       c.panicWindowPercent >= 1 && c.panicWindowPercent <= 100,
-      `panic-window-percentage = ${c.panicWindowPercent}, must be in [1, 100] interval`,
+      `panic-window-percentage = ${goFloat(c.panicWindowPercent)}, must be in [1, 100] interval`,
     ],
     [
       c.initialScale > 0 || (c.initialScale === 0 && c.allowsZeroInitialScale),
@@ -161,6 +172,12 @@ function faultOf(c: AutoscalerConfig): string | undefined {
       `max-scale = ${c.maxScale}, must be in [${lowestMax}, max-scale-limit(${c.maxScaleLimit})] range`,
     ],
     [c.maxScaleLimit >= 0, `max-scale-limit = ${c.maxScaleLimit}, must be at least 0`],
+    [
+      c.maxScale <= 0 || c.minScale <= c.maxScale,
+      `min-scale (${c.minScale}) must be less than max-scale (${c.maxScale})`,
+    ],
+    // Upstream takes one that is none, and never panics then.
+    [!Number.isNaN(c.panicThresholdPercent), 'panic-threshold-percentage = NaN, must be a number'],
   ];
   return rules.find(([holds]) => !holds)?.[1];
 }
@@ -203,7 +220,7 @@ class Values {
     const text = this.#data[key];
     if (text === undefined) return shipped;
     const ms = parseGoDuration(text);
-    if (ms === undefined) this.#fault ??= unparsable(key, `time: invalid duration ${JSON.stringify(text)}`);
+    if (ms === undefined) this.#fault ??= unparsable(key, goDurationFault(text));
     return ms ?? shipped;
   }
 

@@ -33,7 +33,13 @@ export function parseFloat64(text: string): Parsed<number> {
 
 /** As Go prints a float (`%v`), as far as it is of a size that is written out. */
 export function goFloat(value: number): string {
-  return Number.isFinite(value) ? String(value) : value > 0 ? '+Inf' : '-Inf';
+  if (Number.isFinite(value)) return String(value);
+  return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+}
+
+/** As Go prints a float with six digits (`%f`). */
+export function goFixed(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(6) : goFloat(value);
 }
 
 /** strconv.ParseBool(text) */
@@ -44,7 +50,7 @@ export function parseBool(text: string): Parsed<boolean> {
 
 /** What strconv's errors say. */
 export function strconvFault(
-  how: 'ParseInt' | 'ParseFloat' | 'ParseBool',
+  how: 'Atoi' | 'ParseInt' | 'ParseUint' | 'ParseFloat' | 'ParseBool',
   text: string,
   kind: 'syntax' | 'range',
 ): string {

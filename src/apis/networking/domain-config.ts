@@ -51,13 +51,15 @@ function selectorIn(text: string): { readonly selector: Labels } | { readonly fa
   }
   if (value === null || value === undefined) return { selector: {} };
   if (typeof value !== 'object' || Array.isArray(value))
-    return misfit(value, 'Go value of type config.LabelSelector');
+    return misfit(value, 'Go value of type config.domainInternalConfig');
   const selector: unknown = Reflect.get(value, 'selector') ?? {};
   if (typeof selector !== 'object' || selector === null || Array.isArray(selector))
-    return misfit(selector, 'Go struct field LabelSelector.selector of type map[string]string');
-  const other = Object.values(selector).find((each) => typeof each !== 'string');
-  if (other !== undefined) return misfit(other, 'Go struct field LabelSelector.selector of type string');
-  return { selector: selector as Labels };
+    return misfit(selector, 'Go struct field domainInternalConfig.selector of type map[string]string');
+  const other: unknown = Object.values(selector).find((each) => typeof each === 'object');
+  if (other !== undefined)
+    return misfit(other, 'Go struct field domainInternalConfig.selector of type string');
+  const labels = Object.entries(selector).map(([name, each]) => [name, String(each)]); // numbers stand for their text
+  return { selector: Object.fromEntries(labels) as Labels };
 }
 
 /** What Go's decoder says. */

@@ -1,4 +1,4 @@
-import { parseBool, strconvFault } from '../autoscaling/go-numbers.ts';
+import { parseBool, parseInt64, strconvFault } from '../autoscaling/go-numbers.ts';
 import {
   parseTemplate,
   renderTemplate,
@@ -99,11 +99,29 @@ function read(data: Data, key: string, shipped: string): string {
 
 function numberFault(data: Data): string | undefined {
   const rollout = read(data, 'rollout-duration', '0');
-  if (!/^[+-]?\d+$/.test(rollout))
-    return `failed to parse "rollout-duration": strconv.Atoi: parsing ${JSON.stringify(rollout)}: invalid syntax`;
-  const claims = read(data, 'autocreate-cluster-domain-claims', 'true');
-  if (parseBool(claims).kind !== 'value') return strconvFault('ParseBool', claims, 'syntax');
-  return Number(rollout) < 0 ? `rollout-duration must be a positive integer, but was ${rollout}` : undefined;
+  return (
+    integerFault(data, 'rolloutDuration') ??
+    boolFault(data, 'autocreateClusterDomainClaims') ??
+    integerFault(data, 'rollout-duration') ??
+    boolFault(data, 'autocreate-cluster-domain-claims') ??
+    boolFault(data, 'enable-mesh-pod-addressability') ??
+    (Number(rollout) < 0 ? `rollout-duration must be a positive integer, but was ${rollout}` : undefined)
+  );
+}
+
+function boolFault(data: Data, key: string): string | undefined {
+  const text = data[key];
+  return text === undefined || parseBool(text).kind === 'value'
+    ? undefined
+    : strconvFault('ParseBool', text, 'syntax');
+}
+
+function integerFault(data: Data, key: string): string | undefined {
+  const text = data[key];
+  const parsed = text === undefined ? undefined : parseInt64(text);
+  return text === undefined || parsed === undefined || parsed.kind === 'value'
+    ? undefined
+    : `failed to parse "${key}": ${strconvFault('Atoi', text, parsed.kind)}`;
 }
 
 /** A trial, as upstream has it: no host that comes out has a path. */

@@ -68,7 +68,7 @@ describe('config-autoscaler', () => {
     ],
     [
       { 'stable-window': '60' },
-      'failed to parse data: failed to parse "stable-window": time: invalid duration "60"',
+      'failed to parse data: failed to parse "stable-window": time: missing unit in duration "60"',
     ],
     [{ 'stable-window': '5s' }, 'stable-window = 5s, must be in [6s; 1h0m0s] range'],
     [{ 'stable-window': '6500ms' }, 'stable-window = 6.5s, must be specified with at most second precision'],

@@ -31,14 +31,14 @@ describe('config-domain', () => {
   });
 
   it.each([
-    ['just text', 'json: cannot unmarshal string into Go value of type config.LabelSelector'],
+    ['just text', 'json: cannot unmarshal string into Go value of type config.domainInternalConfig'],
     [
       'selector: x',
-      'cannot unmarshal string into Go struct field LabelSelector.selector of type map[string]string',
+      'cannot unmarshal string into Go struct field domainInternalConfig.selector of type map[string]string',
     ],
     [
-      'selector: {a: 1}',
-      'cannot unmarshal number into Go struct field LabelSelector.selector of type string',
+      'selector: {a: [1]}',
+      'cannot unmarshal array into Go struct field domainInternalConfig.selector of type string',
     ],
     ['selector: [', 'error converting YAML to JSON: yaml: '],
   ])('%j is refused', (text, fault) => {

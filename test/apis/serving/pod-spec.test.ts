@@ -403,8 +403,8 @@ describe('config-defaults', () => {
     ],
     [
       'config-defaults',
-      { 'container-name-template': '{{.Foo}}' },
-      'failed to parse "container-name-template": "{{.Foo}}" has more than {{.Name}} and {{.Namespace}}',
+      { 'container-name-template': '{{.UID}}' },
+      'failed to parse "container-name-template": "{{.UID}}" has more than {{.Name}} and {{.Namespace}}',
     ],
     [
       'config-deployment',
