@@ -33,10 +33,12 @@ export function nodeOf({ spec }: Pod): string {
   return String(Reflect.get(Object(spec), 'nodeName') ?? 'localhost');
 }
 
-/** What is said of a Pod that is gone, or is to go. */
+/** What is said of a Pod that is gone, or is to go. One that waits for another start has nothing to be stopped. */
 export function stopping(pod: Pod): readonly Happening[] {
+  const { phase } = pod.status ?? {};
+  if (phase === 'Succeeded' || phase === 'Failed') return [];
   return containersOf(undefined, pod)
-    .filter(({ now }) => 'running' in now.state)
+    .filter(({ role, now }) => role === 'containers' && !('waiting' in now.state))
     .map(({ now, role }) => ({
       ...normal('Killing', `Stopping container ${now.name}`),
       ...place(role, now.name),

@@ -106,7 +106,9 @@ describe('what is said of a Pod', () => {
     expect(stopping(pod(RUNNING)).map(({ reason, message }) => `${reason} ${message}`)).toEqual([
       'Killing Stopping container app',
     ]);
-    expect(stopping(pod(ended('Completed', 0)))).toEqual([]);
+    expect(stopping(pod(ended('Error', 143)))).toHaveLength(1); // it had been told to end already
+    expect(stopping(pod(ended('Completed', 0), { status: { phase: 'Succeeded' } }))).toEqual([]);
+    expect(stopping(pod({ waiting: { reason: 'CrashLoopBackOff' } }))).toEqual([]);
   });
 
   it('is what a probe said, and that a container ends for it', () => {
