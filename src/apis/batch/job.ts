@@ -9,7 +9,6 @@ import {
   podSpecErrors,
   podTemplateSchema,
   requiredValue,
-  unsupported,
   withPodDefaults,
   type PodTemplate,
 } from '../core/pod-spec.ts';
@@ -17,6 +16,7 @@ import { podSpecWarnings } from '../core/pod-warnings.ts';
 import type { AdmissionContext, FieldError } from '../kind.ts';
 import { labelSelector, type LabelSelector } from '../label-selector.ts';
 import { WORKLOAD_RULES } from '../patch-rules.ts';
+import { jobPolicyErrors, type PodFailurePolicy, type SuccessPolicy } from './job-policies.ts';
 import type { Resource } from '../resource.ts';
 import { int32, int64, openObject, text } from '../schema.ts';
 
@@ -27,6 +27,13 @@ export type JobSpec = {
   readonly activeDeadlineSeconds?: number;
   readonly ttlSecondsAfterFinished?: number;
   readonly suspend?: boolean;
+  readonly completionMode?: string; // NonIndexed, Indexed
+  readonly backoffLimitPerIndex?: number;
+  readonly maxFailedIndexes?: number;
+  readonly podFailurePolicy?: PodFailurePolicy;
+  readonly successPolicy?: SuccessPolicy;
+  readonly podReplacementPolicy?: string;
+  readonly managedBy?: string;
   readonly selector?: LabelSelector;
   readonly template?: PodTemplate;
 };
@@ -39,6 +46,8 @@ export type JobStatus = {
   readonly failed?: number;
   readonly startTime?: string;
   readonly completionTime?: string;
+  readonly completedIndexes?: string;
+  readonly failedIndexes?: string;
   readonly conditions?: readonly WorkloadCondition[];
 };
 
@@ -55,13 +64,13 @@ export const jobSpecSchema = Type.Object(
     suspend: Type.Optional(Type.Boolean({ description: 'Whether it pauses.' })),
     selector: Type.Optional(labelSelector('Made by the platform.')),
     manualSelector: Type.Optional(Type.Boolean({ description: 'Not used.' })),
-    completionMode: Type.Optional(text('NonIndexed.')),
-    podReplacementPolicy: Type.Optional(text('Not used.')),
-    podFailurePolicy: Type.Optional(openObject('Not used.')),
-    successPolicy: Type.Optional(openObject('Not used.')),
-    backoffLimitPerIndex: Type.Optional(int32('Not used.')),
-    maxFailedIndexes: Type.Optional(int32('Not used.')),
-    managedBy: Type.Optional(text('Not used.')),
+    completionMode: Type.Optional(text('NonIndexed, or Indexed: each Pod has a number of its own.')),
+    podReplacementPolicy: Type.Optional(text('Not used: a Pod that is to end is replaced when it has.')),
+    podFailurePolicy: Type.Optional(openObject('What follows from which failure of a Pod.')),
+    successPolicy: Type.Optional(openObject('When an indexed Job has succeeded before all of it has.')),
+    backoffLimitPerIndex: Type.Optional(int32('How many Pods of one index may fail.')),
+    maxFailedIndexes: Type.Optional(int32('How many indexes may fail.')),
+    managedBy: Type.Optional(text('Who runs it; the platform, unless it names another.')),
     template: Type.Optional(podTemplateSchema),
   },
   { description: 'What is wanted.' },
@@ -96,10 +105,9 @@ export function conditionOfJob({ status }: Job, type: string): WorkloadCondition
   return status?.conditions?.find((each) => each.type === type && each.status === 'True');
 }
 
-const UNREAD_DEFAULTS: object = {
-  completionMode: 'NonIndexed',
-  podReplacementPolicy: 'TerminatingOrFailed',
-};
+/** Kubernetes' own name for who runs Jobs. */
+export const JOB_CONTROLLER = 'kubernetes.io/job-controller';
+const INT32_MAX = 2 ** 31 - 1;
 
 /** kubernetes pkg/apis/batch/v1/defaults.go; a Pod's `Always` is none of a Job's. */
 export function withJobDefaults(spec: JobSpec): JobSpec {
@@ -110,9 +118,10 @@ export function withJobDefaults(spec: JobSpec): JobSpec {
   return {
     ...(isPlain && { completions: 1 }),
     parallelism: 1,
-    backoffLimit: 6,
+    backoffLimit: spec.backoffLimitPerIndex === undefined ? 6 : INT32_MAX,
     suspend: false,
-    ...UNREAD_DEFAULTS,
+    completionMode: 'NonIndexed',
+    podReplacementPolicy: spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed',
     ...spec,
     template: { ...template, spec: { ...podSpec, ...(restartPolicy !== undefined && { restartPolicy }) } },
   };
@@ -145,42 +154,52 @@ export function jobSpecErrors(spec: JobSpec, at: string): FieldError[] {
     `${at}.template.spec`,
     ['OnFailure', 'Never'],
   );
-  const mode: unknown = Reflect.get(spec, 'completionMode');
   return [
     ...notNegative(spec.parallelism, `${at}.parallelism`),
     ...notNegative(spec.completions, `${at}.completions`),
     ...notNegative(spec.backoffLimit, `${at}.backoffLimit`),
     ...notNegative(spec.activeDeadlineSeconds, `${at}.activeDeadlineSeconds`),
     ...notNegative(spec.ttlSecondsAfterFinished, `${at}.ttlSecondsAfterFinished`),
-    ...(mode === 'NonIndexed' ? [] : [unsupported(String(mode), `${at}.completionMode`, ['NonIndexed'])]),
+    ...jobPolicyErrors(spec, at),
     ...podErrors,
     ...policy,
   ];
 }
 
-const UNREAD = ['podFailurePolicy', 'successPolicy', 'backoffLimitPerIndex', 'maxFailedIndexes', 'managedBy'];
-
 export function jobWarnings(spec: JobSpec = {}, at: string): readonly string[] {
-  const unread = UNREAD.filter((field) => Reflect.get(spec, field) !== undefined);
+  const { managedBy = JOB_CONTROLLER } = spec;
   return [
-    ...unread.map((field) => `${at}.${field}: not honoured here, it runs without`),
+    ...(managedBy === JOB_CONTROLLER
+      ? []
+      : [`${at}.managedBy: the platform leaves it to ${managedBy}, and nobody here is that`]),
     ...podSpecWarnings(spec.template?.spec, `${at}.template.spec`),
   ];
 }
 
+const IMMUTABLE: readonly (keyof JobSpec)[] = [
+  'completions',
+  'selector',
+  'template',
+  'completionMode',
+  'podFailurePolicy',
+  'backoffLimitPerIndex',
+  'successPolicy',
+  'managedBy',
+];
+
 function jobErrors({ spec }: Job, { old }: AdmissionContext): readonly FieldError[] {
   const before = (old as Job | undefined)?.spec;
   const isFixed = before?.selector !== undefined;
-  const changed = (field: 'completions' | 'selector' | 'template'): FieldError[] =>
-    isFixed && !isDeepStrictEqual(before[field], spec[field])
+  // An indexed Job whose Pods all run at once may have more of them, or fewer.
+  const isElastic =
+    spec.completionMode === 'Indexed' &&
+    spec.completions === spec.parallelism &&
+    before?.completions === before?.parallelism;
+  const changed = (field: keyof JobSpec): FieldError[] =>
+    isFixed && !isDeepStrictEqual(before[field], spec[field]) && !(field === 'completions' && isElastic)
       ? [invalid(spec[field], `spec.${field}`, 'field is immutable')]
       : [];
-  return [
-    ...jobSpecErrors(spec, 'spec'),
-    ...changed('completions'),
-    ...changed('selector'),
-    ...changed('template'),
-  ];
+  return [...jobSpecErrors(spec, 'spec'), ...IMMUTABLE.flatMap(changed)];
 }
 
 /** kubernetes pkg/printers/internalversion, printJob. */

@@ -1,5 +1,6 @@
 import type { WorkloadCondition } from '../../../apis/apps/deployment.ts';
-import { conditionOfJob, JOB, type Job } from '../../../apis/batch/job.ts';
+import { indexesText } from '../../../apis/batch/indexes.ts';
+import { conditionOfJob, JOB, JOB_CONTROLLER, type Job } from '../../../apis/batch/job.ts';
 import { rfc3339 } from '../../../apis/conditions.ts';
 import { POD, type Pod } from '../../../apis/core/pod.ts';
 import { childName } from '../../../apis/names.ts';
@@ -10,10 +11,11 @@ import type { Told } from '../../../control/reconciler.ts';
 import { instanceSuffix } from '../../instance-name.ts';
 import type { ResolveImage } from '../pin-image.ts';
 import { withoutZeros } from './conditions.ts';
-import { planJob, type JobCounts, type JobEnd } from './job-plan.ts';
+import { planJob, type IndexCounts, type JobEnd } from './job-plan.ts';
+import { indexOf, jobCounts, withIndex } from './job-pods.ts';
 import { startLoop, type Loop, type LoopTools, type Passed } from './loop.ts';
 import { imagesIn, pinnedAnnotation } from './pinned-images.ts';
-import { isOver, isReadyPod } from './pod-status.ts';
+import { isOver } from './pod-status.ts';
 import { normal, warning } from './told.ts';
 import { podOfTemplate } from './template-pod.ts';
 
@@ -31,21 +33,25 @@ type JobTools = LoopTools & { readonly resolveImage: ResolveImage; readonly reco
 async function passOver(tools: JobTools, job: Job): Promise<Passed> {
   const { cluster, clock, recorder } = tools;
   const nowMs = clock.nowMs();
+  if ((job.spec.managedBy ?? JOB_CONTROLLER) !== JOB_CONTROLLER) return {}; // somebody else's
   const finishedMs = endedMs(job);
   if (finishedMs !== undefined) return expire(tools, job, finishedMs);
   const { items } = await cluster.list<Pod>(POD, job.metadata.namespace);
   const pods = items.filter((pod) => isOwnedBy(pod, job));
   const isSuspended = job.spec.suspend === true;
   const startTime = isSuspended ? undefined : (job.status?.startTime ?? rfc3339(nowMs));
-  const counts = countsOf(pods);
+  const counts = jobCounts(job, pods);
   const step = planJob(job, counts, Date.parse(startTime ?? rfc3339(nowMs)), nowMs);
   const pinned = step.change > 0 ? await pin(tools, job) : job;
   for (let i = 0; i < Math.min(step.change, PARALLEL_MAX); i += 1) {
-    const name = childName(job.metadata.name, `-${instanceSuffix(tools.random)}`);
-    await cluster.apply(podOfTemplate(pinned, name));
+    const index = step.starts?.[i];
+    const suffix = `${index === undefined ? '' : `-${index}`}-${instanceSuffix(tools.random)}`;
+    const name = childName(job.metadata.name, suffix);
+    const pod = podOfTemplate(pinned, name);
+    await cluster.apply(index === undefined ? pod : withIndex(pod, index));
     await recorder.tell(job, normal('SuccessfulCreate', `Created pod: ${name}`));
   }
-  const active = pods.filter((pod) => !isOver(pod));
+  const active = pods.filter((pod) => !isOver(pod)).toSorted((a, b) => indexOf(b) - indexOf(a));
   const spare = active.slice(0, Math.max(0, -step.change));
   for (const pod of spare) {
     await cluster.remove(POD, pod.metadata.namespace, pod.metadata.name);
@@ -59,6 +65,7 @@ async function passOver(tools: JobTools, job: Job): Promise<Passed> {
       succeeded: counts.succeeded,
       failed,
     }),
+    ...indexesOf(job, counts.indexes),
     terminating: 0,
     uncountedTerminatedPods: {},
     ...(startTime !== undefined && { startTime }),
@@ -69,6 +76,15 @@ async function passOver(tools: JobTools, job: Job): Promise<Passed> {
   return {
     status,
     againAfterMs: step.againAtMs === undefined ? undefined : Math.max(1, step.againAtMs - nowMs),
+  };
+}
+
+function indexesOf({ spec }: Job, indexes: IndexCounts | undefined): object {
+  if (indexes === undefined) return {};
+  const { succeeded, failed } = indexes;
+  return {
+    ...(succeeded.size > 0 && { completedIndexes: indexesText(succeeded) }),
+    ...(spec.backoffLimitPerIndex !== undefined && { failedIndexes: indexesText(failed) }),
   };
 }
 
@@ -105,29 +121,6 @@ async function pin({ cluster, resolveImage }: JobTools, job: Job): Promise<Job> 
   });
 }
 
-function countsOf(pods: readonly Pod[]): JobCounts {
-  const of = (phase: string): readonly Pod[] => pods.filter(({ status }) => status?.phase === phase);
-  const failed = of('Failed');
-  const active = pods.filter((pod) => !isOver(pod));
-  const ends = failed.flatMap(({ status }) =>
-    (status?.conditions ?? []).flatMap(({ type, lastTransitionTime }) =>
-      type === 'Ready' && lastTransitionTime !== undefined ? [Date.parse(lastTransitionTime)] : [],
-    ),
-  );
-  return {
-    active: active.length,
-    ready: active.filter(isReadyPod).length,
-    succeeded: of('Succeeded').length,
-    failed: failed.length,
-    restarts: active.reduce(
-      (sum, { status }) =>
-        sum + (status?.containerStatuses ?? []).reduce((all, each) => all + each.restartCount, 0),
-      0,
-    ),
-    lastFailureMs: ends.length === 0 ? undefined : Math.max(...ends),
-  };
-}
-
 function conditionsOf(job: Job, end: JobEnd | undefined, nowMs: number): readonly WorkloadCondition[] {
   const at = rfc3339(nowMs);
   const said = (
@@ -145,7 +138,10 @@ function conditionsOf(job: Job, end: JobEnd | undefined, nowMs: number): readonl
   });
   const before = job.status?.conditions ?? [];
   if (end?.kind === 'complete') {
-    const [reason, message] = ['CompletionsReached', 'Reached expected number of succeeded pods'];
+    const [reason, message] =
+      end.rule === undefined
+        ? ['CompletionsReached', 'Reached expected number of succeeded pods']
+        : ['SuccessPolicy', `Matched rules at index ${end.rule}`];
     return [
       ...before,
       said('SuccessCriteriaMet', 'True', reason, message),

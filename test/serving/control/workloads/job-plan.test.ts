@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../../../src/apis/batch/job.ts';
 import { dueAt } from '../../../../src/serving/control/workloads/cron-jobs.ts';
-import { planJob, type JobCounts } from '../../../../src/serving/control/workloads/job-plan.ts';
+import { indexesIn, indexesText } from '../../../../src/apis/batch/indexes.ts';
+import {
+  planJob,
+  type IndexCounts,
+  type JobCounts,
+} from '../../../../src/serving/control/workloads/job-plan.ts';
 
 const job = (spec: object): Job => ({
   apiVersion: 'batch/v1',
@@ -16,6 +21,8 @@ const counts = (more: Partial<JobCounts> = {}): JobCounts => ({
   failed: 0,
   restarts: 0,
   lastFailureMs: undefined,
+  fault: undefined,
+  indexes: undefined,
   ...more,
 });
 const plan = (spec: object, more: Partial<JobCounts> = {}, nowMs = 0) =>
@@ -50,6 +57,89 @@ describe('a Job', () => {
     ['of none at once', { completions: 0 }, {}],
   ])('is complete %s', (_, spec, more) => {
     expect(plan(spec, more).end).toEqual({ kind: 'complete' });
+  });
+
+  describe('that is indexed', () => {
+    const set = (...all: readonly number[]): ReadonlySet<number> => new Set(all);
+    const indexes = (more: Partial<IndexCounts> = {}): Partial<JobCounts> => {
+      const of = { active: set(), succeeded: set(), failed: set(), failures: new Map(), ...more };
+      return { active: of.active.size, succeeded: of.succeeded.size, indexes: of };
+    };
+
+    it('starts the lowest that neither run nor have ended', () => {
+      const some = indexes({ active: set(1), succeeded: set(0), failed: set(2) });
+      expect(plan({ completions: 9, parallelism: 3 }, some)).toMatchObject({ change: 2, starts: [3, 4] });
+      expect(plan({ completions: 4, parallelism: 1 }, indexes({ active: set(0, 1) }))).toMatchObject({
+        change: -1,
+      });
+    });
+
+    it('lets one that failed wait, and the others not, when each is counted alone', () => {
+      const failures = new Map([[0, { count: 2, lastMs: 1000 }]]);
+      const spec = { completions: 3, parallelism: 3, backoffLimitPerIndex: 5 };
+      expect(plan(spec, indexes({ failures }), 1500)).toMatchObject({ starts: [1, 2], againAtMs: 3000 });
+      expect(plan(spec, indexes({ failures }), 3000)).toMatchObject({ starts: [0, 1, 2] });
+    });
+
+    it.each<[string, object, Partial<IndexCounts>, object | undefined]>([
+      ['is complete once all have succeeded', {}, { succeeded: set(0, 1, 2) }, { kind: 'complete' }],
+      [
+        'goes on while one is given up and another runs',
+        {},
+        { failed: set(0), succeeded: set(1) },
+        undefined,
+      ],
+      [
+        'has failed once all have ended and one is given up',
+        {},
+        { failed: set(0), succeeded: set(1, 2) },
+        { kind: 'failed', reason: 'FailedIndexes', message: 'Job has failed indexes' },
+      ],
+      [
+        'fails once more are given up than may be',
+        { maxFailedIndexes: 1 },
+        { failed: set(0, 1) },
+        {
+          kind: 'failed',
+          reason: 'MaxFailedIndexesExceeded',
+          message: 'Job has exceeded the specified maximal number of failed indexes',
+        },
+      ],
+      [
+        'is complete by the first rule of its success policy that is met',
+        {
+          successPolicy: {
+            rules: [{ succeededIndexes: '1-2' }, { succeededIndexes: '0,2', succeededCount: 1 }],
+          },
+        },
+        { succeeded: set(0) },
+        { kind: 'complete', rule: 1 },
+      ],
+      [
+        'is complete by a number alone',
+        { successPolicy: { rules: [{ succeededCount: 2 }] } },
+        { succeeded: set(0, 2) },
+        { kind: 'complete', rule: 0 },
+      ],
+      [
+        'needs what its policy asks for',
+        { successPolicy: { rules: [{ succeededCount: 2 }] } },
+        { succeeded: set(0) },
+        undefined,
+      ],
+    ])('%s', (_, spec, more, end) => {
+      expect(plan({ completions: 3, backoffLimitPerIndex: 0, ...spec }, indexes(more)).end).toEqual(end);
+    });
+
+    it.each([
+      ['0,3-5', [0, 3, 4, 5], '0,3-5'],
+      ['1,2', [1, 2], '1,2'],
+      ['', [], ''],
+      ['7', [7], '7'],
+    ])('tells %j as Kubernetes does', (text, all, again) => {
+      expect([...indexesIn(text)]).toEqual(all);
+      expect(indexesText(new Set(all.toReversed()))).toBe(again);
+    });
   });
 
   it('fails when more have failed than may, restarts in place included', () => {

@@ -56,6 +56,111 @@ describe('a Job', () => {
     await expect.poll(() => of.all(JOB)).toEqual([]);
   });
 
+  it('gives each Pod of an indexed one its number, and keeps trying those that failed', async () => {
+    const of = open();
+    await of.job({ completions: 3, parallelism: 3, completionMode: 'Indexed', backoffLimitPerIndex: 1 });
+    await expect.poll(() => of.runtime.started.length).toBe(3);
+    const indexOf = (i: number): string | undefined =>
+      of.runtime.specs[i]?.containers[0]?.env['JOB_COMPLETION_INDEX'];
+    expect([0, 1, 2].map(indexOf)).toEqual(['0', '1', '2']);
+    const names = await of.podNames();
+    expect(names.map((name) => name.replace(/-\w{5}$/, '')).toSorted()).toEqual(['job-0', 'job-1', 'job-2']);
+    await of.runtime.started[0]?.stop(0);
+    of.runtime.started[1]?.crash();
+    await of.runtime.started[2]?.stop(0);
+    await expect.poll(() => of.statusOf(JOB, 'job')).toMatchObject({ completedIndexes: '0,2', failed: 1 });
+    await expect
+      .poll(() => {
+        of.world.clock.advance(1000);
+        return of.runtime.started.length;
+      })
+      .toBe(4);
+    expect(indexOf(3)).toBe('1');
+    of.runtime.started[3]?.crash();
+    await expect
+      .poll(() => of.statusOf(JOB, 'job'))
+      .toMatchObject({
+        completedIndexes: '0,2',
+        failedIndexes: '1',
+        conditions: [{ type: 'FailureTarget' }, { type: 'Failed', reason: 'FailedIndexes' }],
+      });
+  });
+
+  it.each<[string, object, object]>([
+    [
+      'fails at once by an exit code that says so',
+      { action: 'FailJob', onExitCodes: { operator: 'In', values: [3] } },
+      {
+        failed: 1,
+        conditions: [
+          { type: 'FailureTarget' },
+          {
+            type: 'Failed',
+            reason: 'PodFailurePolicy',
+            message: expect.stringMatching(
+              /^Container c for pod default\/job-\w{5} failed with exit code 3 matching FailJob rule at index 0$/,
+            ),
+          },
+        ],
+      },
+    ],
+    [
+      'does not count what is to be ignored',
+      { action: 'Ignore', onExitCodes: { operator: 'NotIn', values: [42] } },
+      { active: 1, failed: undefined, conditions: [] },
+    ],
+  ])('%s', async (_, rule, status) => {
+    const of = open();
+    await of.job({ backoffLimit: 0, podFailurePolicy: { rules: [rule] } });
+    await expect.poll(() => of.runtime.started.length).toBe(1);
+    of.runtime.started[0]?.crash();
+    await expect.poll(async () => (await of.all(POD))[0]?.status?.['phase']).toBe('Failed');
+    await expect
+      .poll(async () => {
+        const { failed, active, conditions = [] } = await of.statusOf(JOB, 'job');
+        return { failed, active, conditions };
+      })
+      .toMatchObject(status);
+  });
+
+  it.each<[string, object, string]>([
+    [
+      'an indexed one without completions',
+      { completionMode: 'Indexed', parallelism: 2 },
+      'spec.completions: Required value: when completion mode is Indexed',
+    ],
+    [
+      'a mode that is none',
+      { completionMode: 'Odd' },
+      'Unsupported value: "Odd": supported values: "Indexed", "NonIndexed"',
+    ],
+    [
+      'indexes of one that has none',
+      { backoffLimitPerIndex: 1 },
+      'spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode',
+    ],
+    [
+      'a rule that names nothing',
+      { podFailurePolicy: { rules: [{ action: 'Ignore' }] } },
+      'specifying one of OnExitCodes and OnPodConditions is required',
+    ],
+    ['success by rules that are none', { successPolicy: {} }, 'requires indexed completion mode'],
+  ])('is refused: %s', async (_, spec, message) => {
+    await expect(open().job(spec)).rejects.toThrow(message);
+  });
+
+  it('is left alone when somebody else runs it', async () => {
+    const of = open();
+    await of.job({ managedBy: 'example.com/queue' });
+    await of.world.apply({
+      ...POD,
+      metadata: { name: 'later', namespace: 'default' },
+      spec: { containers: [{ name: 'c', image: 'web' }] },
+    });
+    await expect.poll(() => of.runtime.started.length).toBe(1); // that of the Pod alone
+    expect((await of.world.get(JOB, 'job')).status).toBeUndefined();
+  });
+
   it('ends what takes too long', async () => {
     const of = open();
     await of.job({ activeDeadlineSeconds: 5 });
