@@ -54,6 +54,12 @@ export type ApiServerOptions = {
   readonly isReady: () => string | undefined; // why not, if not
 };
 
+/** By which it is known inside the cluster, at port 443. */
+export const API_NAMES: readonly string[] = [
+  'kubernetes.default',
+  'kubernetes.default.svc',
+  'kubernetes.default.svc.cluster.local',
+];
 const BODY_BYTES_MAX = 3 * 1024 * 1024; // as Kubernetes
 const EXTENSION_BODY_BYTES_MAX = 256 * 1024 * 1024;
 const OPEN_PATHS = new Set(['/livez', '/readyz', '/healthz', '/version']);
@@ -64,7 +70,7 @@ export async function openApiServer(given: ApiServerOptions): Promise<OpenServer
   const options = { ...given, extensions: [...given.extensions, reviews(given.tokens, given.store)] };
   const stop = new AbortController();
   const budget = new ByteBudget(2 * EXTENSION_BODY_BYTES_MAX);
-  const hosts = new Set([...LOOPBACK_HOSTS, host]);
+  const hosts = new Set([...LOOPBACK_HOSTS, ...API_NAMES, host]);
   const streams = options.pods && new PodStreams(options.pods, options.logs);
   const server = await openServer({
     name: 'API',

@@ -48,6 +48,8 @@ export type DataPlane = {
   readonly limits: BodyLimits;
   readonly gateway: GatewayDoors;
   readonly eventsServer: OpenServer;
+  /** Lets names inside the cluster lead to one more listener, by one port. */
+  readonly leadInside: (names: readonly string[], port: number, to: Address) => void;
 };
 
 export type DataPlaneHooks = {
@@ -121,6 +123,8 @@ export async function openDataPlane(
     limits,
     gateway,
     eventsServer,
+    leadInside: (names, port, to) =>
+      void hosts.unshift(...names.map((suffix) => ({ suffix, ...to, ports: [port] }))),
   };
 }
 
@@ -164,7 +168,9 @@ function openInstances(
   const logs = new LogFiles({ folder: join(dataDir, 'logs'), ...LOG_FILE_BOUNDS });
   const folder = join(dataDir, 'runtime');
   const isName = (host: string): boolean =>
-    serving.listenerFor(host) === 'internal' || channelOfHost(host) !== undefined;
+    serving.listenerFor(host) === 'internal' ||
+    channelOfHost(host) !== undefined ||
+    hosts.some(({ suffix }) => suffix === host);
   const inside = { routes: () => hosts, isName, onAddress };
   const warm = warmBounds(warmBytes);
   const processes = ProcessRuntime.open({ folder, warm, logs, routes: () => hosts, isName });

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { openApiServer, type Extension } from '../apiserver/api-server.ts';
+import { API_NAMES, openApiServer, type Extension } from '../apiserver/api-server.ts';
 import { openPki, writeKubeconfig, type Pki } from '../apiserver/pki/pki.ts';
 import { VERSION } from '../apiserver/discovery/discovery.ts';
 import { systemClock } from '../base/clock.ts';
@@ -263,6 +263,9 @@ async function openFaces(
   return { endpoints, close };
 }
 
+/** Where the API is inside the cluster, as programs there expect it. */
+const HTTPS = 443;
+
 async function openApi(
   { dataDir, api }: PlatformOptions,
   { objects: store, tokens }: Stores,
@@ -271,7 +274,7 @@ async function openApi(
   isReady: () => boolean,
 ): Promise<{ readonly apiServer: OpenServer; readonly pki: Pki }> {
   const clock = systemClock;
-  const hosts = [...new Set(['127.0.0.1', 'localhost', api.host])];
+  const hosts = [...new Set(['127.0.0.1', 'localhost', api.host, ...API_NAMES])];
   const pki = await openPki(join(dataDir, 'pki'), hosts, clock.nowMs());
   const apiServer = await openApiServer({
     store,
@@ -284,6 +287,7 @@ async function openApi(
     isReady: () => (isReady() ? undefined : 'the platform is starting or stopping'),
     extensions,
   });
+  plane.leadInside(API_NAMES, HTTPS, { host: api.host, port: apiServer.port });
   return { apiServer, pki };
 }
 

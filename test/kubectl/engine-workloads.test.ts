@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningPlatform } from '../../src/platform/options.ts';
 import { kubectlFor, type TestApi } from '../kit/api-server.ts';
@@ -83,6 +85,30 @@ async function forwarded(of: string, port: number): Promise<string> {
   }
 }
 
+/** What the API answers the account of a Pod, asked by a connection that begins in its container and by the name that it has there. */
+async function apiFromWithin(of: string, path: string): Promise<unknown> {
+  const token = (await ok(['create', 'token', 'default'])).trim();
+  const encoded = 'jsonpath={.clusters[0].cluster.certificate-authority-data}';
+  const ca = Buffer.from(await ok(['config', 'view', '--raw', '-o', encoded]), 'base64');
+  const connection = 'exec busybox nc $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT';
+  const env = { ...process.env, HOME: root, KUBECONFIG: platform.kubeconfig };
+  const child = spawn('kubectl', ['exec', '-i', of, '--', 'sh', '-c', connection], { env });
+  const socket = connect({
+    socket: Duplex.from({ readable: child.stdout, writable: child.stdin }),
+    servername: 'kubernetes.default.svc',
+    ca,
+  });
+  await once(socket, 'secureConnect');
+  const lines = [`GET ${path} HTTP/1.0`, 'host: kubernetes.default.svc', `authorization: Bearer ${token}`];
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  let answer = '';
+  socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+  socket.on('error', () => undefined); // `nc` ends when the API has answered, without a word of TLS
+  child.stderr.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+  await once(child, 'close');
+  return JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')));
+}
+
 describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
   beforeAll(async () => {
     giveBack = await engineTurn(socket);
@@ -112,7 +138,7 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
     expect(await forwarded('deploy/tools', 9099)).toBe('ok'); // on the container's own loopback, and in no manifest
   });
 
-  it('reach the platform from within: K_SINK of services and channels, and names inside the cluster', async () => {
+  it('reach the platform from within: K_SINK of services and channels, names inside the cluster, and the API', async () => {
     const channel = 'apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\nmetadata: {name: inbox}\n';
     await ok(['apply'], `${channel}---\n${HELLO}`);
     await ok(['wait', 'ksvc/hello', 'imc/inbox', '--for=condition=Ready', '--timeout=30s']);
@@ -129,6 +155,7 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
       'Hello World!\n',
     );
     expect(await run('service', 'busybox wget -qO- http://hello.default')).toBe('Hello World!\n');
+    expect(await apiFromWithin('inside-service', '/api/v1')).toMatchObject({ kind: 'APIResourceList' });
     const headers = ['ce-id: 1', 'ce-source: /it', 'ce-type: t', 'ce-specversion: 1.0'].map(
       (each) => `--header "${each}"`,
     );

@@ -211,7 +211,9 @@ export class ContainerRuntime implements Runtime, Reach {
     const own = withId(container, id);
     const found = spec.network === 'host' ? this.#onHost(own) : this.#waysOut.found(spec.namespace, own);
     const port = isMain ? { PORT: String(inner) } : {};
-    const env = { ...own, ...found.env, ...runtimeContract(spec), ...port };
+    const { K_SINK = own['K_SINK'], ...around } = found.env;
+    const sink = K_SINK === undefined ? {} : { K_SINK };
+    const env = { ...around, ...own, ...sink, ...runtimeContract(spec), ...port };
     const binds = volumes?.bindsOf(container, spec) ?? [];
     const labels = { [OWNER]: folder, [RUN]: this.#token };
     this.#count += 1;

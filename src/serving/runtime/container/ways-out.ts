@@ -24,11 +24,15 @@ export type Found = {
 };
 
 const EVENTS = '.svc.cluster.local';
-const [HTTP, DOMAIN] = [80, 53];
+const API = 'kubernetes.default.svc';
+const [HTTP, HTTPS, DOMAIN] = [80, 443, 53];
+
+/** By which clients of Kubernetes find the API in a Pod. */
+const API_ENV = { KUBERNETES_SERVICE_HOST: API, KUBERNETES_SERVICE_PORT: String(HTTPS) };
 
 /**
  * How containers reach the platform: doors on the address that this machine has in the engine's network, which lead to the
- * events listener, and a name server there.
+ * events listener and to the API, and a name server there.
  *   O1  they serve only containers of this run: what is behind them asks for no credentials.
  *   O2  where the address is not one of this machine (an engine in a machine of its own), there is none, and containers
  *       start without; where 53 or 80 may not be had, names are not found, and K_SINK still works.
@@ -66,7 +70,10 @@ export class WaysOut {
     const hosts = routes.map((route) => ({ ...route, host: address, port }));
     const search = [`${namespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local'];
     return {
-      env: K_SINK === undefined ? {} : { K_SINK: nativeUrl(atDoor(K_SINK, routes, address, port), hosts) },
+      env: {
+        ...(this.#names !== undefined && this.#doors.has(HTTPS) && API_ENV),
+        ...(K_SINK !== undefined && { K_SINK: nativeUrl(atDoor(K_SINK, routes, address, port), hosts) }),
+      },
       dns: this.#names === undefined ? undefined : { servers: [address], search },
     };
   }
@@ -86,7 +93,9 @@ export class WaysOut {
     this.#port ??= await freePort();
     await this.#listen(address, this.#port, events); // the engine makes the address with the first container
     await this.#listen(address, HTTP, events);
-    if (this.#doors.size < 2) return;
+    const api = routes().find(({ suffix }) => suffix === API);
+    if (api !== undefined) await this.#listen(address, HTTPS, api);
+    if (!this.#doors.has(HTTP)) return;
     const isOurs = this.#isOurs;
     this.#names ??= await NameServer.open({ address, port: DOMAIN, isName, isOurs }).catch(() => undefined);
     this.#isOpen = this.#names !== undefined;
