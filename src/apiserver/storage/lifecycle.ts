@@ -79,7 +79,8 @@ export class Lifecycle {
 
   /** Those that it owned follow it; its own owners may have waited for it. */
   async #afterEnd({ metadata: { uid = '', namespace, ownerReferences = [] } }: Resource): Promise<void> {
-    for (const object of this.#dependents(uid)) if (this.#isOrphan(object)) await this.#remove(object);
+    for (const object of this.#store.dependentsOf(uid))
+      if (this.#isOrphan(object)) await this.#remove(object);
     for (const owner of ownerReferences) {
       const found = this.#owner(owner, namespace);
       if (found !== undefined) await this.#letGo(found);
@@ -91,7 +92,7 @@ export class Lifecycle {
     const waits = awaited(object);
     if (waits === undefined) return;
     const { uid = '' } = object.metadata;
-    for (const dependent of this.#dependents(uid)) {
+    for (const dependent of this.#store.dependentsOf(uid)) {
       const isOnlyOwner = dependent.metadata.ownerReferences?.every(
         (owner) => owner.uid === uid || this.#isGone(owner, dependent.metadata.namespace),
       );
@@ -102,14 +103,10 @@ export class Lifecycle {
         await this.#remove(dependent, isAwaited ? 'Foreground' : 'Background');
       }
     }
-    const isHeld = this.#dependents(uid).some(
-      (each) => waits === 'Orphan' || referenceTo(uid, each)?.blockOwnerDeletion === true,
-    );
+    const isHeld = this.#store
+      .dependentsOf(uid)
+      .some((each) => waits === 'Orphan' || referenceTo(uid, each)?.blockOwnerDeletion === true);
     if (!isHeld) await this.#change(object, (stored) => released(stored, waits));
-  }
-
-  #dependents(uid: string): readonly Resource[] {
-    return this.#everything().filter((each) => referenceTo(uid, each) !== undefined);
   }
 
   #owner({ apiVersion, kind, name, uid }: OwnerReference, of: string | undefined): Resource | undefined {

@@ -29,6 +29,7 @@ import type {
   WatchOptions,
   WriteOptions,
 } from './resource-store.ts';
+import { OwnerIndex } from './owner-index.ts';
 import { Watchers, type Change } from './watchers.ts';
 
 export type StoreOptions = {
@@ -56,6 +57,7 @@ export class SqliteStore implements ResourceStore {
   readonly #watchers: Watchers;
   readonly #mutate: Mutate;
   readonly #objects = new Map<string, Map<string, Resource>>();
+  readonly #owners = new OwnerIndex();
   readonly #turns = new Map<string, Promise<unknown>>(); // one write at a time for each object
   #version: number;
   #committed: number;
@@ -89,6 +91,11 @@ export class SqliteStore implements ResourceStore {
 
   find({ group, kind, namespace, name }: ObjectKey): Resource | undefined {
     return this.#objects.get(bucket({ group, kind }))?.get(`${namespace ?? ''}/${name}`);
+  }
+
+  /** All objects, of any kind, that name this one as an owner of theirs. */
+  dependentsOf(uid: string): readonly Resource[] {
+    return [...this.#owners.of(uid)];
   }
 
   list({ group, kind, namespace, matches, limit, continueToken }: ListOptions): Listed {
@@ -242,8 +249,7 @@ export class SqliteStore implements ResourceStore {
       json: JSON.stringify(stored),
     }); // S1
     this.#committed = version;
-    if (type === 'DELETED')
-      this.#objects.get(bucket({ group, kind: kind.kind }))?.delete(`${namespace}/${name}`);
+    if (type === 'DELETED') this.#drop({ group, kind: kind.kind }, `${namespace}/${name}`);
     else this.#put(stored);
     this.#watchers.announce({ version, type, group, kind: kind.kind, object: stored, before });
     return stored;
@@ -252,7 +258,16 @@ export class SqliteStore implements ResourceStore {
   #put(object: Resource): void {
     const key = bucket({ group: groupOf(object.apiVersion), kind: object.kind });
     const objects = this.#objects.get(key) ?? new Map<string, Resource>();
-    this.#objects.set(key, objects.set(`${object.metadata.namespace ?? ''}/${object.metadata.name}`, object));
+    const name = `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+    this.#owners.put(object, objects.get(name));
+    this.#objects.set(key, objects.set(name, object));
+  }
+
+  #drop(kind: GroupKind, name: string): void {
+    const objects = this.#objects.get(bucket(kind));
+    const object = objects?.get(name);
+    if (object !== undefined) this.#owners.drop(object);
+    objects?.delete(name);
   }
 
   #inTurn<T>(key: ObjectKey, write: () => Promise<T>): Promise<T> {
