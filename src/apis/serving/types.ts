@@ -126,6 +126,21 @@ export type RevisionSpec = {
   readonly enableServiceLinks?: boolean;
   readonly volumes?: readonly Volume[];
   readonly securityContext?: SecurityContext;
+  // What follows is allowed by flags of config-features.
+  readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: readonly string[] }[];
+  readonly dnsPolicy?: string;
+  readonly dnsConfig?: {
+    readonly nameservers?: readonly string[];
+    readonly searches?: readonly string[];
+    readonly options?: readonly { readonly name: string; readonly value?: string }[];
+  };
+  readonly hostNetwork?: boolean;
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly affinity?: object;
+  readonly topologySpreadConstraints?: readonly object[];
+  readonly schedulerName?: string;
+  readonly priorityClassName?: string;
+  readonly runtimeClassName?: string;
 };
 export type RevisionTemplate = {
   readonly metadata?: {

@@ -5,6 +5,7 @@ import type {
   ContainerSpec,
   Launch,
   Limits,
+  Mount,
   ProbeAction,
   ProbeSpec,
   User,
@@ -26,6 +27,9 @@ export type PreparedContainer = {
   readonly env: Readonly<Record<string, string>>;
   /** Variables that are the name of the instance (fieldRef metadata.name). */
   readonly idEnv: readonly string[];
+  /** What it is given by its Pod, and what its Pod asks for and is not given. */
+  readonly podMounts?: readonly Mount[];
+  readonly podUnhonoured?: readonly string[];
 };
 
 /** How a container of a revision stands to its requests. */
@@ -45,7 +49,7 @@ export function servingPortOf(containers: readonly Container[]): Place['servingP
 }
 
 export function containerSpec(prepared: PreparedContainer, place: Place): ContainerSpec {
-  const { container, image, bundle, env, idEnv } = prepared;
+  const { container, image, bundle, env, idEnv, podMounts = [], podUnhonoured = [] } = prepared;
   const probe = (of: Probe | undefined, periodSeconds: number): ProbeSpec | undefined =>
     of && probeSpec(of, periodSeconds, place);
   const launch = launchOf(container, bundle.launch);
@@ -63,18 +67,20 @@ export function containerSpec(prepared: PreparedContainer, place: Place): Contai
     readiness: probe(container.readinessProbe ?? (place.isServing ? {} : undefined), 0),
     liveness: probe(container.livenessProbe, USUAL_PERIOD_S),
     startup: probe(container.startupProbe, USUAL_PERIOD_S),
-    mounts: (container.volumeMounts ?? []).map(
-      ({ name = '', mountPath = '', subPath = '', readOnly = false }) => ({
-        volume: name,
-        path: posix.normalize(mountPath).replace(/(.)\/$/, '$1'),
-        subPath,
-        isReadOnly: readOnly,
-      }),
-    ),
+    mounts: [...mountsOf(container), ...podMounts],
     limits: limitsOf(container),
     user: userOf(container.securityContext, place.podSecurity, bundle.user),
-    unhonoured: isOfEngine ? unhonouredByEngine(container) : unhonouredOf(container),
+    unhonoured: [...(isOfEngine ? unhonouredByEngine(container) : unhonouredOf(container)), ...podUnhonoured],
   };
+}
+
+function mountsOf({ volumeMounts = [] }: Container): readonly Mount[] {
+  return volumeMounts.map(({ name = '', mountPath = '', subPath = '', readOnly = false }) => ({
+    volume: name,
+    path: posix.normalize(mountPath).replace(/(.)\/$/, '$1'),
+    subPath,
+    isReadOnly: readOnly,
+  }));
 }
 
 /** The container's command and args replace what the image starts; args alone are added to it (Kubernetes' rules). */

@@ -55,7 +55,7 @@ export function planRevision(
         started(containerSpec(each, { ...place, isServing: false })),
       ),
       volumes: pod.volumes,
-      network: networkOf(annotations),
+      network: networkOf(annotations) ?? (spec.hostNetwork === true ? 'host' : undefined),
       readyTimeoutMs: progressDeadlineMs,
     },
     containerConcurrency: spec.containerConcurrency ?? 0,

@@ -1,7 +1,9 @@
+import { existsSync, readFileSync } from 'node:fs';
 import type { Container, Revision } from '../../apis/serving/types.ts';
 import type { VolumeSpec } from '../runtime/volume-spec.ts';
 import type { Bundle, PreparedContainer } from './container-plan.ts';
 import { resolveEnvironment } from './environment.ts';
+import { placementOf, podFilesOf, type MachineFiles, type PodFiles } from './pod-files.ts';
 import { resolveVolumes, type VolumeSources } from './volumes.ts';
 
 /** Everything that the containers of an object are made of, as it is now. */
@@ -35,13 +37,29 @@ export async function preparePod(owner: Owner, sources: PodSources): Promise<Pre
   }
   const volumes = await resolveVolumes(sources, owner);
   if (volumes.kind === 'missing') return { kind: 'problem', message: volumes.reason };
+  const files = podFilesOf(owner.spec, machineFiles);
+  const all = prepared.map((one) => ofPod(one, owner, files));
   return {
     kind: 'ready',
-    initContainers: prepared.slice(0, initContainers.length),
-    containers: prepared.slice(initContainers.length),
-    volumes: volumes.volumes,
+    initContainers: all.slice(0, initContainers.length),
+    containers: all.slice(initContainers.length),
+    volumes: [...volumes.volumes, ...files.volumes],
     renewAtMs: volumes.renewAtMs,
   };
+}
+
+/** An engine has these files made by itself, and is not given them. */
+function ofPod(one: PreparedContainer, { spec }: Owner, { mounts, volumes }: PodFiles): PreparedContainer {
+  const isOfEngine = one.bundle.launch.kind === 'container';
+  const unhonoured = placementOf(spec);
+  if (volumes.length === 0 && unhonoured.length === 0) return one;
+  const files = isOfEngine ? mounts.map(({ subPath }) => `the ${subPath} that its Pod asks for`) : [];
+  return { ...one, podMounts: isOfEngine ? [] : mounts, podUnhonoured: [...unhonoured, ...files] };
+}
+
+function machineFiles(): MachineFiles {
+  const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+  return { hosts: read('/etc/hosts'), resolvConf: read('/etc/resolv.conf') };
 }
 
 async function prepare(

@@ -164,7 +164,7 @@ function planOf(pod: Pod, prepared: PreparedPod, known: PodStanding | undefined)
         started(containerSpec(each, { ...place, isServing: false })),
       ),
       volumes: prepared.volumes,
-      network: networkOf(annotations),
+      network: networkOf(annotations) ?? (spec.hostNetwork === true ? 'host' : undefined),
       readyTimeoutMs: START_MS,
     },
     restartPolicy,
