@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { admissionCases, updateCases, type UpdateCase } from './corpus/admissions.ts';
 import { configMapCases } from './corpus/config-maps.ts';
 import { days } from './corpus/days.ts';
+import { hostQuestions, rollOuts } from './corpus/routes.ts';
 
 /**
  * Makes test/fixtures/upstream/: what Knative Serving's own code answers to each question of the corpus. The corpus is the
@@ -22,6 +23,8 @@ const MIXED = 2000;
 const CHANGED = 600;
 const DAYS = 400;
 const PAIRS = 150;
+const ROLL_OUTS = 200;
+const HOSTS = 300;
 
 const temporary = mkdtempSync(join(tmpdir(), 'upstream-'));
 const program = join(temporary, 'upstream');
@@ -30,6 +33,8 @@ try {
   write('admissions', 'admit', admissionCases(SEED, MIXED));
   write('config-maps', 'configMap', configMapCases(SEED, PAIRS));
   write('days', 'scale', days(SEED, DAYS));
+  write('roll-outs', 'rollout', rollOuts(SEED, ROLL_OUTS));
+  write('hosts', 'hosts', hostQuestions(SEED, HOSTS));
   write('updates', 'admit', stored(updateCases(SEED, CHANGED)));
 } finally {
   rmSync(temporary, { recursive: true });

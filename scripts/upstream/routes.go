@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 
+	"go.uber.org/zap"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	netcfg "knative.dev/networking/pkg/config"
+	"knative.dev/pkg/logging"
 	domainconfig "knative.dev/serving/pkg/reconciler/route/config"
 	"knative.dev/serving/pkg/reconciler/route/domains"
 	"knative.dev/serving/pkg/reconciler/route/traffic"
@@ -31,14 +33,15 @@ func rollOut(line []byte) (any, error) {
 	if err := json.Unmarshal(line, &asked); err != nil {
 		return nil, err
 	}
-	ctx := context.Background()
+	ctx := logging.WithLogger(context.Background(), zap.NewNop().Sugar())
 	answers := []rollOutAnswer{}
 	current := asked.Before
 	for _, event := range asked.Events {
-		var next int64
-		if event.Goal != nil {
-			current, next = event.Goal.Step(ctx, current, event.At)
+		stepped, next, ok := stepOrPanic(ctx, event.Goal, current, event.At)
+		if !ok {
+			break
 		}
+		current = stepped
 		if event.ReadyForSeconds > 0 {
 			current.ObserveReady(ctx, event.At, event.ReadyForSeconds)
 		}
@@ -49,6 +52,17 @@ func rollOut(line []byte) (any, error) {
 		answers = append(answers, rollOutAnswer{Rollout: written, Next: next})
 	}
 	return answers, nil
+}
+
+// stepOrPanic does not answer where upstream reads beyond a list: a share that is cut while it is rolled out.
+func stepOrPanic(ctx context.Context, goal, before *traffic.Rollout, at int64) (rollout *traffic.Rollout, next int64, ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	rollout, next = goal.Step(ctx, before, at)
+	return rollout, next, true
 }
 
 type hostsQuestion struct {
