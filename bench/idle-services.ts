@@ -37,6 +37,7 @@ export const idleServices: Bench = async ({ folders, profileFolder }) => {
   const window = await pair.overWindow(COUNT, file);
   const heapBytes = await pair.heapBytes();
   const objectBytes = await sizeOfOne(full);
+  const jsonBytes = await sizeOfAll(full);
   const rows = [];
   for (let i = 0; i < WAKES; i += 1) rows.push(await wakes(pair, i));
   const listed = await kubectlMs(full);
@@ -46,6 +47,7 @@ export const idleServices: Bench = async ({ folders, profileFolder }) => {
     ...window,
     'heap KB more for each, objects included': heapBytes / COUNT / 1024,
     'KB of its Service object alone': objectBytes / 1024,
+    'KB of all objects of one, as JSON': jsonBytes / COUNT / 1024,
     's until all are ready': readyMs / 1000,
     's of CPU to start on them': passMs / 1000,
     'kubectl get ksvc -A, ms, the fastest': Math.min(...listed),
@@ -89,6 +91,32 @@ const service = (name: string): object => ({
 
 async function sizeOfOne({ api }: IdlePlatform): Promise<number> {
   return JSON.stringify(await api.get(`${SERVICES}/idle-0`)).length;
+}
+
+/** What is made for a Service, and it. */
+const KINDS = [
+  SERVICES,
+  '/apis/serving.knative.dev/v1/configurations',
+  '/apis/serving.knative.dev/v1/routes',
+  '/apis/serving.knative.dev/v1/revisions',
+  '/apis/networking.internal.knative.dev/v1alpha1/ingresses',
+  '/apis/networking.internal.knative.dev/v1alpha1/serverlessservices',
+  '/apis/autoscaling.internal.knative.dev/v1alpha1/podautoscalers',
+  '/apis/autoscaling.internal.knative.dev/v1alpha1/metrics',
+  '/apis/apps/v1/deployments',
+  '/apis/discovery.k8s.io/v1/endpointslices',
+  '/api/v1/services',
+  '/api/v1/endpoints',
+  '/api/v1/events',
+];
+
+async function sizeOfAll({ api }: IdlePlatform): Promise<number> {
+  let bytes = 0;
+  for (const path of KINDS) {
+    const { items } = await api.get<{ items: readonly object[] }>(path);
+    bytes += items.reduce((sum, item) => sum + JSON.stringify(item).length, 0);
+  }
+  return bytes;
 }
 
 /** One wake of each, the other first in every second round; of the many another Service each time. */
