@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NameServer } from '../../../src/serving/runtime/container/name-server.ts';
+import { NameServer } from '../../../src/serving/runtime/shared/name-server.ts';
 import { answerTo, questionOf } from '../../../src/serving/runtime/shared/dns.ts';
 
 const OURS = 'greeter.default.svc.cluster.local';

@@ -17,7 +17,8 @@ import { aContainer, aProbe, revisionPlan, TCP } from '../../kit/small-platform.
 const { why } = new Networks({ token: 'trial', onSpawn: () => undefined });
 const routes: HostRoute[] = [];
 const logs = { write: () => undefined };
-const isName = (host: string): boolean => /^[a-z]+\.demo(\.svc(\.cluster\.local)?)?$/.test(host);
+const isName = (host: string): boolean =>
+  /^[a-z]+\.demo(\.svc(\.cluster\.local)?)?$|^kubernetes\.default\.svc$/.test(host);
 const folder = temporaryFolder('net');
 const runtime = ProcessRuntime.open({ folder, warm: 0, logs, routes: () => routes, isName });
 afterAll(() => runtime.close());
@@ -222,6 +223,19 @@ describe.skipIf(why !== undefined)('what such an instance reaches', () => {
       expect(await runIn(instance, `unset NODE_USE_ENV_PROXY; ${ask(name)}`)).toBe(`GET ${name} /x`);
     const none = await runIn(instance, `unset NODE_USE_ENV_PROXY; ${ask('other.nowhere.svc.cluster.local')}`);
     expect(none).toBe('ENOTFOUND\n');
+    await instance.stop(0);
+  });
+
+  it('is the API by the name that it has inside the cluster', async () => {
+    const { port } = listener.address() as AddressInfo;
+    const api = { suffix: 'kubernetes.default.svc', host: '127.0.0.1', port, ports: [443] };
+    routes.unshift(api);
+    const instance = await start(specOf(node(SERVER), { network: 'own' }));
+    const code = `require('node:http').get('http://kubernetes.default.svc:443/version').on('response', (r) => r.pipe(process.stdout)).on('error', (e) => console.log(e.code))`;
+    expect(await runIn(instance, `unset NODE_USE_ENV_PROXY; node -e "${code}"`)).toBe(
+      'GET kubernetes.default.svc:443 /version',
+    );
+    routes.splice(routes.indexOf(api), 1);
     await instance.stop(0);
   });
 

@@ -5,8 +5,8 @@ import { nativeUrl } from '../process/native-url.ts';
 import { freePort } from '../process/ports.ts';
 import type { HostRoute } from '../process/runner-protocol.ts';
 import type { Engine } from './engine.ts';
-import { isKnown } from './is-known.ts';
-import { NameServer } from './name-server.ts';
+import { isKnown } from '../shared/is-known.ts';
+import { NameServer } from '../shared/name-server.ts';
 
 export type Inside = {
   /** Asked at each start: which names our own listeners answer for. */

@@ -3,7 +3,7 @@ import { getServers } from 'node:dns';
 import { existsSync } from 'node:fs';
 import type { Child } from '../child.ts';
 import type { HostRoute } from '../runner-protocol.ts';
-import { NameServer } from '../../container/name-server.ts';
+import { NameServer } from '../../shared/name-server.ts';
 import { OwnNetwork } from './own-network.ts';
 import { Uplinks } from './uplink.ts';
 import { forwarding, proxyEnv, proxying } from './way-out.ts';
@@ -31,8 +31,9 @@ const found = (name: string): string | undefined =>
   [`/usr/bin/${name}`, `/bin/${name}`].find((path) => existsSync(path));
 const TRIAL_TIMEOUT_MS = 5000;
 const HOST = '127.0.0.1';
-const HTTP = 80;
+const [HTTP, HTTPS] = [80, 443];
 const EVENTS = '.svc.cluster.local';
+const API = 'kubernetes.default.svc';
 
 /** Whom this machine asks for names, by IPv4. */
 const resolvers = (): readonly string[] => getServers().filter((server) => /^\d+(\.\d+){3}$/.test(server));
@@ -99,7 +100,7 @@ export class Networks {
 
   /**
    * Names are asked for where the machine's programs ask for them, and answered by the platform: those inside the cluster lead
-   * to the internal door, all others are the machine's to know.
+   * to the internal door, or to the API, all others are the machine's to know.
    */
   async #openNames(
     network: OwnNetwork,
@@ -111,6 +112,8 @@ export class Networks {
     if (isName === undefined || inside === undefined) return;
     // What a container wants for itself it has: names then lead nowhere, and K_SINK and the proxy do.
     const isLed = !kept.has(HTTP) && (await network.openOut(HTTP, forwarding(inside))) === HTTP;
+    const api = outside.find(({ suffix }) => suffix === API);
+    if (api !== undefined && !kept.has(HTTPS)) await network.openOut(HTTPS, forwarding(api));
     const options = { address: HOST, isName: (name: string) => isLed && isName(name), isOurs: () => true };
     await Promise.all(
       resolvers().map((address) => network.openNames(address, (socket) => NameServer.on(options, socket))),

@@ -2,7 +2,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { getServers } from 'node:dns';
 import { isKnown } from './is-known.ts';
-import { answerTo, NAME_ERROR, questionOf, refusalOf, SERVER_FAILURE, type Question } from '../shared/dns.ts';
+import { answerTo, NAME_ERROR, questionOf, refusalOf, SERVER_FAILURE, type Question } from './dns.ts';
 
 export type NameServerOptions = {
   /** Where it listens, and what names of ours lead to. */
