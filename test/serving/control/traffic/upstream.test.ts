@@ -52,8 +52,9 @@ type HostQuestion = {
 
 const goalOf = ({ configurations = [] }: Written): Rollout =>
   inOrder(
-    configurations.map(({ tag = '', revisions = [], stepParams: _, ...rest }) => ({
-      ...rest,
+    configurations.map(({ configurationName, percent, tag = '', revisions = [] }) => ({
+      configurationName,
+      percent,
       tag,
       revisions,
       steps: {},
