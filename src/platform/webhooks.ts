@@ -42,7 +42,8 @@ export class Webhooks {
     if (this.#door === undefined)
       answerText(response, 503, 'the platform is starting', { 'retry-after': '1' });
     else if (request.url?.startsWith('/webhooks/') === true) this.#door(request, response);
-    else answerText(response, 404, 'no service answers to this host');
+    else
+      answerText(response, 404, 'no service answers to this host: none has it, or it has not been ready yet');
   };
 
   async open(outboxes: Outboxes, plane: DataPlane, informers: Informers, log: Log): Promise<void> {

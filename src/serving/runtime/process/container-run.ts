@@ -62,6 +62,7 @@ const DEFAULT_PORT = 8080;
 /** Between the SIGTERM and the SIGKILL of what is not alive any more. */
 const UNHEALTHY_GRACE_MS = 5000;
 const USUAL_PERIOD_MS = 10_000;
+const MORE_TIME = ' (annotation serving.knative.dev/progress-deadline allows more)';
 
 /** One run of a container: from the start of its process to its end, and what its probes say meanwhile. */
 export class ContainerRun {
@@ -219,7 +220,7 @@ export class ContainerRun {
       if (waitedMs > readyTimeoutMs) {
         throw failed(
           'ProgressDeadlineExceeded',
-          `${notDone(action)} within ${readyTimeoutMs} ms${action.kind === 'tcp' ? '' : `: ${fault}`}${child.output.said}`,
+          `${notDone(action)} within ${readyTimeoutMs} ms${action.kind === 'tcp' ? '' : `: ${fault}`}${MORE_TIME}${child.output.said}`,
         );
       }
       if (action.kind === 'exec' || !this.spec.isServing || ('port' in action && action.port !== undefined))
