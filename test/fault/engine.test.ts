@@ -4,12 +4,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ContainerRuntime } from '../../src/serving/runtime/container/container-runtime.ts';
 import { EngineImages, type Fetched } from '../../src/serving/runtime/container/engine-images.ts';
 import { Engine } from '../../src/serving/runtime/container/engine.ts';
 import type { Instance } from '../../src/serving/runtime/runtime.ts';
 import { runIn, SERVE } from '../kit/container-runtime.ts';
+import { engineTurn, TURN_MAX_MS } from '../kit/engine-turn.ts';
 import { temporaryFolder } from '../kit/folders.ts';
 import { openRegistry } from '../kit/registry.ts';
 import { revisionPlan, withContainer } from '../kit/small-platform.ts';
@@ -33,7 +34,14 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
     folder: temporaryFolder('engine-faults'),
     logs: { write: () => undefined },
   });
-  afterAll(() => runtime.close());
+  let giveBack: (() => void) | undefined;
+  beforeAll(async () => {
+    giveBack = await engineTurn(socket); // of the registry's port
+  }, TURN_MAX_MS);
+  afterAll(async () => {
+    await runtime.close();
+    giveBack?.();
+  });
 
   const containerOf = async (instance: Instance): Promise<string> => {
     const filters = encodeURIComponent(JSON.stringify({ name: [`millrace-${instance.id}-`] }));

@@ -8,7 +8,8 @@ export const TURN_MAX_MS = 240_000;
 
 /**
  * The engine's network has one address of this machine, and that has one port 53 and one port 80: of platforms that run
- * containers with the same engine, one at a time has names in them. Gives the turn back.
+ * containers with the same engine, one at a time has names in them. There is one port, too, at which the engine believes a
+ * registry. Gives the turn back.
  */
 export async function engineTurn(socket: string): Promise<() => void> {
   const lock = join(dirname(socket), 'turn');

@@ -124,7 +124,7 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
     giveBack?.();
   });
 
-  it('run as containers: a Deployment, which kubectl logs, exec and port-forward reach', async () => {
+  it('run as containers: a Deployment, which kubectl logs, exec, top and port-forward reach', async () => {
     await ok(['apply'], DEPLOYMENT);
     await ok(['rollout', 'status', 'deployment/tools', '--timeout=30s']);
     expect(await ok(['logs', 'deploy/tools'])).toBe('hello\n');
@@ -134,6 +134,9 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
       stdout: 'in 8080\n',
       stderr: 'wrong\ncommand terminated with exit code 4\n',
     });
+    const top = (): Promise<string> =>
+      kubectl(['top', 'pods', '-l', 'app=tools']).then(({ stdout }) => stdout);
+    await expect.poll(top, WAIT).toMatch(/^NAME .*\ntools-\S+ +\d+m +\d+Mi/);
     expect(await forwarded('deploy/tools', 8080)).toBe('ok');
     expect(await forwarded('deploy/tools', 9099)).toBe('ok'); // on the container's own loopback, and in no manifest
   });

@@ -107,6 +107,7 @@ export class PodFeeder {
   #remove(key: string): void {
     this.#uids.delete(key);
     this.#waiting.delete(key);
+    this.#images.forget(key);
     if (this.#options.pods.lifeOf(key) === undefined) return;
     const leaving = this.#options.pods.remove(key).finally(() => {
       if (this.#leaving.get(key) === leaving) this.#leaving.delete(key);
