@@ -88,10 +88,11 @@ export class ProcessRuntime implements Runtime, Reach {
     this.#namespaces = new Namespaces(join(folder, 'mounts'));
     this.#pipes = new OutputPipes(join(folder, 'pipes'));
     const onSpawn = (child: Child): void => this.#keep(child);
-    const around = { folder: join(folder, 'around'), token: this.#token, onSpawn };
-    this.#surroundings = new Surroundings(around);
     this.#pool = new RunnerPool({ folder, token: this.#token, bounds, onSpawn });
-    this.#placements = new Placements({ token: this.#token, former, isName, onSpawn });
+    const [token, file] = [this.#token, join(folder, 'resolv.conf')];
+    this.#placements = new Placements({ token, former, isName, routes: options.routes, file, onSpawn });
+    const resolvConf = (): Promise<string | undefined> => this.#placements.resolvConf();
+    this.#surroundings = new Surroundings({ folder: join(folder, 'around'), token, onSpawn, resolvConf });
   }
 
   /** Ends what a former run left, and begins to warm runners; does not wait for them. */

@@ -8,6 +8,8 @@ export type SurroundingsOptions = {
   readonly folder: string;
   readonly token: string;
   readonly onSpawn: (child: Child) => void;
+  /** What is to be seen in place of the machine's own; undefined: that. */
+  readonly resolvConf: () => Promise<string | undefined>;
 };
 
 const UNSHARE = ['/usr/bin/unshare', '/bin/unshare'].find((path) => existsSync(path));
@@ -46,7 +48,8 @@ export class Surroundings {
 
   /** A machine that refuses some of it is as it was without: nobody has asked for it. */
   async #open(): Promise<Child | undefined> {
-    const { folder, token, onSpawn } = this.#options;
+    const { folder, token, onSpawn, resolvConf } = this.#options;
+    const names = await resolvConf();
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const holder = new Child({
       command: ['sleep', String(FOR_EVER_S)],
@@ -54,7 +57,7 @@ export class Surroundings {
       cwd: '/',
       hasIpc: false,
       token,
-      wrapper: [UNSHARE ?? 'unshare', '--mount', '--', '/bin/sh', '-c', script(folder), 'sh'],
+      wrapper: [UNSHARE ?? 'unshare', '--mount', '--', '/bin/sh', '-c', script(folder, names), 'sh'],
     });
     this.#held = holder;
     onSpawn(holder);
@@ -71,8 +74,8 @@ export class Surroundings {
   }
 }
 
-function script(folder: string): string {
-  const at = (name: string): string => `'${join(folder, name).replaceAll("'", `'\\''`)}'`;
+function script(folder: string, resolvConf: string | undefined): string {
+  const at = (name: string): string => quoted(join(folder, name));
   return [
     'set -e',
     `mount -t tmpfs -o mode=0755 millrace ${at('')}`,
@@ -85,7 +88,10 @@ function script(folder: string): string {
     `n=0; for at in $held; do n=$((n+1)); mount --bind ${at('held')}/$n "$at"; done`,
     `for at in ${READ_ONLY.join(' ')}; do [ ! -e "$at" ] || { mount --bind "$at" "$at"; mount -o remount,bind,ro "$at"; }; done`,
     'while read -r _ at _; do case "$at" in /sys|/sys/*) mount -o remount,bind,ro "$at";; esac; done < /proc/self/mounts',
+    ...(resolvConf === undefined ? [] : [`mount --bind ${quoted(resolvConf)} /etc/resolv.conf`]),
     'echo up',
     'exec "$@"',
   ].join('\n');
 }
+
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

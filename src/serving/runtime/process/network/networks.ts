@@ -5,6 +5,7 @@ import type { Child } from '../child.ts';
 import type { HostRoute } from '../runner-protocol.ts';
 import { NameServer } from '../../shared/name-server.ts';
 import { OwnNetwork } from './own-network.ts';
+import { MarkedRules } from './marked-rules.ts';
 import { Uplinks } from './uplink.ts';
 import { forwarding, proxyEnv, proxying } from './way-out.ts';
 
@@ -20,9 +21,11 @@ export type Furnished = {
 export type IsName = (host: string) => boolean;
 
 export type NetworksOptions = {
-  /** Of the run before. */
-  readonly former?: string;
   readonly isName?: IsName | undefined;
+  /** Absent: of its own, which nobody removes. */
+  readonly rules?: MarkedRules;
+  /** Another address by which programs ask for names. */
+  readonly namesAt?: () => string | undefined;
   readonly token: string;
   readonly onSpawn: (child: Child) => void;
 };
@@ -49,8 +52,8 @@ export class Networks {
 
   constructor(options: NetworksOptions) {
     this.#options = options;
-    const { token, former = '' } = options;
-    this.#uplinks = new Uplinks({ token, former, nsenter: [found('nsenter') ?? 'nsenter', '--net'] });
+    const { rules = new MarkedRules(options.token, '') } = options;
+    this.#uplinks = new Uplinks({ rules, nsenter: [found('nsenter') ?? 'nsenter', '--net'] });
   }
 
   /** Why no instance can have a network of its own; undefined when one can. */
@@ -95,7 +98,6 @@ export class Networks {
   /** What it has started is ended by who was told of it. */
   close(): void {
     this.#isClosed = true;
-    this.#uplinks.close();
   }
 
   /**
@@ -107,7 +109,7 @@ export class Networks {
     outside: readonly HostRoute[],
     kept: ReadonlySet<number>,
   ): Promise<void> {
-    const { isName } = this.#options;
+    const { isName, namesAt } = this.#options;
     const inside = outside.find(({ suffix }) => suffix === EVENTS);
     if (isName === undefined || inside === undefined) return;
     // What a container wants for itself it has: names then lead nowhere, and K_SINK and the proxy do.
@@ -116,7 +118,9 @@ export class Networks {
     if (api !== undefined && !kept.has(HTTPS)) await network.openOut(HTTPS, forwarding(api));
     const options = { address: HOST, isName: (name: string) => isLed && isName(name), isOurs: () => true };
     await Promise.all(
-      resolvers().map((address) => network.openNames(address, (socket) => NameServer.on(options, socket))),
+      [...resolvers(), namesAt?.() ?? []]
+        .flat()
+        .map((address) => network.openNames(address, (socket) => NameServer.on(options, socket))),
     );
   }
 

@@ -1,8 +1,11 @@
+import type { Child } from '../child.ts';
 import type { InstanceSpec, Unmet } from '../../runtime.ts';
 import type { ProbeTarget } from '../probes/ask.ts';
 import type { HostRoute } from '../runner-protocol.ts';
 import { FixedPorts, ownPorts, saysPortIsTaken } from './fixed-ports.ts';
-import { Networks, type Furnished, type NetworksOptions } from './networks.ts';
+import { InsideNames, type InsideNamesOptions } from './inside-names.ts';
+import { MarkedRules } from './marked-rules.ts';
+import { Networks, type Furnished } from './networks.ts';
 import type { OwnNetwork } from './own-network.ts';
 
 /** What the containers of one instance have of a network: that of this machine, or one of their own. */
@@ -23,13 +26,31 @@ export type Placement =
       readonly inside: NonNullable<ProbeTarget['inside']>;
     });
 
+export type PlacementsOptions = Omit<InsideNamesOptions, 'rules'> & {
+  readonly token: string;
+  /** The token of the run before. */
+  readonly former: string;
+  readonly onSpawn: (child: Child) => void;
+};
+
 /** Decides which instances get a network of their own (knative specs, runtime-contract.md: PORT is the container's port). */
 export class Placements {
   readonly #networks: Networks;
+  readonly #names: InsideNames;
+  readonly #rules: MarkedRules;
   readonly #fixed = new FixedPorts();
 
-  constructor(options: NetworksOptions) {
-    this.#networks = new Networks(options);
+  constructor({ token, former, isName, routes, file, onSpawn }: PlacementsOptions) {
+    const rules = new MarkedRules(token, former);
+    const names = new InsideNames({ rules, routes, isName, file });
+    this.#rules = rules;
+    this.#names = names;
+    this.#networks = new Networks({ token, rules, isName, onSpawn, namesAt: () => names.address });
+  }
+
+  /** A file to be shown to programs for the machine's resolv.conf; undefined: they find no names inside the cluster. */
+  resolvConf(): Promise<string | undefined> {
+    return this.#names.open();
   }
 
   /** Why a spec that asks for a network of its own cannot have it. */
@@ -107,6 +128,8 @@ export class Placements {
 
   close(): void {
     this.#networks.close();
+    this.#names.close();
+    this.#rules.removeAll();
   }
 
   /** Of a program that listens on another port on the machine's network. */

@@ -1,7 +1,8 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { promisify } from 'node:util';
+import type { MarkedRules } from './marked-rules.ts';
 
 const run = promisify(execFile);
 const found = (name: string): string | undefined =>
@@ -15,13 +16,9 @@ const NETWORK = '10.213.0.0/16';
 const GATEWAY = '169.254.213.1';
 const TRIES = 5;
 const TIMEOUT_MS = 5000;
-const MARK = 'millrace-';
 
 export type UplinksOptions = {
-  /** Names what this run adds to the machine. */
-  readonly token: string;
-  /** Of the run before, whose traces are removed. */
-  readonly former: string;
+  readonly rules: MarkedRules;
   /** What starts a command in the network of a process: nsenter with its flags, without `--target`. */
   readonly nsenter: readonly string[];
 };
@@ -29,14 +26,11 @@ export type UplinksOptions = {
 /**
  * Real traffic out of networks of their own: a pair of virtual devices for each, and one rule for all by which what goes out has
  * an address of this machine (NAT). Root alone can, and only on a machine that forwards already (net.ipv4.ip_forward): to turn
- * that on is not ours. Without, there is the HTTP proxy.
- *   U1  it adds nothing to the machine but devices that go with their network, and rules that carry this run's mark; they
- *       are removed at the end, and those of a killed run at the start of the next.
+ * that on is not ours. Without, there is the HTTP proxy. Devices go with their network, rules by their mark (U1).
  */
 export class Uplinks {
   readonly #options: UplinksOptions;
   readonly #ip = found('ip');
-  readonly #iptables = found('iptables');
   #rules: Promise<boolean> | undefined;
 
   constructor(options: UplinksOptions) {
@@ -48,10 +42,6 @@ export class Uplinks {
     if (!(await (this.#rules ??= this.#open()))) return false;
     for (let i = 0; i < TRIES; i += 1) if (await this.#pair(pid)) return true;
     return false;
-  }
-
-  close(): void {
-    if (this.#rules !== undefined) this.#sweep(this.#options.token);
   }
 
   async #pair(pid: number): Promise<boolean> {
@@ -84,55 +74,17 @@ export class Uplinks {
   }
 
   async #open(): Promise<boolean> {
-    const { token, former } = this.#options;
-    if (process.getuid?.() !== 0 || this.#ip === undefined || this.#iptables === undefined) return false;
-    if (!forwards()) return false;
-    if (former !== '') this.#sweep(former);
-    const mark = ['-m', 'comment', '--comment', MARK + token];
-    const add = (args: readonly string[]) =>
-      run(this.#iptables ?? '', ['-w', '5', ...args], { timeout: TIMEOUT_MS });
+    const { rules } = this.#options;
+    if (this.#ip === undefined || !rules.arePossible || !forwards()) return false;
     try {
       const out = ['-s', NETWORK, '!', '-d', NETWORK, '!', '-o', 'lo'];
-      await add(['-t', 'nat', '-A', 'POSTROUTING', ...out, ...mark, '-j', 'MASQUERADE']);
-      await add(['-I', 'FORWARD', '-s', NETWORK, ...mark, '-j', 'ACCEPT']);
-      await add([
-        '-I',
-        'FORWARD',
-        '-d',
-        NETWORK,
-        '-m',
-        'state',
-        '--state',
-        'RELATED,ESTABLISHED',
-        ...mark,
-        '-j',
-        'ACCEPT',
-      ]);
+      await rules.add({ table: 'nat', chain: 'POSTROUTING' }, out, ['MASQUERADE']);
+      const forward = { table: 'filter', chain: 'FORWARD' } as const;
+      await rules.add(forward, ['-s', NETWORK], ['ACCEPT']);
+      await rules.add(forward, ['-d', NETWORK, '-m', 'state', '--state', 'RELATED,ESTABLISHED'], ['ACCEPT']);
       return true;
     } catch {
-      this.#sweep(token);
       return false;
-    }
-  }
-
-  /** U1 */
-  #sweep(token: string): void {
-    for (const [table, chain] of [
-      ['nat', 'POSTROUTING'],
-      ['filter', 'FORWARD'],
-    ] as const) {
-      const iptables = (args: readonly string[]): string =>
-        execFileSync(this.#iptables ?? '', ['-w', '5', '-t', table, ...args], {
-          timeout: TIMEOUT_MS,
-          stdio: 'pipe',
-        }).toString();
-      try {
-        const rules = iptables(['-S', chain]).split('\n');
-        for (const rule of rules.filter((each) => each.includes(MARK + token)))
-          iptables(rule.replace(/^-A/, '-D').replaceAll('"', '').split(' '));
-      } catch {
-        // it cannot be said what is there, or it is gone
-      }
     }
   }
 }
