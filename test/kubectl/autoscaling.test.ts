@@ -144,7 +144,7 @@ describe.concurrent('scale bounds, as kubectl sees them', { timeout: 60_000 }, (
     const scale = { class: 'hpa.autoscaling.knative.dev', metric: 'cpu', target: '100', 'max-scale': '2' };
     await serve('busy', scale, { image: 'busy', cpu: '100m' });
     await e
-      .poll(() => row('kpa', 'busy-00001'), { timeout: 40_000, interval: 500 })
+      .poll(() => row('kpa', 'busy-00001'), { timeout: 55_000, interval: 500 })
       .toBe('busy-00001 2 2 True');
     e(await row('sks', 'busy-00001')).toBe('busy-00001 Serve busy-00001 busy-00001-private True');
   });
