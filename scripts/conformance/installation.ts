@@ -1,7 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, createWriteStream, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Suite } from './suites.ts';
@@ -10,6 +10,9 @@ const MILLRACE = fileURLToPath(new URL('../../bin/millrace', import.meta.url));
 const NAMESPACE = 'knative-serving';
 /** Not `dev.local`: of that, upstream checks no digests. */
 export const REPOSITORY = 'registry.example.com/conformance';
+
+/** Whom images that ko has built run as: that of their base image. */
+const KO_USER = '65532';
 
 /** A platform on free ports with what upstream's tests expect to find: their namespaces, objects and images. */
 export class Installation {
@@ -69,8 +72,11 @@ export class Installation {
     const files = ['cluster-resources.yaml', 'test-resources.yaml'].map((name) => `-f=${join(folder, name)}`);
     this.#kubectl('apply', ...files);
     for (const image of readdirSync(join(built, 'images'))) {
-      const [name, file] = [`${REPOSITORY}/${image}:latest`, join(built, 'images', image)];
-      execFileSync(MILLRACE, ['push', name, file, '--data-dir', dataDir], { stdio: 'pipe' });
+      const name = `${REPOSITORY}/${image}:latest`;
+      const folder = asKoPacks(join(built, 'images', image), join(dataDir, '..', 'packed'));
+      const user = image === 'runtime' ? ['--user', KO_USER] : []; // the one that looks
+      execFileSync(MILLRACE, ['push', name, folder, ...user, '--data-dir', dataDir], { stdio: 'pipe' });
+      rmSync(folder, { recursive: true });
     }
   }
 
@@ -87,4 +93,11 @@ export class Installation {
   #kubectl(...args: readonly string[]): string {
     return execFileSync('kubectl', args, { env: this.env, encoding: 'utf8' });
   }
+}
+
+/** A folder with the program where ko puts it, and upstream's probes and commands look for it. */
+function asKoPacks(program: string, folder: string): string {
+  mkdirSync(join(folder, 'ko-app'), { recursive: true });
+  copyFileSync(program, join(folder, 'ko-app', basename(program)));
+  return folder;
 }

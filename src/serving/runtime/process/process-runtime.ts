@@ -336,7 +336,7 @@ export class ProcessRuntime implements Runtime, Reach {
     return { child, port, inner, startedMs: child.startedMs, isReady: false };
   }
 
-  /** A program that is no function resolves none of our names (contract: Listeners). */
+  /** A program that is no function may resolve none of our names (contract: Listeners; inside-names.ts). */
   #envOf(container: ContainerSpec, { spec, placement }: Home, port: number): Record<string, string> {
     const { K_SINK } = container.env;
     const isOwn = placement.kind === 'own';
