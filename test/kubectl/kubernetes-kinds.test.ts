@@ -127,6 +127,16 @@ items:
     expect(await left('waiting')).toBe('');
   });
 
+  it('are not scaled by an autoscaler of a user’s own, and kubectl autoscale is told what does', async () => {
+    const { code, stderr } = await api.kubectl(['autoscale', 'deploy/made', '--max=3', '--cpu-percent=50']);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^The HorizontalPodAutoscaler "made" is invalid: spec\.scaleTargetRef: Forbidden: nothing here scales by .* kubectl scale sets the replicas of a Deployment\n$/,
+      ),
+    });
+  });
+
   it('are described: a Service by slices whose ports nobody has named', async () => {
     const slice = {
       apiVersion: 'discovery.k8s.io/v1',

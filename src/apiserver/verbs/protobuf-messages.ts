@@ -187,6 +187,16 @@ const JOB_SPEC = one('spec', {
 });
 
 export const KINDS: Readonly<Record<string, Message>> = {
+  // autoscaling/v1, which `kubectl autoscale` sends.
+  HorizontalPodAutoscaler: {
+    1: METADATA,
+    2: one('spec', {
+      1: one('scaleTargetRef', { 1: text('kind'), 2: text('name'), 3: text('apiVersion') }),
+      2: pointer('minReplicas'),
+      3: number('maxReplicas'),
+      4: pointer('targetCPUUtilizationPercentage'),
+    }),
+  },
   DeleteOptions: {
     1: pointer('gracePeriodSeconds'),
     2: one('preconditions', { 1: text('uid'), 2: text('resourceVersion') }),

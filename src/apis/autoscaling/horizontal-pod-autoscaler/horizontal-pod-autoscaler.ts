@@ -1,8 +1,9 @@
 import Type from 'typebox';
 import { AGE, at, core, shown } from '../../core/core-kinds.ts';
-import type { KindDefinition } from '../../kind.ts';
+import type { KindDefinition, PrinterColumn } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import { openObject } from '../../schema.ts';
+import { horizontalForms } from './forms.ts';
 import type { ScaleTarget } from '../internal.ts';
 
 export const HORIZONTAL_POD_AUTOSCALER = {
@@ -41,6 +42,28 @@ export type MetricStatus = {
 /** kubectl prints so many metrics, and how many more there are. */
 const SHOWN_MAX = 2;
 
+const SCHEMA = Type.Object({
+  spec: openObject('What is scaled, by which metrics, between which bounds.'),
+  status: Type.Optional(openObject('How many there are, and what was measured.')),
+});
+const COLUMNS: readonly PrinterColumn[] = [
+  {
+    name: 'Reference',
+    type: 'string',
+    from: (object) =>
+      ['kind', 'name'].map((name) => String(at(object, 'spec', 'scaleTargetRef', name))).join('/'),
+  },
+  { name: 'Targets', type: 'string', from: (object) => targetsOf(object as HorizontalPodAutoscaler) },
+  { name: 'MinPods', type: 'string', from: (object) => shown(object, '<unset>', 'spec', 'minReplicas') },
+  { name: 'MaxPods', type: 'integer', from: '.spec.maxReplicas' },
+  {
+    name: 'Replicas',
+    type: 'integer',
+    from: (object) => Number(at(object, 'status', 'currentReplicas') ?? 0),
+  },
+  AGE,
+];
+
 /**
  * What a revision of class `hpa` is scaled by, as a Kubernetes would have it. The autoscaler makes them; one for anything
  * else would scale nothing, and is refused.
@@ -48,38 +71,20 @@ const SHOWN_MAX = 2;
 export const horizontalPodAutoscalerKind: KindDefinition = {
   ...core({
     group: 'autoscaling',
-    versions: ['v2'],
+    versions: ['v2', 'v1'],
     kind: 'HorizontalPodAutoscaler',
     plural: 'horizontalpodautoscalers',
     shortNames: ['hpa'],
     categories: ['all'],
     subresources: { status: true },
-    schema: Type.Object({
-      spec: openObject('What is scaled, by which metrics, between which bounds.'),
-      status: Type.Optional(openObject('How many there are, and what was measured.')),
-    }),
-    columns: [
-      {
-        name: 'Reference',
-        type: 'string',
-        from: (object) =>
-          ['kind', 'name'].map((name) => String(at(object, 'spec', 'scaleTargetRef', name))).join('/'),
-      },
-      { name: 'Targets', type: 'string', from: (object) => targetsOf(object as HorizontalPodAutoscaler) },
-      { name: 'MinPods', type: 'string', from: (object) => shown(object, '<unset>', 'spec', 'minReplicas') },
-      { name: 'MaxPods', type: 'integer', from: '.spec.maxReplicas' },
-      {
-        name: 'Replicas',
-        type: 'integer',
-        from: (object) => Number(at(object, 'status', 'currentReplicas') ?? 0),
-      },
-      AGE,
-    ],
+    schema: SCHEMA,
+    columns: COLUMNS,
     validate: ({ metadata: { ownerReferences = [] } }) =>
       ownerReferences.some(({ kind }) => kind === 'PodAutoscaler')
         ? []
         : [{ message: `Forbidden: ${NOBODY}`, paths: ['spec.scaleTargetRef'] }],
   }),
+  forms: horizontalForms(SCHEMA, COLUMNS),
 };
 
 const NOBODY =
