@@ -58,9 +58,7 @@ export const ingressKind: KindDefinition<Ingress> = {
     spec: Type.Optional(
       Type.Object(
         {
-          httpOption: Type.Optional(
-            oneOfStrings(['Enabled', 'Redirected'], 'Whether plain HTTP is answered.'),
-          ),
+          httpOption: Type.Optional(text('Enabled or Redirected: whether plain HTTP is answered.')),
           rules: Type.Optional(Type.Array(rule, { description: 'What which hosts lead to.' })),
           tls: Type.Optional(Type.Array(openObject('Hosts and a Secret.'), { description: 'Certificates.' })),
         },

@@ -12,7 +12,7 @@ import type { Status } from '../../duck.ts';
 import { below, invalidValue, missingField } from '../../field-error.ts';
 import type { FieldError, KindDefinition } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { int32, oneOfStrings, statusFields, text } from '../../schema.ts';
+import { int32, statusFields, text } from '../../schema.ts';
 import { networkingErrors } from '../../serving/revision/validate-template.ts';
 import { READY_COLUMNS, WEBHOOK } from '../../serving/shared.ts';
 
@@ -53,9 +53,8 @@ export const serverlessServiceKind: KindDefinition<ServerlessService> = {
     spec: Type.Object(
       {
         mode: Type.Optional(
-          oneOfStrings(
-            ['Proxy', 'Serve'],
-            'Whether the activator stands in the way; here the gateway always does, and this tells where it would not.',
+          text(
+            'Proxy or Serve: whether the activator stands in the way; here the gateway always does, and this tells where it would not.',
           ),
         ),
         numActivators: Type.Optional(int32('Activators that it would need; 0: all.')),
