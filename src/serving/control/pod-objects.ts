@@ -6,6 +6,7 @@ import { ownerOf } from '../../control/owned.ts';
 import type { ContainerStatus, InstanceStatus } from '../runtime/instance-status.ts';
 import { deployedContainers, pinned } from './deployed-containers.ts';
 import { stateOf, terminatedOf } from './container-state.ts';
+import { explained } from './pod-conditions.ts';
 
 /** What is known of an instance, from which the status of its Pod is made. */
 export type PodFacts = {
@@ -67,23 +68,24 @@ export function podStatusOf({ spec }: Revision, facts: PodFacts): Fields {
     ContainersReady: isReady,
     Ready: isReady,
   };
+  const initContainers = initNames.map((name) => shown(name, status?.initContainers));
+  const containers = [
+    ...namesOf(spec.containers).map((name) => shown(name, status?.containers)),
+    containerStatus({ ...unknownStatus('queue-proxy', facts), isReady }, facts),
+  ];
+  const stated = Object.entries(conditions).map(([type, is]) => ({
+    type,
+    status: is ? 'True' : 'False',
+    lastTransitionTime: rfc3339(atMs),
+  }));
   return {
     phase: hasStarted ? 'Running' : 'Pending',
     podIP: '127.0.0.1',
     hostIP: '127.0.0.1',
     startTime: rfc3339(startedMs),
-    conditions: Object.entries(conditions).map(([type, is]) => ({
-      type,
-      status: is ? 'True' : 'False',
-      lastTransitionTime: rfc3339(atMs),
-    })),
-    ...(initNames.length > 0 && {
-      initContainerStatuses: initNames.map((name) => shown(name, status?.initContainers)),
-    }),
-    containerStatuses: [
-      ...namesOf(spec.containers).map((name) => shown(name, status?.containers)),
-      containerStatus({ ...unknownStatus('queue-proxy', facts), isReady }, facts),
-    ],
+    conditions: explained(stated, { containers, initContainers }),
+    ...(initNames.length > 0 && { initContainerStatuses: initContainers }),
+    containerStatuses: containers,
   };
 }
 

@@ -5,6 +5,7 @@ import type { Container } from '../../../apis/serving/types.ts';
 import type { PodStanding } from '../../pods/pod-life.ts';
 import type { Terminated } from '../../runtime/instance-status.ts';
 import { stateOf, terminatedOf } from '../container-state.ts';
+import { explained } from '../pod-conditions.ts';
 
 /** Why a Pod cannot be started yet, in kubelet's word and in ours. */
 export type PodProblem = { readonly reason: string; readonly message: string };
@@ -35,7 +36,7 @@ export type PodFacts = {
 
 /** core/v1 PodStatus, as kubelet would write it. */
 export function podStatusOf(pod: Pod, facts: PodFacts): PodStatus {
-  const { standing, problem, nowMs } = facts;
+  const { standing, nowMs } = facts;
   const { containers = [], initContainers = [] } = pod.spec ?? {};
   const { result } = standing ?? {};
   const isReady = standing?.isReady ?? false;
@@ -49,21 +50,23 @@ export function podStatusOf(pod: Pod, facts: PodFacts): PodStatus {
   };
   const hasRun = standing !== undefined && (standing.state !== 'starting' || standing.restarts > 0);
   const isLate = result?.reason === 'DeadlineExceeded';
+  const phase = result?.phase ?? (hasRun ? 'Running' : 'Pending');
+  const inits = initContainers.map((each) => statusOf(each, pod, facts, 'init'));
+  const mains = containers.map((each) => statusOf(each, pod, facts, 'main'));
+  const stated = Object.entries(conditions).map(([type, is]) => conditionOf(pod, type, is, nowMs));
   return {
-    phase: result?.phase ?? (hasRun ? 'Running' : 'Pending'),
+    phase,
     ...(result?.reason !== undefined && { reason: result.reason }),
     ...(isLate && { message: 'Pod was active on the node longer than the specified deadline' }),
     ...PLACE,
     qosClass: qosClassOf(pod.spec),
     startTime: pod.status?.startTime ?? rfc3339(standing?.startedMs ?? nowMs),
     conditions: [
-      ...Object.entries(conditions).map(([type, is]) => conditionOf(pod, type, is, nowMs)),
+      ...explained(stated, { phase, containers: mains, initContainers: inits }),
       ...honouredOf(pod, facts),
     ],
-    ...(initContainers.length > 0 && {
-      initContainerStatuses: initContainers.map((each) => statusOf(each, pod, facts, 'init')),
-    }),
-    containerStatuses: containers.map((each) => statusOf(each, pod, { ...facts, problem }, 'main')),
+    ...(inits.length > 0 && { initContainerStatuses: inits }),
+    containerStatuses: mains,
   };
 }
 
