@@ -24,11 +24,11 @@ const engine = new Engine(socket);
 const launch = { kind: 'container', command: ['sh', '-c', SERVE], args: undefined } as const;
 const plain = withContainer(revisionPlan('f', '/', launch).instance, { image: TOOLS_IMAGE });
 const bounded = withContainer(plain, { limits: { memoryBytes: 64 * 1024 * 1024, milliCpus: undefined } });
-const WAIT = { timeout: 30_000, interval: 100 };
+const WAIT = { timeout: 60_000, interval: 100 };
 const title = `an engine and what befalls it${podman.kind === 'missing' ? ` (not here: ${podman.reason})` : ''}`;
 const FETCH = { auth: undefined, policy: 'Always', resolveTimeoutMs: 10_000 } as const;
 
-describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
+describe.skipIf(podman.kind === 'missing')(title, { timeout: 180_000 }, () => {
   const runtime = new ContainerRuntime({
     engine,
     folder: temporaryFolder('engine-faults'),

@@ -32,7 +32,7 @@ function run(block: string | undefined): Promise<string> {
 }
 
 /** In the order of the page: each block stands on those before it. */
-describe.skipIf(podman.kind === 'missing')(title, { timeout: 90_000 }, () => {
+describe.skipIf(podman.kind === 'missing')(title, { timeout: 180_000 }, () => {
   const [service, exec, job] = codeBelow(PAGE, 'Containers', 'sh');
 
   beforeAll(async () => {

@@ -18,7 +18,7 @@ const socket = podman.kind === 'running' ? podman.address : '';
 const root = temporaryFolder('containers');
 const dataDir = join(root, 'data');
 const up = platformStarter();
-const WAIT = { timeout: 30_000, interval: 200 };
+const WAIT = { timeout: 60_000, interval: 200 };
 const title = `a Service of an image that nobody has pushed${podman.kind === 'missing' ? ` (not here: ${podman.reason})` : ''}`;
 
 let registry: Registry;
@@ -40,7 +40,7 @@ metadata: {name: ${name}}
 spec:
   template:
     metadata: {annotations: {autoscaling.knative.dev/initial-scale: "0"}}
-    spec: {containers: [${container}]}
+    spec: {timeoutSeconds: 2, containers: [${container}]}
 `;
 const messageOf = (name: string): Promise<string> =>
   ok(['get', 'ksvc', name, '-o', 'jsonpath={.status.conditions[?(@.type=="Ready")].message}']);
@@ -51,15 +51,15 @@ async function ask(name: string, path = '/'): Promise<string> {
   });
   return `${statusCode} ${await body.text()}`;
 }
-const containers = async (): Promise<number> => {
-  const filters = encodeURIComponent(
-    JSON.stringify({ label: [`dev.millrace.owner=${join(dataDir, 'runtime')}`] }),
-  );
+/** How many of this platform's there are, whose names begin so. */
+const containers = async (name = 'millrace-'): Promise<number> => {
+  const label = [`dev.millrace.owner=${join(dataDir, 'runtime')}`];
+  const filters = encodeURIComponent(JSON.stringify({ label, name: [name] }));
   const { body } = await engine.ask('GET', `/containers/json?all=1&filters=${filters}`);
   return (body as unknown[]).length;
 };
 
-describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
+describe.skipIf(podman.kind === 'missing')(title, { timeout: 180_000 }, () => {
   beforeAll(async () => {
     giveBack = await engineTurn(socket);
     const beside = (name: string): string => join(dirname(socket), name);
@@ -113,7 +113,7 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
       ['apply'],
       'apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}\nimagePullSecrets: [{name: pull}]',
     );
-    await ok(['wait', '--for=condition=Ready', '--timeout=40s', 'ksvc/private']);
+    await ok(['wait', '--for=condition=Ready', '--timeout=60s', 'ksvc/private']);
     const digest = 'jsonpath={.items[0].status.containerStatuses[0].imageDigest}';
     const of = ['-l', 'serving.knative.dev/service=private'];
     expect(await ok(['get', 'revisions', ...of, '-o', digest])).toBe(
@@ -127,7 +127,7 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
     const container = `{image: "localhost/tools:1", command: [sh, -c], args: ["echo $(GREETING); exec httpd -f -p $PORT -h /www"],
       env: [{name: GREETING, value: hello}], ports: [{containerPort: 9000}], resources: {limits: {memory: 64Mi}}}`;
     await ok(['apply'], service('tools', container));
-    await ok(['wait', '--for=condition=Ready', '--timeout=40s', 'ksvc/tools']);
+    await ok(['wait', '--for=condition=Ready', '--timeout=60s', 'ksvc/tools']);
     expect(await ask('tools', `/cgi-bin/run?${encodeURIComponent('echo $PORT $K_SERVICE $GREETING')}`)).toBe(
       '200 9000 tools hello\n',
     );
@@ -142,7 +142,7 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
     await ok([...config, skipping]);
     await engine.ask('POST', '/images/localhost/tools:1/tag?repo=127.0.0.1:1/skipped&tag=1');
     await ok(['apply'], service('skipped', '{image: "127.0.0.1:1/skipped:1"}'));
-    await ok(['wait', '--for=condition=Ready', '--timeout=40s', 'ksvc/skipped']);
+    await ok(['wait', '--for=condition=Ready', '--timeout=60s', 'ksvc/skipped']);
     await ok(['apply'], service('never', '{image: "127.0.0.1:2/nothing:1", imagePullPolicy: Never}'));
     await expect
       .poll(() => messageOf('never'), WAIT)
@@ -151,15 +151,16 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
   });
 
   it('is pulled again, with the same credentials, when somebody has removed it', async () => {
-    await ok(['delete', 'pods', '-l', 'serving.knative.dev/service=private', '--grace-period=0']);
-    await expect
-      .poll(
-        async () => (await engine.ask('DELETE', `/images/${registry.host}/private/tools:1?force=1`)).status,
-        WAIT,
-      )
-      .toBe(404);
+    const image = `${registry.host}/private/tools:1`;
+    await ok(['apply'], service('pruned', `{image: "${image}"}`));
+    await ok(['wait', '--for=condition=Ready', '--timeout=60s', 'ksvc/pruned']);
+    await ok(['delete', 'ksvc', 'private']);
+    await expect.poll(() => containers('millrace-private-'), WAIT).toBe(0);
+    const { body } = await engine.ask('GET', `/images/${image}/json`);
+    const { Id = '' } = body as { readonly Id?: string };
+    expect((await engine.ask('DELETE', `/images/${Id}?force=1`)).status).toBe(200);
     const before = registry.served();
-    expect(await ask('private')).toBe('200 ok');
+    expect(await ask('pruned')).toBe('200 ok');
     expect(registry.served()).toBeGreaterThan(before);
   });
 
@@ -167,7 +168,7 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
     expect(await containers()).toBe(2);
     await platform.stop('SIGKILL');
     platform = await start();
-    await expect.poll(containers, WAIT).toBe(0);
+    await expect.poll(() => containers(), WAIT).toBe(0);
     expect(await ask('tools')).toBe('200 ok');
     expect(await platform.stop('SIGTERM')).toBe(0);
     expect(await containers()).toBe(0);

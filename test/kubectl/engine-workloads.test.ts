@@ -18,7 +18,7 @@ const podman = await sharedServer(podmanServer);
 const socket = podman.kind === 'running' ? podman.address : '';
 const title = `Deployments, Jobs and Pods of images that nobody has pushed${podman.kind === 'missing' ? ` (not here: ${podman.reason})` : ''}`;
 const root = temporaryFolder('engine-workloads');
-const WAIT = { timeout: 30_000, interval: 200 };
+const WAIT = { timeout: 60_000, interval: 200 };
 
 let platform: RunningPlatform;
 let registry: Registry;
@@ -109,7 +109,7 @@ async function apiFromWithin(of: string, path: string): Promise<unknown> {
   return JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')));
 }
 
-describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
+describe.skipIf(podman.kind === 'missing')(title, { timeout: 180_000 }, () => {
   beforeAll(async () => {
     giveBack = await engineTurn(socket);
     const beside = (name: string): string => join(dirname(socket), name);
@@ -126,7 +126,7 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
 
   it('run as containers: a Deployment, which kubectl logs, exec, top and port-forward reach', async () => {
     await ok(['apply'], DEPLOYMENT);
-    await ok(['rollout', 'status', 'deployment/tools', '--timeout=30s']);
+    await ok(['rollout', 'status', 'deployment/tools', '--timeout=60s']);
     expect(await ok(['logs', 'deploy/tools'])).toBe('hello\n');
     const script = 'echo "in $PORT$LISTEN_ADDRESS"; echo wrong >&2; exit 4';
     expect(await kubectl(['exec', 'deploy/tools', '--', 'sh', '-c', script])).toEqual({
@@ -144,13 +144,13 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
   it('reach the platform from within: K_SINK of services and channels, names inside the cluster, and the API', async () => {
     const channel = 'apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\nmetadata: {name: inbox}\n';
     await ok(['apply'], `${channel}---\n${HELLO}`);
-    await ok(['wait', 'ksvc/hello', 'imc/inbox', '--for=condition=Ready', '--timeout=30s']);
+    await ok(['wait', 'ksvc/hello', 'imc/inbox', '--for=condition=Ready', '--timeout=60s']);
     const url = await ok(['get', 'imc', 'inbox', '-o', 'jsonpath={.status.address.url}']);
     const sleeping = (sink: string): string =>
       `image: ${TOOLS_IMAGE}, command: [sleep, "300"], env: [{name: K_SINK, value: "${sink}"}]`;
     const inside = pod('inside-service', sleeping('http://hello.default.svc.cluster.local'));
     await ok(['apply'], `${inside}---\n${pod('inside-channel', sleeping(url))}`);
-    await ok(['wait', 'pod/inside-service', 'pod/inside-channel', '--for=condition=Ready', '--timeout=30s']);
+    await ok(['wait', 'pod/inside-service', 'pod/inside-channel', '--for=condition=Ready', '--timeout=60s']);
     const run = (of: string, line: string): Promise<string> =>
       ok(['exec', `inside-${of}`, '--', 'sh', '-c', line]);
     expect(await run('service', 'busybox wget -qO- $K_SINK')).toBe('Hello World!\n');
@@ -179,8 +179,8 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
 
   it('run to their end: Jobs, by the exit code of their containers', async () => {
     await ok(['apply'], `${job('well', 'echo all done')}---\n${job('ill', 'exit 3')}`);
-    await ok(['wait', 'job/well', '--for=condition=Complete', '--timeout=30s']);
-    await ok(['wait', 'job/ill', '--for=condition=Failed', '--timeout=30s']);
+    await ok(['wait', 'job/well', '--for=condition=Complete', '--timeout=60s']);
+    await ok(['wait', 'job/ill', '--for=condition=Failed', '--timeout=60s']);
     expect(await ok(['logs', 'job/well'])).toBe('all done\n');
     const code = 'jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}';
     expect(await ok(['get', 'pods', '-l', 'job-name=ill', '-o', code])).toBe('3');
@@ -209,7 +209,7 @@ describe.skipIf(podman.kind === 'missing')(title, { timeout: 60_000 }, () => {
       `${pod('outside', command)}---\n${pod('inside', command, ', imagePullSecrets: [{name: pull}]')}`,
     );
     await expect.poll(() => waitingOf('outside'), WAIT).toMatch(/ErrImagePull.*unauthorized/);
-    await ok(['wait', 'pod/inside', '--for=condition=Ready', '--timeout=30s']);
+    await ok(['wait', 'pod/inside', '--for=condition=Ready', '--timeout=60s']);
     expect(await ok(['get', 'pod', 'inside', '-o', 'jsonpath={.status.containerStatuses[0].imageID}'])).toBe(
       `${registry.host}/private/tools@${registry.digest}`,
     );
