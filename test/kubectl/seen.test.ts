@@ -111,7 +111,7 @@ describe('an operator', () => {
     const told = (): Promise<string> => out('describe', 'pod', pod);
     await expect.poll(told, WAIT).toMatch(/Normal +Started .* kubelet +Started container a\n/);
     expect(await told()).toMatch(
-      /Normal +Scheduled +\S+ +default-scheduler +Successfully assigned default\/talk-/,
+      /Normal +Scheduled +\S+ +default-scheduler +Successfully assigned default\/talk-\S+ to millrace\n/,
     );
   }, 20_000);
 

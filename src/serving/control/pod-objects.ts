@@ -1,6 +1,7 @@
 import { rfc3339 } from '../../apis/conditions.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import { KINDS, type Container, type Revision } from '../../apis/serving/types.ts';
+import { NODE_NAME } from '../../apis/core/node.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { ownerOf } from '../../control/owned.ts';
 import type { ContainerStatus, InstanceStatus } from '../runtime/instance-status.ts';
@@ -39,7 +40,7 @@ export function podOf(revision: Revision, id: string): Resource {
       ownerReferences: [ownerOf(revision)],
     },
     spec: {
-      nodeName: 'localhost',
+      nodeName: NODE_NAME,
       ...(serviceAccountName !== undefined && { serviceAccountName }),
       ...(initContainers.length > 0 && {
         initContainers: pinned(initContainers, initContainerStatuses),
