@@ -1,4 +1,5 @@
 import { autoscalerConfig } from '../../apis/autoscaling/config.ts';
+import { HORIZONTAL_POD_AUTOSCALER } from '../../apis/autoscaling/horizontal-pod-autoscaler/horizontal-pod-autoscaler.ts';
 import { POD_AUTOSCALER_CONDITIONS } from '../../apis/autoscaling/pod-autoscaler/status.ts';
 import { POD_AUTOSCALER, type PodAutoscaler } from '../../apis/autoscaling/pod-autoscaler/types.ts';
 import { conditionOf, isTrue, isUnknown, type Mark } from '../../apis/conditions.ts';
@@ -97,6 +98,7 @@ async function tell(
   await cluster.patchStatus(withServiceStatus(service, ready, nowMs()));
   if (scale.scaler.kind === 'hpa')
     await tellHorizontal(cluster, podAutoscaler, view, scale.scaler.plan, nowMs());
+  else await dropHorizontal(cluster, podAutoscaler);
   if (!isByRequests) return;
   const metric = await cluster.apply(metricOf(podAutoscaler, scale));
   await cluster.patchStatus(withMetricStatus(metric, nowMs()));
@@ -112,6 +114,13 @@ async function tellHorizontal(
 ): Promise<void> {
   const autoscaler = await cluster.apply(horizontalOf(podAutoscaler, plan));
   await cluster.patchStatus(withHorizontalStatus(autoscaler, plan, { ready, desired, used }, nowMs));
+}
+
+/** One that was of class `hpa` before. */
+async function dropHorizontal(cluster: ResourceClient, { metadata }: PodAutoscaler): Promise<void> {
+  const { namespace, name } = metadata;
+  const old = await cluster.find(HORIZONTAL_POD_AUTOSCALER, namespace, name);
+  if (old !== undefined) await cluster.remove(HORIZONTAL_POD_AUTOSCALER, namespace, name);
 }
 
 /** Its names inside the cluster, and who is behind them now (serving pkg/reconciler/serverlessservice). */

@@ -101,6 +101,18 @@ describe('the HorizontalPodAutoscaler of a revision of class hpa', () => {
     expect(cellsOf(await told(MEMORY, 1024))[1]).toBe('memory: 1024/200Mi');
   });
 
+  it('goes when its revision is scaled otherwise', async () => {
+    await told(CPU);
+    const reconciler = podAutoscalerReconciler(world.controller, {
+      viewOf: () => ({ ready: 1, desired: 1, hasFailed: false, panic: 0, instances: [], scale: SCALE }),
+      configMap: () => undefined,
+      door: { host: '127.0.0.1', port: 8081 },
+      nowMs: () => world.clock.nowMs(),
+    });
+    await world.pass(reconciler, NAME);
+    expect(await world.controller.find(HORIZONTAL_POD_AUTOSCALER, 'default', NAME)).toBeUndefined();
+  });
+
   it('of anybody else would scale nothing, and is refused in plain words', async () => {
     const refusal = await world.refusal({
       ...HORIZONTAL_POD_AUTOSCALER,
