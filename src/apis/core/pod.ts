@@ -44,6 +44,9 @@ export type ContainerStatusFields = {
 /** The platform's own objects have it. */
 export const SELF_LABEL = 'platform.millrace.dev/self';
 
+/** The reason of a Pod whose instance is on its way out. */
+export const TERMINATING = 'Terminating';
+
 export const POD = { apiVersion: 'v1', kind: 'Pod' } as const;
 
 export const podKind = core({
@@ -110,10 +113,12 @@ function podErrors(object: Open): readonly FieldError[] {
 
 /** What kubectl shows in STATUS: a waiting or terminated reason before the phase. */
 function podStatus(pod: Resource): string {
-  if (pod.metadata.deletionTimestamp !== undefined) return 'Terminating';
+  const whole = at(pod, 'status', 'reason');
+  if (pod.metadata.deletionTimestamp !== undefined || whole === TERMINATING) return TERMINATING;
   const reasons = containerStatuses(pod).flatMap((each) => [
     at(each, 'state', 'waiting', 'reason'),
     at(each, 'state', 'terminated', 'reason'),
   ]);
-  return reasons.find((reason) => typeof reason === 'string') ?? shown(pod, 'Pending', 'status', 'phase');
+  const told = [...reasons, whole].find((reason) => typeof reason === 'string');
+  return told ?? shown(pod, 'Pending', 'status', 'phase');
 }

@@ -2,6 +2,7 @@ import { rfc3339 } from '../../apis/conditions.ts';
 import { LABELS } from '../../apis/serving/shared.ts';
 import { KINDS, type Container, type Revision } from '../../apis/serving/types.ts';
 import { NODE_NAME } from '../../apis/core/node.ts';
+import { TERMINATING } from '../../apis/core/pod.ts';
 import type { Resource } from '../../apis/resource.ts';
 import { ownerOf } from '../../control/owned.ts';
 import type { ContainerStatus, InstanceStatus } from '../runtime/instance-status.ts';
@@ -20,6 +21,8 @@ export type PodFacts = {
 };
 
 type Fields = Record<string, unknown>;
+
+const DRAINING = 'it answers the requests that it has, and gets no new ones';
 
 /** The Pod that stands for an instance of a revision (serving pkg/reconciler/revision/resources/deploy.go). */
 export function podOf(revision: Revision, id: string): Resource {
@@ -81,6 +84,8 @@ export function podStatusOf({ spec }: Revision, facts: PodFacts): Fields {
   }));
   return {
     phase: hasStarted ? 'Running' : 'Pending',
+    // The object goes when the instance is gone; until then kubectl shows this in place of the phase.
+    ...(phase === 'draining' && { reason: TERMINATING, message: DRAINING }),
     podIP: '127.0.0.1',
     hostIP: '127.0.0.1',
     startTime: rfc3339(startedMs),

@@ -142,6 +142,21 @@ describe('the Pod of an instance', () => {
     expect(await tell({ kind: 'gone' })).toBeUndefined();
   });
 
+  it('is shown as Terminating while its instance drains', async () => {
+    await tell(
+      { kind: 'starting' },
+      changed(container('user-container-0'), container('user-container-1')),
+      READY,
+    );
+    expect((await tell({ kind: 'draining' }))?.status).toMatchObject({
+      phase: 'Running',
+      reason: 'Terminating',
+    });
+    expect(shown()).toEqual(['0/3', 'Terminating', 0]);
+    await tell(changed(container('user-container-0', { state: CRASHED }), container('user-container-1')));
+    expect(shown()?.[1]).toBe('Terminating');
+  });
+
   it('does not come back when somebody has deleted it', async () => {
     await tell({ kind: 'starting' });
     await world.admin.remove(KINDS.pod, 'default', 'r-00001-x');

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../base/clock.ts';
 import { LABELS } from '../../../apis/serving/shared.ts';
-import { POD, type Pod } from '../../../apis/core/pod.ts';
+import { POD, TERMINATING, type Pod } from '../../../apis/core/pod.ts';
 import { OF_SCALING } from '../../../apis/core/scaling-events.ts';
 import { keyOf, type Resource } from '../../../apis/resource.ts';
 import type { Informers } from '../../../control/informer.ts';
@@ -79,18 +79,15 @@ export class PodEvents {
     const before = known?.metadata.uid === pod.metadata.uid ? known : undefined;
     this.#seen.set(key, pod);
     if (before === undefined && this.#isOld(pod)) return; // told by the run of the platform that has made it
-    const isLeaving = pod.metadata.deletionTimestamp !== undefined;
-    if (isLeaving && before?.metadata.deletionTimestamp === undefined)
-      this.#tell(pod, stopping(before ?? pod));
-    else if (!isLeaving) this.#tell(pod, happenings(before, pod));
+    if (!isLeaving(pod)) this.#tell(pod, happenings(before, pod));
+    else if (before === undefined || !isLeaving(before)) this.#tell(pod, stopping(before ?? pod));
   }
 
   #gone(pod: Resource): void {
     const key = keyOf(pod);
     const before = this.#seen.get(key);
     this.#seen.delete(key);
-    if (before !== undefined && before.metadata.deletionTimestamp === undefined)
-      this.#tell(before, stopping(before));
+    if (before !== undefined && !isLeaving(before)) this.#tell(before, stopping(before));
   }
 
   #hear({ namespace, instance, container, ...fault }: Signals['serving.unhealthy']): void {
@@ -136,4 +133,9 @@ export class PodEvents {
       ...(isScaling && { labels: { [OF_SCALING]: 'true' } }),
     });
   }
+}
+
+/** Somebody has deleted it, or its instance is on its way out. */
+function isLeaving({ metadata, status }: Pod): boolean {
+  return metadata.deletionTimestamp !== undefined || status?.reason === TERMINATING;
 }

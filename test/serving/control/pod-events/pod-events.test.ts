@@ -72,6 +72,20 @@ describe('the Events of Pods', () => {
     });
   });
 
+  it('tell once that a Pod is stopped: when its instance begins to drain', async () => {
+    events.start();
+    await run('hello-1', REVISION);
+    await expect.poll(later, WAIT).toContain('Started');
+    const { status } = await world.get(KINDS.pod, 'hello-1');
+    await world.state(KINDS.pod, 'hello-1', { ...(status as object), reason: 'Terminating' });
+    await expect.poll(later, WAIT).toContain('Killing');
+    await world.admin.remove(KINDS.pod, 'default', 'hello-1');
+    await run('web'); // what is told of it comes after
+    await expect.poll(async () => (await later()).length, WAIT).toBe(9);
+    const killing = (await written()).filter(({ reason }) => reason === 'Killing');
+    expect(killing).toMatchObject([{ count: 1 }]);
+  });
+
   it('are marked as those of scaling, of a revision’s instances and of no other Pod', async () => {
     events.start();
     await run('hello-1', REVISION);
