@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
@@ -86,6 +87,23 @@ describe.skipIf(why !== undefined)(
       const spaces = [...instances, third].map(({ pid }) => networkOf(pid));
       expect(new Set([...spaces, networkOf(process.pid)]).size).toBe(4);
       await Promise.all([...instances, third].map((instance) => instance.stop(0)));
+    });
+
+    it('get one when their program ends without a word since another has its port', async () => {
+      const other = createServer().listen(0, '127.0.0.1');
+      await once(other, 'listening');
+      const { port } = other.address() as AddressInfo; // a TCP server that listens has one
+      const quiet = node(
+        `require('node:http').createServer((q, r) => r.end('here')).on('error', () => process.exit(0)).listen(${port})`,
+      );
+      const spec = specOf({ ...quiet, containerPort: port });
+      const instance = await start(spec);
+      expect(await askOf(instance, '/')).toBe('here');
+      expect(networkOf(instance.pid)).not.toBe(networkOf(process.pid));
+      await instance.stop(0);
+      const failing = start(specOf({ ...node('process.exit(0)'), containerPort: port }));
+      await expect(failing).rejects.toMatchObject({ code: 'ExitCode0' }); // whatever its network
+      other.close();
     });
 
     it('are found by the port that they listen on, which no manifest names', async () => {

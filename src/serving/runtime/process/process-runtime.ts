@@ -330,7 +330,8 @@ export class ProcessRuntime implements Runtime, Reach {
     this.#keep(child);
     // Nobody could reach it any more; so it ends, as a crash.
     if (placement.kind === 'own') void placement.network.ended.then(() => child.process.kill('SIGKILL'));
-    else void child.ended.then(() => placement.ended(child.output.tail));
+    else
+      void child.ended.then(({ exitCode }) => placement.ended(child.output.tail, isMain && exitCode === 0));
     void child.ended.then(() => this.#ports.release(inner));
     onTaken(child);
     return { child, port, inner, startedMs: child.startedMs, isReady: false };

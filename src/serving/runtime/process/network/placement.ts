@@ -2,6 +2,7 @@ import type { Child } from '../child.ts';
 import type { InstanceSpec, Unmet } from '../../runtime.ts';
 import type { ProbeTarget } from '../probes/ask.ts';
 import type { HostRoute } from '../runner-protocol.ts';
+import { isListenedOn } from '../ports.ts';
 import { FixedPorts, ownPorts, saysPortIsTaken } from './fixed-ports.ts';
 import { InsideNames, type InsideNamesOptions } from './inside-names.ts';
 import { MarkedRules } from './marked-rules.ts';
@@ -15,8 +16,8 @@ export type Placement =
       readonly elsewhere: (port: number) => string | undefined;
       /** Told of a program that seems to have missed a port which another has; whether it can have a network of its own. */
       readonly wants: () => boolean;
-      /** Told of what a program printed last before it ended. */
-      readonly ended: (printed: string) => void;
+      /** Told of what a program printed last before it ended; whether it is the one that answers, and ended as if all were well. */
+      readonly ended: (printed: string, isQuiet: boolean) => void;
     }
   | (Furnished & {
       readonly kind: 'own';
@@ -75,16 +76,22 @@ export class Placements {
   ): Promise<T> {
     let isPortTaken = false;
     let isGuess = false;
+    const canGuess = spec.network === undefined && this.#networks.why === undefined;
     const host: Placement = {
       kind: 'host',
       elsewhere: (port) => this.#whatElse(spec, port),
-      wants: () => (isGuess = spec.network === undefined && this.#networks.why === undefined),
-      ended: (printed) => (isPortTaken ||= saysPortIsTaken(printed)),
+      wants: () => (isGuess = canGuess),
+      ended: (printed, isQuiet) => {
+        isPortTaken ||= saysPortIsTaken(printed);
+        // Go programs that leave the error of ListenAndServe unread end without a word.
+        isGuess ||= isQuiet && canGuess && !isPortTaken && isListenedOn(this.#fixed.portOf(spec));
+      },
     };
     try {
       return await start(host, spec);
     } catch (error) {
-      if (isGuess) return this.#guess(spec, start, { ...host, wants: () => false });
+      if (isGuess && !isPortTaken)
+        return this.#guess(spec, start, { ...host, wants: () => false, ended: () => undefined });
       if (spec.network !== undefined) throw error;
       if (isPortTaken && this.#networks.why === undefined) this.#fixed.note(spec, this.#fixed.portOf(spec));
       if (!this.#fixed.isKnown(spec)) throw error;
