@@ -263,6 +263,24 @@ describe('what a container is given', () => {
     expect((await podOf('mounts'))?.metadata.name).toBe(pod);
   });
 
+  it.skipIf(way.kind === 'none')('is a token of its account, by which the API knows it', async () => {
+    const sources = [{ serviceAccountToken: { path: 'token', audience: 'api' } }];
+    await service('bearer', {
+      containers: [probe({ volumeMounts: [{ name: 'all', mountPath: '/token-here' }] })],
+      volumes: [{ name: 'all', projected: { sources, defaultMode: 0o444 } }],
+    });
+    await ready('bearer');
+    const [code, token = ''] = (await run('bearer', 'cat /token-here/token')).split(' ');
+    expect(code).toBe('200');
+    const review = {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenReview',
+      spec: { token, audiences: ['api'] },
+    };
+    const told = await ok(['create', '-o', 'jsonpath={.status.user.username}'], JSON.stringify(review));
+    expect(told).toBe('system:serviceaccount:default:default');
+  });
+
   it.skipIf(way.kind !== 'root')('is the user that it asks for', async () => {
     await service('user', {
       containers: [probe({ securityContext: { runAsUser: 2020, runAsGroup: 2021 } })],
@@ -293,9 +311,10 @@ describe('what ends a container', () => {
         state: { waiting: { reason: 'CrashLoopBackOff' } },
         lastState: { terminated: { exitCode: 5, reason: 'Error' } },
       });
-    expect(await ok(['get', 'pods', '-l', 'serving.knative.dev/service=failing'])).toMatch(
-      /0\/2 +CrashLoopBackOff/,
-    );
+    // Between an end and the wait that follows it is Error, as on a cluster.
+    await expect
+      .poll(() => ok(['get', 'pods', '-l', 'serving.knative.dev/service=failing']), { timeout: 5000 })
+      .toMatch(/0\/2 +CrashLoopBackOff/);
     expect(
       await ok([
         'get',
