@@ -97,8 +97,12 @@ describe.skipIf(why !== undefined)(
         `require('node:http').createServer((q, r) => r.end('here')).on('error', () => process.exit(0)).listen(${port})`,
       );
       const spec = specOf({ ...quiet, containerPort: port });
-      const instance = await start(spec);
+      const restarts: number[] = [];
+      const instance = await runtime.start(spec, 'quiet', ({ containers }) =>
+        restarts.push(...containers.map((each) => each.restarts)),
+      );
       expect(await askOf(instance, '/')).toBe('here');
+      expect(new Set(restarts)).toEqual(new Set([0])); // a move is none
       expect(networkOf(instance.pid)).not.toBe(networkOf(process.pid));
       await instance.stop(0);
       const failing = start(specOf({ ...node('process.exit(0)'), containerPort: port }));

@@ -125,9 +125,13 @@ export class ProcessRuntime implements Runtime, Reach {
     const refused = this.unmet(spec).find(({ kind }) => kind === 'refused');
     if (refused !== undefined) throw failed('ContainerCannotRun', refused.message);
     if (this.#placements.isOwn(spec)) return this.#startApart(spec, id, tell);
-    return this.#placements.onHost(spec, (placement, of) =>
-      placement === 'own' ? this.#startApart(of, id, tell) : this.#startIn(placement, of, id, tell),
-    );
+    const before = [...this.#memory.of(spec, id).past];
+    return this.#placements.onHost(spec, (placement, of) => {
+      const { past } = this.#memory.of(of, id);
+      past.clear();
+      for (const [name, each] of before) past.set(name, each); // a move is no restart
+      return placement === 'own' ? this.#startApart(of, id, tell) : this.#startIn(placement, of, id, tell);
+    });
   }
 
   unmet(spec: InstanceSpec): readonly Unmet[] {
