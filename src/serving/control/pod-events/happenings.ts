@@ -133,6 +133,13 @@ function waiting({ metadata }: Pod, { image, was, now }: Seen): readonly Told[] 
         warning('Failed', `Failed to pull image ${JSON.stringify(image)}: ${message}`),
         warning('Failed', 'Error: ErrImagePull'),
       ];
+    case 'ImagePullBackOff':
+      return [
+        normal('BackOff', `Back-off pulling image ${JSON.stringify(image)}`),
+        warning('Failed', 'Error: ImagePullBackOff'),
+      ];
+    case 'ErrImageNeverPull':
+      return [warning('ErrImageNeverPull', message), warning('Failed', 'Error: ErrImageNeverPull')];
     case 'CreateContainerConfigError':
     case 'RunContainerError':
       return [warning('Failed', `Error: ${message}`)];

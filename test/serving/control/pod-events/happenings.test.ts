@@ -76,6 +76,16 @@ describe('what is said of a Pod', () => {
       `Warning Failed ${APP}: Failed to pull image "shop:1": no such image`,
       `Warning Failed ${APP}: Error: ErrImagePull`,
     ]);
+    const late = state('ImagePullBackOff', 'Back-off pulling image "shop:1": ErrImagePull: no such image');
+    expect(told(pod(state('ErrImagePull', 'no such image')), pod(late))).toEqual([
+      `Normal BackOff ${APP}: Back-off pulling image "shop:1"`,
+      `Warning Failed ${APP}: Error: ImagePullBackOff`,
+    ]);
+    const never = 'Container image "shop:1" is not present with pull policy of Never';
+    expect(told(pod(CREATING), pod(state('ErrImageNeverPull', never)))).toEqual([
+      `Warning ErrImageNeverPull ${APP}: ${never}`,
+      `Warning Failed ${APP}: Error: ErrImageNeverPull`,
+    ]);
     expect(told(pod(CREATING), pod(state('CreateContainerConfigError', 'secret "s" not found')))).toEqual([
       `Warning Failed ${APP}: Error: secret "s" not found`,
     ]);
