@@ -16,7 +16,7 @@ export type Done = { readonly code: number; readonly stdout: string; readonly st
 /** Gives a command its input, and what comes of it. */
 export async function finished(command: Command | undefined, input = ''): Promise<Done> {
   if (command === undefined) throw new Error('the container does not run');
-  command.stdin.end(input);
+  command.stdin.on('error', () => undefined).end(input); // it may have ended by now
   const [stdout, stderr, code] = await Promise.all([
     text(command.stdout),
     command.stderr === undefined ? '' : text(command.stderr),
