@@ -247,6 +247,7 @@ export class ControlPlane {
       cluster: this.#client,
       informers: this.informers,
       clock: systemClock,
+      onDropped: () => this.metrics.eventDropped(),
       onError: (error) =>
         log({
           level: 'warn',

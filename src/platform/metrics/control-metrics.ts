@@ -7,13 +7,25 @@ import { QueueMetrics } from './queue-metrics.ts';
 export class ControlMetrics {
   readonly #queues = new QueueMetrics(() => performance.now());
   readonly #admission = new AdmissionMetrics();
+  #droppedEvents = 0;
 
   meterOf(name: string): QueueMeter {
     return this.#queues.meterOf(name);
   }
 
+  /** An Event of a Pod was not written, since too many waited. */
+  eventDropped(): void {
+    this.#droppedEvents += 1;
+  }
+
   families(): readonly Family[] {
-    return [...this.#queues.families(), ...this.#admission.families()];
+    const dropped: Family = {
+      name: 'millrace_pod_events_dropped_total',
+      type: 'counter',
+      help: 'Events of Pods that were not written, since too many waited.',
+      samples: [{ labels: {}, value: this.#droppedEvents }],
+    };
+    return [...this.#queues.families(), ...this.#admission.families(), dropped];
   }
 
   close(): void {

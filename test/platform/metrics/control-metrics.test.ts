@@ -53,6 +53,11 @@ describe('metrics of control', () => {
     await queue.close();
   });
 
+  it('count the Events of Pods that found no room', () => {
+    metrics.eventDropped();
+    expect(valueOf('millrace_pod_events_dropped_total')).toBe(1);
+  });
+
   it('tell of admission what Knative’s webhook does, refusals too, and of its kinds alone', async () => {
     const world = await World.open();
     await world.apply(aService());

@@ -14,6 +14,8 @@ export type PodEventsOptions = {
   readonly informers: Informers;
   readonly clock: Clock;
   readonly onError: (error: unknown) => void;
+  /** Something found no room. */
+  readonly onDropped?: () => void;
 };
 
 const SELF_LABEL = 'platform.millrace.dev/self';
@@ -105,9 +107,14 @@ export class PodEvents {
     for (const each of told) {
       const room = each.type === 'Warning' ? 2 * WAITING_MAX : WAITING_MAX;
       if (this.#waiting.length < room) this.#waiting.push({ pod, told: each, dueMs });
-      else this.#dropped += 1; // V2
+      else this.#drop(); // V2
     }
     if (this.#waiting.length > 0) this.#writing ??= this.#write();
+  }
+
+  #drop(): void {
+    this.#dropped += 1;
+    this.#options.onDropped?.();
   }
 
   /** V1 */
