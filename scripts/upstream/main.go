@@ -19,6 +19,7 @@ var answers = map[string]func([]byte) (any, error){
 	"scale":     scale,
 	"rollout":   rollOut,
 	"hosts":     hosts,
+	"traffic":   shares,
 }
 
 func main() {

@@ -8,6 +8,7 @@ import { admissionCases, updateCases, type UpdateCase } from './corpus/admission
 import { configMapCases } from './corpus/config-maps.ts';
 import { days } from './corpus/days.ts';
 import { hostQuestions, rollOuts } from './corpus/routes.ts';
+import { trafficQuestions } from './corpus/traffic.ts';
 
 /**
  * Makes test/fixtures/upstream/: what Knative Serving's own code answers to each question of the corpus. The corpus is the
@@ -25,6 +26,7 @@ const DAYS = 400;
 const PAIRS = 150;
 const ROLL_OUTS = 200;
 const HOSTS = 300;
+const TRAFFIC = 400;
 
 const temporary = mkdtempSync(join(tmpdir(), 'upstream-'));
 const program = join(temporary, 'upstream');
@@ -35,6 +37,7 @@ try {
   write('days', 'scale', days(SEED, DAYS));
   write('roll-outs', 'rollout', rollOuts(SEED, ROLL_OUTS));
   write('hosts', 'hosts', hostQuestions(SEED, HOSTS));
+  write('traffic', 'traffic', trafficQuestions(SEED, TRAFFIC));
   write('updates', 'admit', stored(updateCases(SEED, CHANGED)));
 } finally {
   rmSync(temporary, { recursive: true });

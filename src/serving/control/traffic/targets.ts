@@ -100,9 +100,13 @@ async function assign(cluster: ResourceReader, route: Route, target: TrafficTarg
   const latest = configuration.status?.latestReadyRevisionName;
   if (latest === undefined) return notReadyYet(configuration);
   const revision = await cluster.find<Revision>(KINDS.revision, namespace, latest);
-  return revision === undefined
-    ? notThere('Revision', latest)
-    : { kind: 'assigned', target: { ...shareOf(target, revision), configurationName: name } };
+  if (revision === undefined) return notThere('Revision', latest);
+  return (
+    unready(revision) ?? {
+      kind: 'assigned',
+      target: { ...shareOf(target, revision), configurationName: name },
+    }
+  );
 }
 
 async function assignRevision(
@@ -115,17 +119,9 @@ async function assignRevision(
   if (revision === undefined) return notThere('Revision', name);
   const service = labels[LABELS.service];
   const owner = revision.metadata.labels?.[LABELS.service];
-  if (service && owner && service !== owner) {
-    const message = `Revision "${name}" belongs to Service "${owner}", not Service "${service}"`;
-    return missing(isFalse('AllTrafficAssigned', 'RevisionNotOwned', message));
-  }
-  if (!isReady(revision)) {
-    const hasFailed = conditionOf(revision.status, 'Ready')?.status === 'False';
-    const why = `failed to become ready. Its conditions say why: kubectl describe revision ${name} -n ${namespace}`;
-    const message = `Revision "${name}" ${hasFailed ? why : 'is not yet ready.'}`;
-    const mark = hasFailed ? isFalse : isUnknown;
-    return missing(mark('AllTrafficAssigned', 'RevisionMissing', message));
-  }
+  if (service && service !== owner) return notOwned(name, service, owner);
+  const notReady = unready(revision);
+  if (notReady !== undefined) return notReady;
   const configurationName = revision.metadata.labels?.[LABELS.configuration];
   if (
     configurationName &&
@@ -133,6 +129,24 @@ async function assignRevision(
   )
     return notThere('Configuration', configurationName);
   return { kind: 'assigned', target: { ...shareOf(target, revision), configurationName } };
+}
+
+/** A Service leads to revisions of its own alone. */
+function notOwned(name: string, service: string, owner: string | undefined): Assigned {
+  const message = owner
+    ? `Revision "${name}" belongs to Service "${owner}", not Service "${service}".`
+    : `Revision "${name}" does not belong to Service "${service}".`;
+  return missing(isFalse('AllTrafficAssigned', 'RevisionNotOwned', message));
+}
+
+/** One that is not ready any more takes nothing new; what leads to it stays. */
+function unready(revision: Revision): Assigned | undefined {
+  if (isReady(revision)) return undefined;
+  const { name, namespace = '' } = revision.metadata;
+  const hasFailed = conditionOf(revision.status, 'Ready')?.status === 'False';
+  const why = `failed to become ready. Its conditions say why: kubectl describe revision ${name} -n ${namespace}`;
+  const message = `Revision "${name}" ${hasFailed ? why : 'is not yet ready.'}`;
+  return missing((hasFailed ? isFalse : isUnknown)('AllTrafficAssigned', 'RevisionMissing', message));
 }
 
 function shareOf(

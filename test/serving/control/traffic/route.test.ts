@@ -214,14 +214,18 @@ describe('a Route', () => {
       { revisionName: 'theirs' },
       'False',
       'RevisionNotOwned',
-      'Revision "theirs" belongs to Service "b", not Service "a"',
+      'Revision "theirs" belongs to Service "b", not Service "a".',
     ],
   ])('says that there is %s', async (_, target, status, reason, message) => {
-    await world.apply(aRevision('new'));
-    await world.apply(aRevision('bad'));
+    for (const [name, service] of [
+      ['new', 'a'],
+      ['bad', 'a'],
+      ['theirs', 'b'],
+    ] as const) {
+      const metadata = { name, namespace: 'default', labels: { [LABELS.service]: service } };
+      await world.apply({ ...aRevision(name), metadata });
+    }
     await serving.ready('bad', 'False', 'x');
-    const theirs = aRevision('theirs') as { metadata: object };
-    await world.apply({ ...theirs, metadata: { ...theirs.metadata, labels: { [LABELS.service]: 'b' } } });
     await world.apply(aConfiguration());
     await world.apply(aConfiguration({ name: 'broken' }));
     await world.state(KINDS.configuration, 'broken', { conditions: [{ type: 'Ready', status: 'False' }] });
