@@ -29,6 +29,7 @@ import { serviceReconciler } from '../serving/control/service-reconciler.ts';
 import { SUBSCRIPTION, subscriptionReconciler } from '../subscriptions/control/subscription-reconciler.ts';
 import type { Log } from '../telemetry/log.ts';
 import { BACKED_KINDS, BACKING_KINDS } from './adapters.ts';
+import { NotReadyLog } from './not-ready-log.ts';
 
 export type ControllersOptions = {
   readonly store: SqliteStore;
@@ -66,8 +67,9 @@ export function startControllers(
   const eventing = new EmbeddedClient(store, EVENTING_USER);
   const serving = new EmbeddedClient(store, SERVING_USER);
   const running: { close(): Promise<void> }[] = [];
+  const notReady = new NotReadyLog(options);
   const start: StartOne = (client, reconciler, watches) => {
-    const controller = controllerFor(options, client, reconciler, watches);
+    const controller = controllerFor({ ...options, notReady }, client, reconciler, watches);
     running.push(controller);
     controller.start();
     return controller;
@@ -107,6 +109,7 @@ export function startControllers(
         )
         ?.controller.enqueue(keyOf(channel)),
     async close() {
+      notReady.close();
       await Promise.all(running.map((controller) => controller.close()));
     },
   };
@@ -169,12 +172,12 @@ export type StartOne = <R extends Resource>(
 ) => Controller<R>;
 
 function controllerFor<R extends Resource>(
-  options: ControllersOptions,
+  options: ControllersOptions & { readonly notReady: NotReadyLog },
   client: EmbeddedClient,
   reconciler: Reconciler<R>,
   watches: readonly Watch[],
 ): Controller<R> {
-  const { informers, clock, log, meterOf } = options;
+  const { informers, clock, log, meterOf, notReady } = options;
   const name = `${reconciler.kind.kind.toLowerCase()}-controller`;
   return new Controller({
     reconciler,
@@ -191,11 +194,7 @@ function controllerFor<R extends Resource>(
         message: `${reconciler.kind.kind} ${key} could not be reconciled; it is tried again`,
         fields: { error: messageOf(error) },
       }),
-    onNotReady(object, { reason = '', message = '' }) {
-      if ((object.metadata.ownerReferences ?? []).length > 0) return; // what has made it tells
-      const told = `${reconciler.kind.kind} ${keyOf(object)} is not ready: ${message.replaceAll('\n', ' | ')}`;
-      log({ level: 'warn', message: told, fields: { reason } });
-    },
+    onNotReady: (object) => void notReady.heard(reconciler.kind, reconciler.conditions.happy, object),
   });
 }
 

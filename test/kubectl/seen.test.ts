@@ -169,10 +169,11 @@ describe('an operator', () => {
       .toMatch(
         /^ {2}not ready: Pod default\/lone-\S+: Unable to fetch image "none": .*millrace push none PATH/m,
       );
-    const log = await out('logs', '-n', 'knative-serving', '-l', 'app=controller', '--tail=-1');
-    expect(log).toMatch(
-      /warn {2}Service default\/bare is not ready: Revision "bare-00001" failed with message: .*push it with: millrace push no-such-image PATH.* reason=RevisionFailed$/m,
-    );
+    await expect
+      .poll(() => out('logs', '-n', 'knative-serving', '-l', 'app=controller', '--tail=-1'), WAIT)
+      .toMatch(
+        /warn {2}Service default\/bare is not ready: Revision "bare-00001" failed with message: .*push it with: millrace push no-such-image PATH.* reason=RevisionFailed$/m,
+      );
     expect(await kubectl(['create', 'secret', 'generic', 'vault', '--from-literal=word=x'])).toMatchObject({
       code: 0,
     });
