@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 export type FoundFile = { readonly path: string; readonly bytes: number; readonly atMs: number };
@@ -11,4 +11,10 @@ export function filesIn(folder: string): readonly FoundFile[] {
     const stat = statSync(path, { throwIfNoEntry: false });
     return stat?.isFile() === true ? [{ path, bytes: stat.size, atMs: stat.mtimeMs }] : [];
   });
+}
+
+/** Empties a folder whose files are only a saving of time, once they are too much. */
+export function boundFolder(folder: string, bytesMax: number): void {
+  const bytes = filesIn(folder).reduce((sum, file) => sum + file.bytes, 0);
+  if (bytes > bytesMax) rmSync(folder, { recursive: true, force: true });
 }

@@ -14,7 +14,7 @@ import { Child, environment, failed } from './child.ts';
 import { ClaimedPorts } from './claimed-ports.ts';
 import type { Begun, ContainerRun, RunTools } from './container-run.ts';
 import { ExecProcess, hasTerminals, noTerminals } from './exec.ts';
-import { filesIn } from './files-in.ts';
+import { boundFolder } from './files-in.ts';
 import { Cgroups, type Cgroup } from './isolation/cgroups.ts';
 import { Namespaces, type View } from './isolation/namespaces.ts';
 import { imageBinds } from './isolation/image-binds.ts';
@@ -81,7 +81,7 @@ export class ProcessRuntime implements Runtime, Reach {
   #isClosed = false;
 
   private constructor(options: ProcessRuntimeOptions, former: string) {
-    const { folder, warm, isName } = options;
+    const { folder, warm, isName, routes } = options;
     const bounds = typeof warm === 'number' ? { min: warm, max: warm } : warm;
     this.#options = options;
     this.#memory = new Memory((id) => join(folder, 'volumes', id), this.#token);
@@ -90,7 +90,8 @@ export class ProcessRuntime implements Runtime, Reach {
     const onSpawn = (child: Child): void => this.#keep(child);
     this.#pool = new RunnerPool({ folder, token: this.#token, bounds, onSpawn });
     const [token, file] = [this.#token, join(folder, 'resolv.conf')];
-    this.#placements = new Placements({ token, former, isName, routes: options.routes, file, onSpawn });
+    const atEnd = (command: string): void => this.#warden.atEnd(command);
+    this.#placements = new Placements({ token, former, isName, routes, file, onSpawn, atEnd });
     const resolvConf = (): Promise<string | undefined> => this.#placements.resolvConf();
     this.#surroundings = new Surroundings({ folder: join(folder, 'around'), token, onSpawn, resolvConf });
   }
@@ -392,9 +393,3 @@ const runnerFolders = (): readonly string[] => [
   dirname(process.execPath),
   dirname(fileURLToPath(RUNNER_MAIN)),
 ];
-
-/** Empties a folder whose files are only a saving of time, once they are too much. */
-function boundFolder(folder: string, bytesMax: number): void {
-  const bytes = filesIn(folder).reduce((sum, file) => sum + file.bytes, 0);
-  if (bytes > bytesMax) rmSync(folder, { recursive: true, force: true });
-}

@@ -20,15 +20,19 @@ const PLACES: readonly Place[] = [
 
 /**
  * What a run of the platform adds to the rules of the machine for its packets, by iptables and as root.
- *   U1  each rule carries the mark of its run; they are removed at the end, and those of a killed run by the next.
+ *   U1  each rule carries the mark of its run; they are removed at the end, those of a killed run by whoever outlives it, or by
+ *       the next.
  */
 export class MarkedRules {
   readonly #token: string;
   readonly #former: string;
+  readonly #atEnd: (command: string) => void;
   #isSwept = false;
   #hasAdded = false;
 
-  constructor(token: string, former: string) {
+  /** `atEnd` is told what is to be run once the platform has gone, however it went. */
+  constructor(token: string, former: string, atEnd: (command: string) => void = () => undefined) {
+    this.#atEnd = atEnd;
     this.#token = token;
     this.#former = former;
   }
@@ -44,8 +48,10 @@ export class MarkedRules {
     this.#hasAdded = true;
     const how = chain === 'FORWARD' ? '-I' : '-A'; // what a policy of the machine drops is not looked at again
     const mark = ['-m', 'comment', '--comment', MARK + this.#token];
-    const all = [...WAIT, '-t', table, how, chain, ...rule, ...mark, '-j', ...target];
-    await run(IPTABLES ?? 'iptables', all, { timeout: TIMEOUT_MS });
+    const all = [chain, ...rule, ...mark, '-j', ...target];
+    const file = IPTABLES ?? 'iptables';
+    this.#atEnd([file, ...WAIT, '-t', table, '-D', ...all].join(' '));
+    await run(file, [...WAIT, '-t', table, how, ...all], { timeout: TIMEOUT_MS });
   }
 
   removeAll(): void {

@@ -32,6 +32,8 @@ export type PlacementsOptions = Omit<InsideNamesOptions, 'rules'> & {
   /** The token of the run before. */
   readonly former: string;
   readonly onSpawn: (child: Child) => void;
+  /** Told what is to be run once the platform has gone. */
+  readonly atEnd: (command: string) => void;
 };
 
 /** Decides which instances get a network of their own (knative specs, runtime-contract.md: PORT is the container's port). */
@@ -41,8 +43,8 @@ export class Placements {
   readonly #rules: MarkedRules;
   readonly #fixed = new FixedPorts();
 
-  constructor({ token, former, isName, routes, file, onSpawn }: PlacementsOptions) {
-    const rules = new MarkedRules(token, former);
+  constructor({ token, former, isName, routes, file, onSpawn, atEnd }: PlacementsOptions) {
+    const rules = new MarkedRules(token, former, atEnd);
     const names = new InsideNames({ rules, routes, isName, file });
     this.#rules = rules;
     this.#names = names;
