@@ -30,7 +30,7 @@ export type InstanceTools = {
 /** As the activator has it for instances that crash: at once, then 1 s, 2 s, 4 s … a minute. */
 const PAUSE = { policy: 'exponential', delayMs: 1000, maxMs: 60_000 } as const;
 const STEADY_MS = 60_000;
-const FIRST: Past = { restarts: 0, last: undefined };
+export const FIRST: Past = { restarts: 0, last: undefined };
 const MEASURE_EVERY_MS = 10_000;
 
 /**

@@ -22,7 +22,7 @@ import { Surroundings } from './isolation/surroundings.ts';
 import { unmetOf } from './isolation/unmet.ts';
 import { sweepMemory, type VolumeFolders } from './isolation/volume-folders.ts';
 import { endLeftOvers } from './left-overs.ts';
-import { LocalInstance } from './local-instance.ts';
+import { FIRST, LocalInstance } from './local-instance.ts';
 import { expanded } from '../../expand.ts';
 import { nativeUrl } from './native-url.ts';
 import type { LogSink } from './output.ts';
@@ -126,11 +126,10 @@ export class ProcessRuntime implements Runtime, Reach {
     const refused = this.unmet(spec).find(({ kind }) => kind === 'refused');
     if (refused !== undefined) throw failed('ContainerCannotRun', refused.message);
     if (this.#placements.isOwn(spec)) return this.#startApart(spec, id, tell);
-    const before = [...this.#memory.of(spec, id).past];
+    const before = new Map(this.#memory.of(spec, id).past);
     return this.#placements.onHost(spec, (placement, of) => {
       const { past } = this.#memory.of(of, id);
-      past.clear();
-      for (const [name, each] of before) past.set(name, each); // a move is no restart
+      for (const name of past.keys()) past.set(name, before.get(name) ?? FIRST); // a move is no restart
       return placement === 'own' ? this.#startApart(of, id, tell) : this.#startIn(placement, of, id, tell);
     });
   }
