@@ -15,10 +15,7 @@ beforeEach(async () => {
   world = await World.open();
 });
 
-async function after(
-  view: Partial<View>,
-  images: readonly string[] = [IMAGE],
-): Promise<Stated> {
+async function after(view: Partial<View>, images: readonly string[] = [IMAGE]): Promise<Stated> {
   const reconciler = revisionReconciler(world.controller, {
     resolveImage: (reference) => {
       if (reference === '-no-image') throw new Error('no image name');

@@ -283,7 +283,7 @@ describe('a source that watches objects', () => {
       apiVersion: 'v1',
       kind: 'Event',
       metadata: { name, namespace: 'default', labels },
-      ...{ involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'p' } },
+      involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'p' },
     });
     const resources = [{ apiVersion: 'v1', kind: 'Event' }];
     const source = await open({ resources });

@@ -30,7 +30,7 @@ describe('the images of a Pod', () => {
     expect(first.missing?.problem?.reason).toBe('ErrImagePull');
     const why = first.missing?.problem?.message ?? '';
     expect(why).toContain('millrace push app:1');
-    await clock.advance(first.againAfterMs ?? 0);
+    clock.advance(first.againAfterMs ?? 0);
     expect((await images.of(one())).missing?.problem).toEqual({
       reason: 'ImagePullBackOff',
       message: `Back-off pulling image "app:1": ErrImagePull: ${why}`,
