@@ -279,7 +279,10 @@ describe('a source that watches objects', () => {
   });
 
   it('leaves out what is said of instances that come and go with the requests, unless it is asked for', async () => {
-    const said = (name: string, labels: Readonly<Record<string, string>> = {}): Resource => ({
+    const said = (
+      name: string,
+      labels: Readonly<Record<string, string>> = {},
+    ): Resource & { readonly involvedObject: object } => ({
       apiVersion: 'v1',
       kind: 'Event',
       metadata: { name, namespace: 'default', labels },
